@@ -1,0 +1,105 @@
+/* Owns how messages and results leave the process; must not know any command. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+
+bool cli_colour(const common *c, FILE *f)
+{
+    const char *when = c && c->color ? c->color : "auto";
+    if (!strcmp(when, "always")) return true;
+    if (!strcmp(when, "never")) return false;
+    const char *no = getenv("NO_COLOR"), *term = getenv("TERM"); /* https://no-color.org: set and not empty */
+    if (no && *no) return false;
+    return term && strcmp(term, "dumb") != 0 && isatty(fileno(f));
+}
+
+/* Stdio forgets why a write failed. */
+static int stdout_error;
+
+int cli_flush(void)
+{
+    errno = 0;
+    if (fflush(stdout) != 0 && !stdout_error) stdout_error = errno;
+    if (ferror(stdout) && !stdout_error) stdout_error = EIO;
+    return stdout_error;
+}
+
+static void to_stderr(const text *t)
+{
+    cli_flush(); /* what was printed before must not appear behind */
+    fwrite(text_str(t), 1, t->n, stderr);
+    fflush(stderr);
+}
+
+int cli_fail(const common *c, errors *e)
+{
+    text t = {0};
+    errors_text(e, cli_colour(c, stderr), &t);
+    if (t.n) to_stderr(&t);
+    text_free(&t);
+    int code = (int)errors_status(e);
+    errors_free(e);
+    return code;
+}
+
+int cli_usage(const command *self, const common *c, const char *fmt, ...)
+{
+    text what = {0}, hint = {0};
+    va_list ap;
+    va_start(ap, fmt);
+    text_vprintf(&what, fmt, ap);
+    va_end(ap);
+    if (strchr(self->usage, '\n'))
+        text_printf(&hint, "see convoy %s --help", self->name);
+    else
+        text_printf(&hint, "usage: %s", self->usage);
+    errors e = {0};
+    errors_add(&e, CVY_ERR_CONFIG, NULL, text_str(&hint), "%s", text_str(&what));
+    text_free(&what);
+    text_free(&hint);
+    return cli_fail(c, &e);
+}
+
+void cli_print(const text *t)
+{
+    errno = 0;
+    if (fwrite(text_str(t), 1, t->n, stdout) != t->n && !stdout_error) stdout_error = errno ? errno : EIO;
+}
+
+void cli_print_json(json_writer *w)
+{
+    text_char(&w->out, '\n');
+    cli_print(&w->out);
+    text_free(&w->out);
+}
+
+void cli_say(const common *c, const char *fmt, ...)
+{
+    if (c && c->quiet) return;
+    text t = {0};
+    va_list ap;
+    va_start(ap, fmt);
+    text_vprintf(&t, fmt, ap);
+    va_end(ap);
+    text_char(&t, '\n');
+    to_stderr(&t);
+    text_free(&t);
+}
+
+bool cli_is_override(const char *arg)
+{
+    static const char *const keys[] = {"experiment", "seed",  "plugins", "dataset", "model",
+                                       "loss",       "train", "repeats", "sweep"};
+    size_t n = strspn(arg, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.");
+    if (n == 0 || arg[n] != '=' || arg[0] == '.' || arg[n - 1] == '.') return false;
+    if (memchr(arg, '.', n)) return true;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (strlen(keys[i]) == n && !memcmp(keys[i], arg, n)) return true;
+    return false;
+}

@@ -1,0 +1,191 @@
+/* `convoy planner`: checks trials and says what they are, so that the supervisor need not load plugins. See
+ * journal/protocol.h. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/parallel.h"
+#include "cli/cli.h"
+#include "cli/places.h"
+#include "graph/plan.h"
+#include "train/identity.h"
+
+typedef struct planner_args {
+    int64_t threads;
+} planner_args;
+
+static const option_row planner_rows[] = {
+    OPTION_NUMBER(planner_args, threads, 't', "N", 0, 0, 1024, "compute threads of the trials; 0: all cores"),
+};
+
+static void planner_leaf(void *ctx, const char *path, const char *leaf)
+{
+    json_put_text(ctx, path, leaf);
+}
+
+static void planner_plugins(registry *r, json_writer *w)
+{
+    size_t n;
+    const plugin_entry *p = registry_list(r, &n);
+    json_key(w, "plugins");
+    json_open(w, '[');
+    for (size_t i = 0; i < n; i++) {
+        if (!p[i].used || !p[i].path[0]) continue;
+        char *path = path_absolute(p[i].path);
+        json_open(w, '{');
+        json_put_text(w, "kind", plugin_kind_name(p[i].kind));
+        json_put_text(w, "name", p[i].name);
+        json_put_text(w, "path", path);
+        json_put_text(w, "sha256", p[i].sha256);
+        json_close(w, '}');
+        mem_free(path);
+    }
+    json_close(w, ']');
+}
+
+static void planner_dataset(const setup *s, json_writer *w)
+{
+    json_key(w, "dataset");
+    json_open(w, '{');
+    json_put_text(w, "type", s->dataset->name);
+    json_put_text(w, "fingerprint", s->data->info.fingerprint);
+    json_put_int(w, "train", s->data->n[DATA_TRAIN]);
+    json_put_int(w, "validation", s->data->n[DATA_VALIDATION]);
+    json_put_int(w, "test", s->data->n[DATA_TEST]);
+    json_put_int(w, "classes", s->data->info.classes);
+    json_close(w, '}');
+}
+
+/* Planning a step for real finds what only kernels and memory can tell. */
+static size_t planner_memory(const setup *s, const machine *m, errors *e)
+{
+    state st = {.net = s->net};
+    plan_options o = {.batch = s->batch, .train = true, .seed = s->x->seed};
+    plan *p = plan_new(s->net, &st, m, &o, e);
+    size_t bytes = p ? plan_bytes(p) : 0;
+    plan_free(p);
+    return bytes + (size_t)s->net->weight_floats * 4 * 4;
+}
+
+static void planner_describe(const experiment *x, const setup *s, registry *r, json_writer *w, errors *e)
+{
+    machine m = machine_here();
+    char hash[65] = "", key[65] = "";
+    identity_config_hash(s, hash);
+    identity_exact_key(&m, key, e);
+    size_t memory = planner_memory(s, &m, e);
+    text spec = {0};
+    experiment_write(x, &spec);
+    json_put_text(w, "spec", text_str(&spec));
+    text_free(&spec);
+    json_put_text(w, "experiment", x->name);
+    json_put_int(w, "seed", (int64_t)x->seed);
+    json_put_text(w, "base_dir", x->dir);
+    json_put_text(w, "config_hash", hash);
+    json_put_text(w, "exact_key", key);
+    json_put_text(w, "model", x->model_name ? x->model_name : "custom");
+    json_key(w, "parameters");
+    json_open(w, '{');
+    json_put_int(w, "total", s->net->parameters);
+    json_put_int(w, "trainable", s->net->parameters);
+    json_close(w, '}');
+    json_put_int(w, "macs", s->net->macs);
+    json_put_int(w, "epochs", s->train.epochs);
+    json_put_int(w, "steps_per_epoch", s->steps_per_epoch);
+    json_put_int(w, "memory_bytes", (int64_t)memory);
+    json_key(w, "params");
+    json_open(w, '{');
+    experiment_leaves(x, planner_leaf, w);
+    json_close(w, '}');
+    planner_plugins(r, w);
+    identity_write_environment(&m, ".", w);
+    planner_dataset(s, w);
+}
+
+/* One trial: everything that can be wrong with it is found here. */
+static void planner_trial(const char *file, const json *trial, const common *c, json_writer *w)
+{
+    arena a = {0};
+    errors e = {0};
+    const json *list = json_get(trial, "overrides");
+    size_t n = list && list->kind == JSON_ARRAY ? list->n : 0;
+    const char **overrides = arena_array(&a, n + 2, sizeof *overrides);
+    for (size_t i = 0; i < n; i++) overrides[i] = list->items[i]->kind == JSON_TEXT ? list->items[i]->s : "";
+    if (json_get(trial, "seed"))
+        overrides[n++] = arena_printf(&a, "seed=%lld", (long long)json_get_int(trial, "seed", 1));
+    json_writer described = {0};
+    experiment *x = experiment_read(file, overrides, n, places_architectures(), &e);
+    registry *r = NULL;
+    setup *s = NULL;
+    if (x) {
+        size_t n_files;
+        const plugin_request *files = setup_plugins(x, c->plugin.items, c->plugin.n, &a, &n_files, &e);
+        r = registry_open(files, n_files, &e);
+        if (r) s = setup_new(x, r, x->dir, SETUP_ALL, &e);
+        if (s) planner_describe(x, s, r, &described, &e);
+    }
+    json_open(w, '{');
+    bool ok = errors_count(&e) == 0 && s;
+    json_put_bool(w, "ok", ok);
+    if (!ok) json_put_int(w, "status", (int64_t)errors_status(&e));
+    json_key(w, "errors");
+    errors_write_json(&e, w);
+    if (ok) {
+        text_char(&w->out, ',');
+        text_add(&w->out, text_str(&described.out));
+    }
+    json_close(w, '}');
+    text_free(&described.out);
+    setup_free(s);
+    registry_free(r);
+    experiment_free(x);
+    errors_free(&e);
+    arena_free(&a);
+}
+
+static char *planner_input(size_t *n)
+{
+    text t = {0};
+    char chunk[65536];
+    size_t got;
+    while ((got = fread(chunk, 1, sizeof chunk, stdin)) > 0) text_add_n(&t, chunk, got);
+    *n = t.n;
+    return text_take(&t);
+}
+
+static int planner_run(const command *self, const common *c, void *options, int argc, char **argv)
+{
+    const planner_args *p = options;
+    if (argc != 1) return cli_usage(self, c, "expected one experiment file");
+    parallel_set_threads((int)p->threads);
+    size_t n, offset = 0;
+    char *input = planner_input(&n);
+    const char *why = NULL;
+    arena a = {0};
+    const json *trials = json_parse(&a, input, n, &why, &offset);
+    if (!trials || trials->kind != JSON_ARRAY) {
+        mem_free(input);
+        arena_free(&a);
+        return cli_usage(self, c, "expected a JSON array of trials on standard input");
+    }
+    for (size_t i = 0; i < trials->n; i++) {
+        json_writer w = {0};
+        planner_trial(argv[0], trials->items[i], c, &w);
+        cli_print_json(&w);
+        cli_flush();
+    }
+    mem_free(input);
+    arena_free(&a);
+    return CVY_OK;
+}
+
+const command cmd_planner = {.name = "planner",
+                             .summary = "checks and describes trials (started by run, sweep and check)",
+                             .usage = "convoy planner FILE [--threads N] < TRIALS.json",
+                             .examples = "echo '[{}]' | convoy planner experiments/cifar10.yaml",
+                             .options = planner_rows,
+                             .n_options = sizeof planner_rows / sizeof *planner_rows,
+                             .size = sizeof(planner_args),
+                             .run = planner_run,
+                             .hidden = true};

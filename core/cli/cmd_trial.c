@@ -1,0 +1,188 @@
+/* `convoy trial`: one attempt at one run, started by the supervisor. See journal/protocol.h. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/parallel.h"
+#include "cli/cli.h"
+#include "convoy/convoy.h"
+#include "train/identity.h"
+#include "train/trainer.h"
+
+typedef struct trial_args {
+    int64_t threads, lifeline, until;
+    bool inexact;
+} trial_args;
+
+static const option_row trial_rows[] = {
+    OPTION_NUMBER(trial_args, threads, 't', "N", 0, 0, 1024, "compute threads; 0: all cores"),
+    OPTION_NUMBER(trial_args, lifeline, 0, "FD", -1, -1, 1 << 20, "read end of the supervisor's pipe"),
+    OPTION_NUMBER(trial_args, until, 0, "EPOCH", 0, 0, 1000000, "stop, resumable, after this epoch"),
+    OPTION(trial_args, inexact, 0, OPTION_FLAG, NULL, "go on though the machine or build differs"),
+};
+
+static volatile sig_atomic_t asked;
+
+static void trial_signal(int number)
+{
+    (void)number;
+    if (asked) _exit(CVY_FORCED);
+    asked = 1;
+}
+
+typedef struct lifeline {
+    int fd;
+} lifeline;
+
+/* A signal, or the other end of the pipe gone: nobody is left to answer to. */
+static bool trial_stop(void *ctx)
+{
+    const lifeline *l = ctx;
+    if (asked) return true;
+    if (l->fd < 0) return false;
+    struct pollfd p = {.fd = l->fd, .events = POLLIN};
+    return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR | POLLIN));
+}
+
+static void trial_listen(void)
+{
+    struct sigaction a = {.sa_handler = trial_signal, .sa_flags = SA_RESTART};
+    sigaction(SIGTERM, &a, NULL);
+    sigaction(SIGINT, &a, NULL);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+}
+
+/* Exactly the plugin files that the run was planned with, unchanged. */
+static registry *trial_plugins(const json *run, arena *a, errors *e)
+{
+    const json *list = json_get(run, "plugins");
+    size_t n = list && list->kind == JSON_ARRAY ? list->n : 0, n_files = 0;
+    plugin_request *files = arena_array(a, n + 1, sizeof *files);
+    for (size_t i = 0; i < n; i++) {
+        const char *path = json_get_text(list->items[i], "path", "");
+        bool known = !path[0];
+        for (size_t k = 0; k < n_files; k++) known = known || strcmp(files[k].path, path) == 0;
+        if (!known) files[n_files++] = (plugin_request){path, PLACE_NONE};
+    }
+    return registry_open_only(files, n_files, e);
+}
+
+static cvy_status trial_unchanged(registry *r, const json *run, errors *e)
+{
+    const json *list = json_get(run, "plugins");
+    size_t n;
+    const plugin_entry *p = registry_list(r, &n);
+    for (size_t i = 0; list && i < list->n; i++) {
+        const char *name = json_get_text(list->items[i], "name", ""), *kind = json_get_text(list->items[i], "kind", "");
+        const char *hash = json_get_text(list->items[i], "sha256", "");
+        for (size_t k = 0; k < n; k++) {
+            if (!p[k].used || strcmp(p[k].name, name) || strcmp(plugin_kind_name(p[k].kind), kind)) continue;
+            if (strcmp(p[k].sha256, hash) == 0) continue;
+            place at = PLACE_FILE(p[k].path);
+            return errors_add(e, CVY_ERR_PLUGIN, &at, "start a new run to use it", "the plugin changed since the run was planned");
+        }
+    }
+    return CVY_OK;
+}
+
+static int64_t trial_attempt(const char *dir, char **journal_path)
+{
+    for (int64_t k = 1;; k++) {
+        char *path = mem_printf("%s/journal.%lld", dir, (long long)k);
+        if (!file_exists(path)) {
+            *journal_path = path;
+            return k;
+        }
+        mem_free(path);
+    }
+}
+
+static cvy_status trial_key(const json *run, const trial_args *t, char key[65], const char *dir, errors *e)
+{
+    machine m = machine_here();
+    cvy_status status = identity_exact_key(&m, key, e);
+    if (status || t->inexact || strcmp(key, json_get_text(run, "exact_key", "")) == 0) return status;
+    place at = PLACE_FILE(dir);
+    return errors_add(e, CVY_ERR_CONFIG, &at, "--inexact goes on all the same; the result then differs in its last bits",
+                      "was begun by another build of Convoy, on another CPU, or with another number of threads");
+}
+
+static cvy_status trial_train(const char *dir, const trial_args *t, errors *e)
+{
+    arena a = {0};
+    char *path = path_join(dir, "run.json"), *bytes = NULL, *journal_path = NULL, *spec = path_join(dir, "spec.yaml");
+    size_t n = 0, offset = 0;
+    const char *why = NULL, *none[] = {NULL};
+    registry *r = NULL;
+    experiment *x = NULL;
+    setup *s = NULL;
+    char key[65] = "";
+    cvy_status status = file_read(path, 64u << 20, &bytes, &n, e);
+    json *run = status ? NULL : json_parse(&a, bytes, n, &why, &offset);
+    place at = PLACE_AT(path, (long long)offset);
+    if (!status && !run) status = errors_add(e, CVY_ERR_CONFIG, &at, NULL, "%s", why);
+    if (!status) status = trial_key(run, t, key, dir, e);
+    if (!status && !(x = experiment_read(spec, NULL, 0, none, e))) status = errors_status(e);
+    if (!status && !(r = trial_plugins(run, &a, e))) status = errors_status(e);
+    if (!status && !(s = setup_new(x, r, json_get_text(run, "base_dir", "."), SETUP_ALL, e))) status = errors_status(e);
+    if (!status) status = trial_unchanged(r, run, e);
+    if (!status) {
+        lifeline l = {(int)t->lifeline};
+        trainer_options o = {.dir = dir,
+                             .config_hash = json_get_text(run, "config_hash", ""),
+                             .exact_key = key,
+                             .until_epoch = t->until,
+                             .stop = trial_stop,
+                             .ctx = &l};
+        o.attempt = trial_attempt(dir, &journal_path);
+        status = trainer_run(s, &o, journal_path, e);
+    }
+    setup_free(s);
+    registry_free(r);
+    experiment_free(x);
+    mem_free(bytes);
+    mem_free(path);
+    mem_free(spec);
+    mem_free(journal_path);
+    arena_free(&a);
+    return status;
+}
+
+static int trial_run(const command *self, const common *c, void *options, int argc, char **argv)
+{
+    const trial_args *t = options;
+    if (argc != 1) return cli_usage(self, c, "expected one run folder");
+    trial_listen();
+    parallel_set_threads((int)t->threads);
+    errors e = {0};
+    char *lock_path = path_join(argv[0], "lock");
+    int lock = file_lock(lock_path, 10000, &e);
+    cvy_status status = CVY_OK;
+    if (lock < 0) {
+        place at = PLACE_FILE(argv[0]);
+        status = errors_count(&e) ? errors_status(&e)
+                                  : errors_add(&e, CVY_ERR_RESOURCE, &at, NULL, "another process is training this run");
+    } else {
+        status = trial_train(argv[0], t, &e);
+        file_unlock(lock);
+    }
+    mem_free(lock_path);
+    int code = cli_fail(c, &e);
+    errors_free(&e);
+    return code ? code : (int)status;
+}
+
+const command cmd_trial = {.name = "trial",
+                           .summary = "one attempt at a run (started by run, sweep and resume)",
+                           .usage = "convoy trial RUN_DIR [--threads N]",
+                           .examples = "convoy trial results/r1 --threads 2",
+                           .options = trial_rows,
+                           .n_options = sizeof trial_rows / sizeof *trial_rows,
+                           .size = sizeof(trial_args),
+                           .run = trial_run,
+                           .hidden = true};

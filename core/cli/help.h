@@ -1,0 +1,12 @@
+/* Help texts, made of the command and option tables. */
+#ifndef CLI_HELP_H
+#define CLI_HELP_H
+
+#include "cli/cli.h"
+
+/* `convoy --help`: examples, commands, common options. */
+void help_overview(const command *const *commands, size_t n, text *out);
+/* `convoy CMD --help`: examples, usage, options. */
+void help_command(const command *c, text *out);
+
+#endif

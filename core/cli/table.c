@@ -1,0 +1,93 @@
+/* Owns the layout of text tables; must not know what is in them, nor print. */
+#include "cli/table.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include "base/memory.h"
+#include "cli/width.h"
+
+#define GAP "  "
+
+void table_column(table *t, const char *title, table_align align)
+{
+    assert(t->n_columns < TABLE_MAX_COLUMNS && t->n == 0);
+    t->titles[t->n_columns] = title;
+    t->align[t->n_columns++] = align;
+}
+
+void table_cell(table *t, const char *s)
+{
+    text safe = {0};
+    text_safe(&safe, s, SIZE_MAX);
+    t->cells = MEM_GROW(t->cells, t->n, &t->cap);
+    t->cells[t->n++] = text_take(&safe);
+}
+
+void table_cellf(table *t, const char *fmt, ...)
+{
+    text cell = {0};
+    va_list ap;
+    va_start(ap, fmt);
+    text_vprintf(&cell, fmt, ap);
+    va_end(ap);
+    table_cell(t, text_str(&cell));
+    text_free(&cell);
+}
+
+static void pad(text *out, size_t n)
+{
+    while (n--) text_char(out, ' ');
+}
+
+static void write_row(const table *t, const size_t *widths, const char *const *cells, size_t n, text *out)
+{
+    size_t owed = 0; /* spaces are written only once something stands behind them */
+    for (size_t i = 0; i < n; i++) {
+        size_t width = width_of(cells[i]), missing = widths[i] - width;
+        if (t->align[i] == TABLE_RIGHT) owed += missing;
+        if (width) {
+            pad(out, owed);
+            text_add(out, cells[i]);
+            owed = 0;
+        } else {
+            owed += width;
+        }
+        if (t->align[i] == TABLE_LEFT) owed += missing;
+        owed += sizeof GAP - 1;
+    }
+}
+
+void table_write(const table *t, bool colour, text *out)
+{
+    if (!t->n_columns) return;
+    size_t widths[TABLE_MAX_COLUMNS];
+    bool titled = false;
+    for (size_t i = 0; i < t->n_columns; i++) {
+        widths[i] = width_of(t->titles[i]);
+        titled = titled || widths[i];
+    }
+    for (size_t i = 0; i < t->n; i++) {
+        size_t width = width_of(t->cells[i]);
+        if (width > widths[i % t->n_columns]) widths[i % t->n_columns] = width;
+    }
+    if (titled) {
+        if (colour) text_add(out, "\x1b[1m");
+        write_row(t, widths, t->titles, t->n_columns, out);
+        text_add(out, colour ? "\x1b[0m\n" : "\n");
+    }
+    for (size_t i = 0; i < t->n; i += t->n_columns) {
+        size_t left = t->n - i;
+        write_row(t, widths, (const char *const *)t->cells + i, left < t->n_columns ? left : t->n_columns,
+                  out);
+        text_char(out, '\n');
+    }
+}
+
+void table_free(table *t)
+{
+    for (size_t i = 0; i < t->n; i++) mem_free(t->cells[i]);
+    mem_free(t->cells);
+    *t = (table){0};
+}

@@ -1,0 +1,49 @@
+/* Declared parameters: fills a plugin's config struct from a tree, checks, suggests, prints. The one mechanism behind
+ * every key of an experiment file. Knows the cvy_param tables, not what they are for. */
+#ifndef CONFIG_PARAMS_H
+#define CONFIG_PARAMS_H
+
+#include "base/json.h"
+#include "config/item.h"
+#include "config/tree.h"
+#include "convoy/plugin.h"
+
+/* A word that stands for a number in INT parameters, free of their range: classes, all. */
+typedef struct params_word {
+    const char *word;
+    int64_t value;
+} params_word;
+
+typedef struct params_env {
+    /* Finds a child plugin; reports and returns NULL when there is none. May itself be NULL: no children allowed. */
+    const cvy_descriptor *(*find)(void *ctx, uint32_t kind, const char *name, const place *at, errors *e);
+    void *ctx;
+    const params_word *words;
+    size_t n_words;
+} params_env;
+
+/* A parameter table with the struct it fills. */
+typedef struct params_table {
+    const cvy_param *params;
+    size_t n, param_size;   /* stride: a plugin of another build may know longer entries */
+    void *config;           /* zeroed by the caller */
+} params_table;
+
+params_table params_of(const cvy_descriptor *d, void *config);
+
+/* Fills one or several tables from one map (NULL: all defaults). Every key must belong to one of them; all errors are
+ * reported, each with place and suggestion. Range errors read `kernel: 0 is below 1`. Strings and lists live in
+ * the arena. */
+cvy_status params_fill(arena *a, const params_table *tables, size_t n, const node *map, const params_env *env,
+                       errors *e);
+/* The same for a plugin: allocates its config in the arena; NULL after reporting. */
+void *params_make(arena *a, const cvy_descriptor *d, const node *map, const params_env *env, errors *e);
+
+/* The filled struct as JSON, defaults included, in declared order: `"channels": 32, ...` into an open object. */
+void params_write(const params_table *t, json_writer *w);
+/* One parameter by name as a number (INT, FLOAT, BOOL); false when there is no such number. */
+bool params_number(const params_table *t, const char *name, double *v);
+/* Table for people: name, type and range, default, help. */
+void params_describe(const params_table *t, text *out);
+
+#endif

@@ -1,0 +1,129 @@
+/* Gives every activation a place in the plan's memory from its lifetime: values that are never alive together share, and
+ * an operator that may work in place does. Must not know what operators compute. */
+#include "graph/program.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "device/buffer.h"
+
+static size_t memory_size(const program *p, int v)
+{
+    size_t bytes = tensor_bytes(&p->values[v].t);
+    return (bytes + BUFFER_ALIGN - 1) / BUFFER_ALIGN * BUFFER_ALIGN;
+}
+
+static int memory_root(const program *p, int v)
+{
+    while (p->values[v].root != v) v = p->values[v].root;
+    return v;
+}
+
+static void memory_lifetimes(program *p)
+{
+    for (size_t i = 0; i < p->n_steps; i++) {
+        const instruction *s = &p->steps[i];
+        for (int k = 0; k < s->n_in; k++) p->values[s->in[k]].last = (int)i;
+        for (int k = 0; k < s->n_out; k++) {
+            if (s->out[k] == NO_VALUE) continue;
+            value *v = &p->values[s->out[k]];
+            v->first = (int)i;
+            if (v->last < (int)i) v->last = (int)i;
+        }
+    }
+    /* The loss reads the output and writes its gradient between the last forward and the first backward step. */
+    int loss = (int)p->n_forward;
+    value *y = &p->values[p->output];
+    if (y->last < loss) y->last = loss;
+    if (p->options.train) {
+        value *g = &p->values[p->output_gradient];
+        g->first = loss - 1;
+        if (g->last < loss) g->last = loss;
+    }
+}
+
+/* Which input's memory the step's first output may take, by the kernel or by the layer's own word; -1: none. */
+static int memory_in_place(const program *p, const instruction *s)
+{
+    if (s->o.type == OP_PLAIN || s->o.type == OP_PLAIN_BWD)
+        return p->net->nodes[s->unit].traits & CVY_IN_PLACE ? 0 : -1;
+    return s->kernel->in_place;
+}
+
+static void memory_share(program *p)
+{
+    for (size_t i = 0; i < p->n_steps; i++) {
+        const instruction *s = &p->steps[i];
+        int from = memory_in_place(p, s);
+        if (from < 0 || from >= s->n_in || s->n_out == 0 || s->out[0] == NO_VALUE) continue;
+        int a = s->in[from], y = s->out[0];
+        if (!program_is_activation(p, a) || !program_is_activation(p, y)) continue;
+        int root = memory_root(p, a);
+        value *r = &p->values[root], *v = &p->values[y];
+        bool dies = r->last <= (int)i;
+        if (!dies || memory_size(p, root) != memory_size(p, y) || p->values[a].t.layout != v->t.layout ||
+            p->values[a].t.element != v->t.element)
+            continue;
+        v->root = root;
+        if (v->last > r->last) r->last = v->last;
+    }
+}
+
+typedef struct placed {
+    int v;
+    size_t bytes;
+} placed;
+
+static int memory_by_size(const void *a, const void *b)
+{
+    const placed *x = a, *y = b;
+    if (x->bytes != y->bytes) return x->bytes < y->bytes ? 1 : -1;
+    return x->v < y->v ? -1 : x->v > y->v;
+}
+
+static int memory_by_offset(const void *a, const void *b, void *values)
+{
+    const value *v = values;
+    const placed *x = a, *y = b;
+    int64_t ox = v[x->v].offset, oy = v[y->v].offset;
+    return ox < oy ? -1 : ox > oy;
+}
+
+/* Largest first, each at the lowest offset that is free for its whole lifetime. */
+void memory_place(program *p)
+{
+    memory_lifetimes(p);
+    memory_share(p);
+    placed *todo = mem_array(p->n_values, sizeof *todo), *busy = mem_array(p->n_values, sizeof *busy);
+    size_t n = 0;
+    for (size_t v = 0; v < p->n_values; v++) {
+        const value *x = &p->values[v];
+        if (x->kind != VALUE_ACTIVATION || x->root != (int)v || x->first < 0) continue;
+        todo[n++] = (placed){(int)v, memory_size(p, (int)v)};
+    }
+    qsort(todo, n, sizeof *todo, memory_by_size);
+    size_t total = 0;
+    for (size_t i = 0; i < n; i++) {
+        value *x = &p->values[todo[i].v];
+        size_t n_busy = 0, at = 0;
+        for (size_t k = 0; k < i; k++) {
+            const value *o = &p->values[todo[k].v];
+            if (o->first <= x->last && x->first <= o->last) busy[n_busy++] = todo[k];
+        }
+        qsort_r(busy, n_busy, sizeof *busy, memory_by_offset, p->values);
+        for (size_t k = 0; k < n_busy; k++) {
+            size_t begin = (size_t)p->values[busy[k].v].offset;
+            if (at + todo[i].bytes <= begin) break;
+            if (begin + busy[k].bytes > at) at = begin + busy[k].bytes;
+        }
+        x->offset = (int64_t)at;
+        if (at + todo[i].bytes > total) total = at + todo[i].bytes;
+    }
+    for (size_t v = 0; v < p->n_values; v++)
+        if (p->values[v].kind == VALUE_ACTIVATION && p->values[v].root != (int)v)
+            p->values[v].offset = p->values[memory_root(p, (int)v)].offset;
+    p->scratch_at = total;
+    p->bytes = total + (p->scratch_bytes + BUFFER_ALIGN - 1) / BUFFER_ALIGN * BUFFER_ALIGN;
+    mem_free(todo);
+    mem_free(busy);
+}

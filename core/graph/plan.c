@@ -1,0 +1,256 @@
+/* Makes a network ready for one batch size and runs it: calls the passes in order, binds memory, steps through. Must not
+ * know losses, datasets or time beyond the profile's. */
+#include "graph/plan.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "device/buffer.h"
+#include "graph/program.h"
+
+struct plan {
+    program p;
+    char **layouts; /* per step: text of plan_step_info.layouts */
+    uint64_t step_now;
+    int64_t first_sample;
+};
+
+static cvy_status plan_prepare(program *p, errors *e)
+{
+    for (size_t i = 0; i < p->n_steps; i++) {
+        instruction *s = &p->steps[i];
+        cvy_status status = CVY_OK;
+        if (s->o.type == OP_PLAIN || s->o.type == OP_PLAIN_BWD)
+            status = plain_prepare(p, s, e);
+        else if (s->kernel->prepare)
+            status = s->kernel->prepare(&s->o, &p->machine, &s->made, e);
+        if (status) return status;
+        if (s->made.scratch > p->scratch_bytes) p->scratch_bytes = s->made.scratch;
+        s->in_data = arena_array(&p->memory, (size_t)s->n_in + 1, sizeof(void *));
+        s->out_data = arena_array(&p->memory, (size_t)s->n_out + 1, sizeof(void *));
+    }
+    return CVY_OK;
+}
+
+static void plan_layout_text(const instruction *s, const program *p, text *t)
+{
+    /* Tensors of rank 4 only: everything else is plain always. */
+    layout last = LAYOUT_COUNT;
+    bool any = false;
+    for (int side = 0; side < 2; side++) {
+        int n = side ? s->n_out : s->n_in;
+        if (side) text_add(t, any ? " -> " : "-> ");
+        any = false;
+        for (int i = 0; i < n; i++) {
+            int v = side ? s->out[i] : s->in[i];
+            if (v == NO_VALUE || p->values[v].t.element != 4 || p->values[v].kind == VALUE_WEIGHT ||
+                p->values[v].kind == VALUE_GRADIENT || p->values[v].kind == VALUE_BUFFER)
+                continue;
+            layout l = p->values[v].t.layout;
+            if (p->values[v].t.shape.rank != 4 && any) continue;
+            if (any && l == last) continue;
+            text_printf(t, "%s%s", any ? "," : "", layout_name(l));
+            last = l;
+            any = true;
+        }
+    }
+}
+
+plan *plan_new(const net *n, state *s, const machine *m, const plan_options *o, errors *e)
+{
+    plan *pl = mem_alloc(sizeof *pl);
+    program *p = &pl->p;
+    p->net = n;
+    p->state = s;
+    p->machine = *m;
+    p->options = *o;
+    p->output_gradient = NO_VALUE;
+    p->shapes = arena_array(&p->memory, n->n_nodes, sizeof(cvy_shape));
+    p->saved = arena_array(&p->memory, n->n_nodes, sizeof(int64_t));
+    p->scratch = arena_array(&p->memory, n->n_nodes, sizeof(int64_t));
+    cvy_status status = net_infer(n, o->batch, p->shapes, p->saved, p->scratch, e);
+    if (!status) status = lower_net(p, e);
+    if (!status && !o->no_fusion) fuse_steps(p);
+    if (!status) p->n_forward = p->n_steps;
+    if (!status && o->train) status = autodiff(p, e);
+    if (!status) status = layout_choose(p, e);
+    if (!status) status = plan_prepare(p, e);
+    if (status) {
+        plan_free(pl);
+        return NULL;
+    }
+    memory_place(p);
+    pl->layouts = mem_array(p->n_steps, sizeof *pl->layouts);
+    for (size_t i = 0; i < p->n_steps; i++) {
+        text t = {0};
+        plan_layout_text(&p->steps[i], p, &t);
+        pl->layouts[i] = text_take(&t);
+    }
+    return pl;
+}
+
+void plan_free(plan *pl)
+{
+    if (!pl) return;
+    program *p = &pl->p;
+    for (size_t i = 0; i < p->n_steps; i++) {
+        const instruction *s = &p->steps[i];
+        if (s->kernel && s->kernel->release && s->made.state) s->kernel->release(s->made.state);
+        if (pl->layouts) mem_free(pl->layouts[i]);
+    }
+    mem_free(pl->layouts);
+    mem_free(p->steps);
+    mem_free(p->values);
+    arena a = p->memory;
+    arena_free(&a);
+    mem_free(pl);
+}
+
+size_t plan_bytes(const plan *pl)
+{
+    return pl->p.bytes;
+}
+
+void plan_bind(plan *pl, void *memory)
+{
+    program *p = &pl->p;
+    for (size_t v = 0; v < p->n_values; v++) {
+        value *x = &p->values[v];
+        switch (x->kind) {
+        case VALUE_ACTIVATION: x->data = x->first >= 0 ? (char *)memory + x->offset : NULL; break;
+        case VALUE_WEIGHT: x->data = p->state->weights + x->offset; break;
+        case VALUE_GRADIENT: x->data = p->state->gradients + x->offset; break;
+        case VALUE_BUFFER: x->data = p->state->buffers + x->offset; break;
+        case VALUE_INPUT: break;
+        }
+    }
+    for (size_t i = 0; i < p->n_steps; i++) {
+        instruction *s = &p->steps[i];
+        for (int k = 0; k < s->n_in; k++) s->in_data[k] = p->values[s->in[k]].data;
+        for (int k = 0; k < s->n_out; k++) s->out_data[k] = s->out[k] == NO_VALUE ? NULL : p->values[s->out[k]].data;
+    }
+    p->values[p->input].data = NULL;
+    p->memory_base = memory;
+}
+
+static double plan_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void plan_run(plan *pl, size_t from, size_t to)
+{
+    program *p = &pl->p;
+    kernel_args a = {.scratch = (char *)p->memory_base + p->scratch_at,
+                     .step = pl->step_now,
+                     .first_sample = pl->first_sample};
+    for (size_t i = from; i < to; i++) {
+        instruction *s = &p->steps[i];
+        a.in = s->in_data;
+        a.out = s->out_data;
+        if (!p->options.profile) {
+            s->kernel->run(&s->o, s->made.state, &a);
+            continue;
+        }
+        double start = plan_now();
+        s->kernel->run(&s->o, s->made.state, &a);
+        s->seconds += plan_now() - start;
+        s->runs++;
+    }
+}
+
+static void plan_set_input(program *p, const float *x)
+{
+    if (p->values[p->input].data == x) return;
+    p->values[p->input].data = (void *)(uintptr_t)x;
+    for (size_t i = 0; i < p->n_steps; i++) {
+        instruction *s = &p->steps[i];
+        for (int k = 0; k < s->n_in; k++)
+            if (s->in[k] == p->input) s->in_data[k] = p->values[p->input].data;
+    }
+}
+
+static void plan_pack(program *p)
+{
+    if (p->packed == p->state->version) return;
+    for (size_t i = 0; i < p->n_steps; i++) {
+        instruction *s = &p->steps[i];
+        if (s->kernel->pack) s->kernel->pack(&s->o, s->made.state, s->in_data[1]);
+    }
+    p->packed = p->state->version;
+}
+
+cvy_status plan_forward(plan *pl, const float *x, uint64_t step_now, int64_t first_sample, errors *e)
+{
+    program *p = &pl->p;
+    pl->step_now = step_now;
+    pl->first_sample = first_sample;
+    p->e = e;
+    plan_set_input(p, x);
+    double start = p->options.profile ? plan_now() : 0;
+    plan_pack(p);
+    if (p->options.profile) p->pack_seconds += plan_now() - start;
+    plan_run(pl, 0, p->n_forward);
+    return errors_status(e);
+}
+
+float *plan_output(plan *pl, cvy_shape *shape)
+{
+    if (shape) *shape = pl->p.values[pl->p.output].t.shape;
+    return pl->p.values[pl->p.output].data;
+}
+
+float *plan_output_gradient(plan *pl)
+{
+    return pl->p.values[pl->p.output_gradient].data;
+}
+
+cvy_status plan_backward(plan *pl, errors *e)
+{
+    pl->p.e = e;
+    plan_run(pl, pl->p.n_forward, pl->p.n_steps);
+    return errors_status(e);
+}
+
+size_t plan_steps(const plan *pl)
+{
+    return pl->p.n_steps;
+}
+
+plan_step_info plan_step(const plan *pl, size_t i)
+{
+    const program *p = &pl->p;
+    const instruction *s = &p->steps[i];
+    return (plan_step_info){.path = p->net->nodes[s->unit].path,
+                            .op = op_name(s->o.type),
+                            .kernel = s->kernel->name,
+                            .layouts = pl->layouts[i],
+                            .fused = s->o.type == OP_CONV && s->n_out == 2               ? "statistics"
+                                     : s->o.attr.relu && s->n_in == 5 && !s->backward     ? "residual, relu"
+                                     : s->o.type == OP_BN_APPLY && s->n_in == 5           ? "residual"
+                                     : s->o.attr.relu                                     ? "relu"
+                                                                                          : "",
+                            .backward = s->backward,
+                            .conversion = s->o.type == OP_CONVERT,
+                            .macs = op_macs(&s->o),
+                            .bytes = op_bytes(&s->o),
+                            .seconds = s->seconds,
+                            .runs = s->runs};
+}
+
+double plan_pack_seconds(const plan *pl)
+{
+    return pl->p.pack_seconds;
+}
+
+size_t plan_conversions(const plan *pl, bool backward)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < pl->p.n_steps; i++) {
+        const instruction *s = &pl->p.steps[i];
+        n += s->o.type == OP_CONVERT && s->backward == backward;
+    }
+    return n;
+}

@@ -1,0 +1,194 @@
+/* Owns the element by element operators as vectors; must not know shapes beyond the number of elements,
+ * except in dropout, whose mask counts elements in NCHW order.
+ *
+ * relu and sums keep the zeros beyond C as they are, so they run over a tensor of any layout as one row of
+ * floats. */
+#include "base/parallel.h"
+#include "ops/dropout.h"
+#include "ops/kernel.h"
+#include "ops/lane_parts.h"
+#include "ops/lane_view.h"
+
+#define GRAIN 4096 /* elements: below, a second thread costs more than it saves */
+
+typedef struct row_job {
+    const float *x, *gy;
+    float *y;
+    void *const *in;
+    int n_in;
+} row_job;
+
+static int64_t whole(int64_t begin, int64_t end)
+{
+    return begin + (end - begin) / LANES * LANES;
+}
+
+/* ---- activation
+ * -------------------------------------------------------------------------------------------------- */
+
+static void activation_part(void *ctx, int64_t begin, int64_t end, int thread)
+{
+    (void)thread;
+    row_job j = *(row_job *)ctx;
+    int64_t i = begin, stop = whole(begin, end);
+    for (; i < stop; i += LANES) lane_store(j.y + i, lane_relu(lane_load(j.x + i)));
+    for (; i < end; i++) j.y[i] = j.x[i] < 0 ? 0 : j.x[i];
+}
+
+static void activation_run(const op *o, void *state, const kernel_args *a)
+{
+    (void)state;
+    row_job j = {.x = a->in[0], .y = a->out[0]};
+    parallel_for(tensor_elements(&o->in[0]), GRAIN, activation_part, &j);
+}
+
+static void activation_bwd_part(void *ctx, int64_t begin, int64_t end, int thread)
+{
+    (void)thread;
+    row_job j = *(row_job *)ctx;
+    int64_t i = begin, stop = whole(begin, end);
+    for (; i < stop; i += LANES) lane_store(j.y + i, lane_gate(lane_load(j.x + i), lane_load(j.gy + i)));
+    for (; i < end; i++) j.y[i] = j.x[i] > 0 ? j.gy[i] : 0;
+}
+
+static void activation_bwd_run(const op *o, void *state, const kernel_args *a)
+{
+    (void)state;
+    row_job j = {.x = a->in[0], .gy = a->in[1], .y = a->out[0]};
+    parallel_for(tensor_elements(&o->in[0]), GRAIN, activation_bwd_part, &j);
+}
+
+/* ---- sum
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+/* Every element is summed before it is stored, so y may lie on any operand, also on one that comes twice. */
+static void add_part(void *ctx, int64_t begin, int64_t end, int thread)
+{
+    (void)thread;
+    const row_job *j = ctx;
+    const float *first = j->in[0], *second = j->in[j->n_in > 1];
+    float *y = j->y;
+    int64_t i = begin, stop = whole(begin, end);
+    if (j->n_in == 1 && y == first) return;
+    if (j->n_in == 2)
+        for (; i < stop; i += LANES) lane_store(y + i, lane_load(first + i) + lane_load(second + i));
+    for (; i < stop; i += LANES) {
+        lane sum = lane_load(first + i);
+        for (int k = 1; k < j->n_in; k++) sum += lane_load((const float *)j->in[k] + i);
+        lane_store(y + i, sum);
+    }
+    for (; i < end; i++) {
+        float sum = first[i];
+        for (int k = 1; k < j->n_in; k++) sum += ((const float *)j->in[k])[i];
+        y[i] = sum;
+    }
+}
+
+static void add_run(const op *o, void *state, const kernel_args *a)
+{
+    (void)state;
+    row_job j = {.in = a->in, .n_in = o->n_in, .y = a->out[0]};
+    parallel_for(tensor_elements(&o->in[0]), GRAIN, add_part, &j);
+}
+
+/* ---- dropout
+ * ----------------------------------------------------------------------------------------------------- */
+
+typedef struct dropout_job {
+    lane_view v;
+    const float *x;
+    float *y;
+    dropout_mask mask;
+    int64_t first_sample;
+} dropout_job;
+
+/* philox_block() for LANES counters c0 at once; r[i] is word i of every block. */
+LANE_INLINE void draw(const dropout_mask *m, const uint32_t c0[LANES], uint32_t sample, uint32_t r[4][LANES])
+{
+    uint32_t a[LANES], b[LANES], c[LANES], d[LANES], k0 = m->key.k[0], k1 = m->key.k[1];
+    for (int l = 0; l < LANES; l++) a[l] = c0[l], b[l] = sample, c[l] = m->step_lo, d[l] = m->step_hi;
+    for (int round = 0; round < 10; round++) {
+        for (int l = 0; l < LANES; l++) {
+            uint64_t p = (uint64_t)0xD2511F53u * a[l], q = (uint64_t)0xCD9E8D57u * c[l];
+            a[l] = (uint32_t)(q >> 32) ^ b[l] ^ k0;
+            c[l] = (uint32_t)(p >> 32) ^ d[l] ^ k1;
+            b[l] = (uint32_t)q;
+            d[l] = (uint32_t)p;
+        }
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    for (int l = 0; l < LANES; l++) r[0][l] = a[l], r[1][l] = b[l], r[2][l] = c[l], r[3][l] = d[l];
+}
+
+LANE_INLINE void drop(const dropout_job *j, const uint32_t r[LANES], int64_t at)
+{
+    lane factor;
+    for (int l = 0; l < LANES; l++) factor[l] = (r[l] >> 8) >= j->mask.threshold ? j->mask.scale : 0;
+    lane_store(j->y + at, lane_load(j->x + at) * factor);
+}
+
+static void dropout_part(void *ctx, int64_t begin, int64_t end, int thread)
+{
+    (void)thread;
+    const dropout_job *j = ctx;
+    const lane_view *v = &j->v;
+    uint32_t r[4][LANES], c0[LANES];
+    for (int64_t at = begin; at < end; at++) {
+        uint32_t sample = (uint32_t)(j->first_sample + at / v->blocks);
+        int64_t base = at * v->plane, channel = at % v->blocks * LANES;
+        if (v->pixels % 4 ==
+            0) { /* a block of four numbers is four pixels of one channel, in every lane alike */
+            for (int64_t i = 0; i < v->pixels; i += 4) {
+                for (int l = 0; l < LANES; l++) c0[l] = (uint32_t)(((channel + l) * v->pixels + i) / 4);
+                draw(&j->mask, c0, sample, r);
+                for (int k = 0; k < 4; k++) drop(j, r[k], base + (i + k) * LANES);
+            }
+            continue;
+        }
+        for (int64_t i = 0; i < v->pixels; i++) { /* the lanes stand at different places of their blocks */
+            uint32_t own[LANES];
+            for (int l = 0; l < LANES; l++) c0[l] = (uint32_t)(((channel + l) * v->pixels + i) / 4);
+            draw(&j->mask, c0, sample, r);
+            for (int l = 0; l < LANES; l++) own[l] = r[((channel + l) * v->pixels + i) % 4][l];
+            drop(j, own, base + i * LANES);
+        }
+    }
+}
+
+static void dropout_run(const op *o, void *state, const kernel_args *a)
+{
+    (void)state;
+    dropout_job j = {.v = lane_view_of(&o->in[0]),
+                     .x = a->in[0],
+                     .y = a->out[0],
+                     .mask = dropout_open(o->attr.key, o->attr.dropout.p, a->step),
+                     .first_sample = a->first_sample};
+    parallel_for(j.v.n * j.v.blocks, lane_parts_grain(j.v.pixels), dropout_part, &j);
+}
+
+/* ---- the kernels
+ * ------------------------------------------------------------------------------------------------- */
+
+static double offer(const op *o, const machine *m, int k, layout *in, layout *out)
+{
+    if (k == 0) return offer_uniform(o, m, o->in[0].shape.rank == 4 ? LANE_LAYOUT : LAYOUT_PLAIN, 1, in, out);
+    return k == 1 && o->in[0].shape.rank == 4 ? offer_uniform(o, m, LAYOUT_PLAIN, 1, in, out) : -1;
+}
+
+static double dropout_offer(const op *o, const machine *m, int k, layout *in, layout *out)
+{
+    if (k > 0) return -1;
+    bool fours = o->in[0].shape.rank == 4 && o->in[0].shape.dim[2] * o->in[0].shape.dim[3] % 4 == 0;
+    return offer_uniform(o, m, LANE_LAYOUT, fours ? 2 : 7, in, out);
+}
+
+const kernel LANE(lane_activation) = {
+    .name = "lanes", .type = OP_ACTIVATION, .in_place = 0, .offer = offer, .run = activation_run};
+const kernel LANE(lane_activation_bwd) = {
+    .name = "lanes", .type = OP_ACTIVATION_BWD, .in_place = 1, .offer = offer, .run = activation_bwd_run};
+const kernel LANE(lane_add) = {
+    .name = "lanes", .type = OP_ADD, .in_place = 0, .offer = offer, .run = add_run};
+const kernel LANE(lane_dropout) = {
+    .name = "lanes", .type = OP_DROPOUT, .in_place = 0, .offer = dropout_offer, .run = dropout_run};

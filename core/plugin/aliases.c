@@ -1,0 +1,62 @@
+/* Owns the field's other names for plugins that are not loaded yet; must not know which plugins are
+ * installed. */
+#include "plugin/aliases.h"
+
+#include "convoy/plugin.h"
+
+/* A descriptor carries aliases too, but reading them needs its file loaded, and a lookup that fails loads
+ * nothing. Case, `-` and `_` do not count in suggestions, so BatchNorm for batch_norm needs no entry. */
+const alias_row aliases_table[] = {
+    {CVY_LAYER, "conv2d", "conv convolution Convolution2D spatial_convolution"},
+    {CVY_LAYER, "depthwise_conv2d", "depthwise depthwise_convolution DepthwiseConv"},
+    {CVY_LAYER, "separable_conv2d", "separable separable_convolution SeparableConv"},
+    {CVY_LAYER, "conv_transpose2d", "deconv deconvolution deconv2d Conv2DTranspose transposed_conv"},
+    {CVY_LAYER, "linear", "dense fc fully_connected inner_product affine gemm"},
+    {CVY_LAYER, "batch_norm", "bn BatchNorm2d BatchNormalization"},
+    {CVY_LAYER, "group_norm", "gn GroupNormalization"},
+    {CVY_LAYER, "layer_norm", "ln LayerNormalization"},
+    {CVY_LAYER, "local_response_norm", "lrn LocalResponseNormalization"},
+    {CVY_LAYER, "max_pool2d", "maxpool MaxPooling2D max_pooling pool pooling"},
+    {CVY_LAYER, "avg_pool2d", "avgpool AvgPooling2D AveragePooling2D average_pool avg_pooling"},
+    {CVY_LAYER, "global_avg_pool",
+     "gap GlobalAveragePooling2D global_average_pool AdaptiveAvgPool2d avgpool_global"},
+    {CVY_LAYER, "global_max_pool", "gmp GlobalMaxPooling2D AdaptiveMaxPool2d"},
+    {CVY_LAYER, "leaky_relu", "lrelu"},
+    {CVY_LAYER, "sigmoid", "logistic"},
+    {CVY_LAYER, "silu", "swish"},
+    {CVY_LAYER, "dropout2d", "SpatialDropout2D channel_dropout"},
+    {CVY_LAYER, "add", "sum eltwise plus shortcut_add"},
+    {CVY_LAYER, "concat", "cat concatenate"},
+    {CVY_LAYER, "flatten", "view"},
+    {CVY_LAYER, "pad2d", "ZeroPad2d ZeroPadding2D pad padding"},
+    {CVY_LAYER, "upsample", "UpSampling2D interpolate resize"},
+    {CVY_LAYER, "residual", "resnet_block ResidualBlock BasicBlock resblock"},
+    {CVY_LAYER, "squeeze_excite", "se SqueezeExcitation se_block"},
+    {CVY_LOSS, "softmax_cross_entropy",
+     "CrossEntropyLoss cross_entropy ce xent categorical_crossentropy sparse_categorical_crossentropy "
+     "softmax_loss log_loss nll NLLLoss"},
+    {CVY_LOSS, "mean_squared_error", "mse MSELoss l2 l2_loss"},
+    {CVY_LOSS, "mse", "MSELoss mean_squared_error l2 l2_loss"},
+    {CVY_LOSS, "hinge", "HingeLoss multi_margin MultiMarginLoss svm"},
+    {CVY_LOSS, "focal", "FocalLoss"},
+    {CVY_OPTIMIZER, "sgd", "momentum nesterov gradient_descent SGDM"},
+    {CVY_OPTIMIZER, "adam", "AdamOptimizer"},
+    {CVY_OPTIMIZER, "adamw", "AdamWOptimizer adam_decoupled"},
+    {CVY_OPTIMIZER, "rmsprop", "RMSpropOptimizer"},
+    {CVY_OPTIMIZER, "adagrad", "AdagradOptimizer"},
+    {CVY_DATASET, "cifar10", "cifar"},
+    {CVY_DATASET, "image_folder",
+     "folder images directory ImageFolder image_dataset_from_directory imagenet"},
+    {CVY_AUGMENT, "random_crop", "crop"},
+    {CVY_AUGMENT, "horizontal_flip", "flip hflip RandomHorizontalFlip random_flip flip_left_right"},
+    {CVY_AUGMENT, "normalize", "normalization standardize standardization"},
+    {CVY_AUGMENT, "cutout", "RandomErasing erase"},
+    {CVY_AUGMENT, "color_jitter", "jitter brightness contrast"},
+    {CVY_SCHEDULE, "cosine", "CosineAnnealingLR cosine_annealing CosineDecay"},
+    {CVY_SCHEDULE, "step", "StepLR MultiStepLR multistep piecewise"},
+    {CVY_SCHEDULE, "exponential", "ExponentialLR ExponentialDecay exp"},
+    {CVY_SCHEDULE, "plateau", "ReduceLROnPlateau"},
+    {CVY_SCHEDULE, "one_cycle", "OneCycleLR"},
+    {CVY_SCHEDULE, "polynomial", "PolynomialLR PolynomialDecay poly"},
+    {0, NULL, NULL},
+};

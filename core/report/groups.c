@@ -1,0 +1,154 @@
+/* Owns the grouping of runs by configuration; must not know how groups are shown. */
+#include "report/groups.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "report/difference.h"
+
+/* A run on its way into a group. */
+typedef struct member {
+    const query_run *run;
+    query_pairs params;
+    size_t index;
+} member;
+
+static bool counts(const query_pair *p)
+{
+    return strcmp(p->key, "seed") != 0 && strcmp(p->key, "repeats") != 0;
+}
+
+static int compare_text(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "");
+}
+
+/* Order of configurations, the seed left out; 0 for repeats of each other. */
+static int compare_config(const member *a, const member *b)
+{
+    int order = compare_text(a->run->experiment, b->run->experiment);
+    if (!order) order = compare_text(a->run->model, b->run->model);
+    if (!order) order = compare_text(a->run->dataset, b->run->dataset);
+    size_t i = 0, k = 0;
+    while (!order) {
+        while (i < a->params.n && !counts(&a->params.items[i])) i++;
+        while (k < b->params.n && !counts(&b->params.items[k])) k++;
+        bool end_a = i == a->params.n, end_b = k == b->params.n;
+        if (end_a || end_b) return (int)end_b - (int)end_a;
+        order = strcmp(a->params.items[i].key, b->params.items[k].key);
+        if (!order) order = compare_text(a->params.items[i].value, b->params.items[k].value);
+        i++;
+        k++;
+    }
+    return order;
+}
+
+static int by_config(const void *a, const void *b)
+{
+    const member *x = a, *y = b;
+    int order = compare_config(x, y);
+    return order ? order : (x->index > y->index) - (x->index < y->index);
+}
+
+/* Members of one group stand together from `first` on. */
+typedef struct span {
+    size_t first, n, index;
+} span;
+
+static int by_index(const void *a, const void *b)
+{
+    const span *x = a, *y = b;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+static void name_groups(groups *g, bool each, arena *a)
+{
+    difference_config *configs = mem_array(g->n, sizeof *configs);
+    const char **labels = mem_array(g->n, sizeof *labels);
+    for (size_t i = 0; i < g->n; i++) {
+        const query_run *first = g->items[i].runs[0];
+        configs[i] = (difference_config){g->items[i].params, first->model, first->name};
+    }
+    if (g->n == 1)
+        labels[0] = g->items[0].n == 1 ? g->items[0].runs[0]->name : arena_printf(a, "%zu runs", g->items[0].n);
+    else difference_labels(configs, g->n, each, a, labels);
+    for (size_t i = 0; i < g->n; i++) g->items[i].label = labels[i];
+    mem_free(configs);
+    mem_free(labels);
+}
+
+cvy_status groups_make(store *s, const query_run *runs, size_t n, bool each, arena *a, groups *out, errors *e)
+{
+    *out = (groups){0};
+    member *members = mem_array(n, sizeof *members);
+    span *spans = mem_array(n, sizeof *spans);
+    cvy_status status = CVY_OK;
+    for (size_t i = 0; i < n && status == CVY_OK; i++) {
+        members[i] = (member){.run = &runs[i], .index = i};
+        status = query_params(s, runs[i].name, a, &members[i].params, e);
+    }
+    if (status == CVY_OK && n && !each) qsort(members, n, sizeof *members, by_config);
+    for (size_t i = 0; i < n && status == CVY_OK; i++) {
+        bool more = i && !each && !compare_config(&members[i - 1], &members[i]);
+        if (!more) spans[out->n++] = (span){i, 0, members[i].index};
+        spans[out->n - 1].n++;
+    }
+    if (out->n) qsort(spans, out->n, sizeof *spans, by_index);
+    out->items = arena_array(a, out->n, sizeof *out->items);
+    for (size_t i = 0; i < out->n; i++) {
+        group *g = &out->items[i];
+        g->n = spans[i].n;
+        g->params = members[spans[i].first].params;
+        g->runs = arena_array(a, g->n, sizeof *g->runs);
+        for (size_t k = 0; k < g->n; k++) g->runs[k] = members[spans[i].first + k].run;
+    }
+    if (out->n) name_groups(out, each, a);
+    mem_free(members);
+    mem_free(spans);
+    return status;
+}
+
+statistics groups_statistics(const group *g, groups_value *value)
+{
+    double *values = mem_array(g->n, sizeof *values);
+    for (size_t i = 0; i < g->n; i++) values[i] = value(g->runs[i]);
+    statistics s = statistics_of(values, g->n);
+    mem_free(values);
+    return s;
+}
+
+static double best_of(const query_run *r)
+{
+    return r->best;
+}
+
+/* A group with its place in the order, worst is largest. */
+typedef struct ranked {
+    group g;
+    double loss;
+    size_t index;
+} ranked;
+
+static int by_loss(const void *a, const void *b)
+{
+    const ranked *x = a, *y = b;
+    bool has_x = !isnan(x->loss), has_y = !isnan(y->loss);
+    if (has_x != has_y) return has_x ? -1 : 1;
+    if (has_x && x->loss != y->loss) return x->loss < y->loss ? -1 : 1;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+void groups_sort(groups *g)
+{
+    ranked *order = mem_array(g->n, sizeof *order);
+    for (size_t i = 0; i < g->n; i++) {
+        const char *goal = g->items[i].runs[0]->goal;
+        double mean = groups_statistics(&g->items[i], best_of).mean;
+        order[i] = (ranked){g->items[i], goal && !strcmp(goal, "minimize") ? mean : -mean, i};
+    }
+    if (g->n) qsort(order, g->n, sizeof *order, by_loss);
+    for (size_t i = 0; i < g->n; i++) g->items[i] = order[i].g;
+    mem_free(order);
+}

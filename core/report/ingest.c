@@ -1,0 +1,291 @@
+/* Owns the walk over a run's or a sweep's folder: which files grew, and how far each was read; must not know what the
+ * records say. */
+#include "report/ingest.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "journal/journal.h"
+#include "report/rows.h"
+
+enum { DESCRIPTION_MAX = 64 << 20 };
+
+/* A file of the folder that has something to say, and how far it was read. */
+typedef struct source_file {
+    char *name;
+    int64_t size, stamp; /* now */
+    int64_t order;       /* 0 the description, then the supervisor's events, then the attempts' journals */
+    int64_t attempt;     /* of a journal; else 0 */
+    bool seen, damaged;  /* has a cursor */
+    int64_t offset, seen_size, seen_stamp;
+} source_file;
+
+typedef struct folder {
+    const char *dir, *name; /* "results/r12", "r12" */
+    int64_t run;            /* number; 0 for a sweep */
+    source_file *files;
+    size_t n, cap;
+} folder;
+
+/* ---- listing ----------------------------------------------------------------------------------------------- */
+
+/* The number behind `prefix`, at least `least`; 0 when name is not of that form. */
+static int64_t suffix_number(const char *name, const char *prefix, int64_t least)
+{
+    if (!text_starts(name, prefix)) return 0;
+    const char *p = name + strlen(prefix);
+    if (*p < '1' || *p > '9') return 0;
+    int64_t v = 0;
+    for (; *p; p++) {
+        if (*p < '0' || *p > '9' || v > INT32_MAX) return 0;
+        v = v * 10 + (*p - '0');
+    }
+    return v >= least ? v : 0;
+}
+
+/* Whether the file is one that we read, and when. */
+static bool classify(const folder *f, source_file *file)
+{
+    const int64_t journals = INT64_C(1) << 40;
+    if (!strcmp(file->name, f->run ? "run.json" : "sweep.json")) return true;
+    if (!strcmp(file->name, "events")) file->order = 1;
+    else if ((file->order = suffix_number(file->name, "events.", 2))) {
+    } else if (f->run && (file->attempt = suffix_number(file->name, "journal.", 1))) {
+        file->order = journals + file->attempt;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static int by_order(const void *a, const void *b)
+{
+    const source_file *x = a, *y = b;
+    return (x->order > y->order) - (x->order < y->order);
+}
+
+static void list_files(folder *f)
+{
+    DIR *d = opendir(f->dir);
+    if (!d) return;
+    for (struct dirent *entry; (entry = readdir(d));) {
+        source_file file = {.name = entry->d_name};
+        struct stat st;
+        if (!classify(f, &file) || fstatat(dirfd(d), entry->d_name, &st, 0) != 0 || !S_ISREG(st.st_mode)) continue;
+        file.size = (int64_t)st.st_size;
+        if (!file.order) file.stamp = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+        file.name = mem_text(entry->d_name);
+        f->files = MEM_GROW(f->files, f->n, &f->cap);
+        f->files[f->n++] = file;
+    }
+    closedir(d);
+    if (f->n) qsort(f->files, f->n, sizeof *f->files, by_order);
+}
+
+static cvy_status load_cursors(store *s, folder *f, errors *e)
+{
+    for (size_t i = 0; i < f->n; i++) f->files[i].seen = false;
+    sql_query q =
+        sql_ask(&s->db, e, "SELECT file, offset, size, stamp, damaged FROM cursors WHERE owner = ?", "t", f->name);
+    arena a = {0};
+    while (sql_next(&q, e)) {
+        const char *name = sql_text(&q, 0, &a);
+        for (size_t i = 0; i < f->n; i++) {
+            source_file *file = &f->files[i];
+            if (strcmp(file->name, name)) continue;
+            file->seen = true;
+            file->offset = sql_int(&q, 1, 0);
+            file->seen_size = sql_int(&q, 2, 0);
+            file->seen_stamp = sql_int(&q, 3, 0);
+            file->damaged = sql_int(&q, 4, 0) != 0;
+        }
+    }
+    arena_free(&a);
+    return sql_done(&q);
+}
+
+static void folder_open(folder *f, const char *dir)
+{
+    *f = (folder){.dir = dir, .name = path_base(dir)};
+    f->run = store_number(f->name, 'r');
+    if (f->run || store_number(f->name, 's')) list_files(f);
+    /* Without its description the folder is still being made, or is none of ours. */
+    if (f->n && f->files[0].order) {
+        for (size_t i = 0; i < f->n; i++) mem_free(f->files[i].name);
+        f->n = 0;
+    }
+}
+
+static void folder_close(folder *f)
+{
+    for (size_t i = 0; i < f->n; i++) mem_free(f->files[i].name);
+    mem_free(f->files);
+}
+
+static bool is_new(const source_file *file)
+{
+    return !file->seen || file->size != file->seen_size || file->stamp != file->seen_stamp;
+}
+
+bool ingest_pending(store *s, const char *dir)
+{
+    folder f;
+    folder_open(&f, dir);
+    bool pending = f.n && load_cursors(s, &f, NULL) != CVY_OK;
+    for (size_t i = 0; i < f.n && !pending; i++) pending = is_new(&f.files[i]);
+    folder_close(&f);
+    return pending;
+}
+
+/* ---- taking in --------------------------------------------------------------------------------------------- */
+
+static cvy_status save_cursor(store *s, const folder *f, const source_file *file, errors *e)
+{
+    return sql_do(&s->db, e,
+                  "INSERT OR REPLACE INTO cursors (owner, file, offset, size, stamp, damaged) VALUES (?,?,?,?,?,?)",
+                  "ttiiii", f->name, file->name, file->offset, file->size, file->stamp, (int64_t)file->damaged);
+}
+
+cvy_status ingest_forget(store *s, const char *name, errors *e)
+{
+    const int64_t run = store_number(name, 'r'), sweep = store_number(name, 's');
+    static const char *const of_run[] = {
+        "DELETE FROM params WHERE run = ?",    "DELETE FROM environment WHERE run = ?",
+        "DELETE FROM plugins WHERE run = ?",   "DELETE FROM attempts WHERE run = ?",
+        "DELETE FROM metrics WHERE run = ?",   "DELETE FROM timings WHERE run = ?",
+        "DELETE FROM kernels WHERE run = ?",   "DELETE FROM artifacts WHERE run = ?",
+        "DELETE FROM runs WHERE number = ?",
+    };
+    static const char *const of_owner[] = {
+        "DELETE FROM tags WHERE owner = ?",
+        "DELETE FROM events WHERE owner = ?",
+        "DELETE FROM cursors WHERE owner = ?",
+    };
+    cvy_status status = CVY_OK;
+    for (size_t i = 0; run && i < sizeof of_run / sizeof *of_run && status == CVY_OK; i++)
+        status = sql_do(&s->db, e, of_run[i], "i", run);
+    if (sweep && status == CVY_OK) status = sql_do(&s->db, e, "DELETE FROM sweeps WHERE number = ?", "i", sweep);
+    for (size_t i = 0; i < sizeof of_owner / sizeof *of_owner && status == CVY_OK; i++)
+        status = sql_do(&s->db, e, of_owner[i], "t", name);
+    return status;
+}
+
+/* run.json or sweep.json. *understood tells that the folder's journals can be read on. */
+static cvy_status describe(store *s, folder *f, source_file *file, bool *understood, errors *e)
+{
+    char *path = path_join(f->dir, file->name), *whole = NULL;
+    size_t n = 0, offset = 0;
+    const char *error = NULL;
+    arena a = {0};
+    cvy_status status = CVY_OK;
+    const json *d = NULL;
+    *understood = false;
+    if (file_read(path, DESCRIPTION_MAX, &whole, &n, NULL) != CVY_OK) {
+        errors_warn(e, &PLACE_FILE(path), NULL, "cannot be read; left out");
+    } else if (!(d = json_parse(&a, whole, n, &error, &offset))) {
+        errors_warn(e, &PLACE_AT(path, offset), NULL, "%s; left out", error);
+    } else if (strcmp(json_get_text(d, f->run ? "run" : "sweep", ""), f->name)) {
+        /* A copied folder would appear twice. */
+        errors_warn(e, &PLACE_FILE(path), NULL, "describes \"%s\", not \"%s\"; left out",
+                    json_get_text(d, f->run ? "run" : "sweep", ""), f->name);
+    } else {
+        *understood = true;
+        status = f->run ? rows_run(s, f->name, d, e) : rows_sweep(s, f->name, d, whole, e);
+        file->offset = (int64_t)n;
+        if (status == CVY_OK) status = save_cursor(s, f, file, e);
+    }
+    arena_free(&a);
+    mem_free(whole);
+    mem_free(path);
+    return status;
+}
+
+/* What the head of a segment says holds for the records behind the cursor too. */
+static void recall_segment(rows_source *from, const char *path)
+{
+    journal_reader r;
+    from->time = (double)NAN;
+    if (!from->attempt || journal_open(&r, path, 0, NULL) != CVY_OK) return;
+    arena a = {0};
+    const json *v = journal_next(&r) == JOURNAL_RECORD ? json_parse(&a, r.payload, r.n, NULL, NULL) : NULL;
+    if (!strcmp(json_get_text(v, "t", ""), "segment")) {
+        from->from_step = json_get_int(v, "from_step", 0);
+        from->time = json_get_double(v, "time", (double)NAN);
+    }
+    arena_free(&a);
+    journal_end(&r);
+}
+
+static cvy_status take_journal(store *s, folder *f, source_file *file, int64_t limit, int64_t *taken, bool *more,
+                               errors *e)
+{
+    char *path = path_join(f->dir, file->name);
+    rows_source from = {.owner = f->name, .file = file->name, .run = f->run, .attempt = file->attempt};
+    journal_reader r;
+    errors failed = {0};
+    cvy_status status = CVY_OK;
+    if (!file->seen) file->offset = 0;
+    if (journal_open(&r, path, (uint64_t)file->offset, &failed) != CVY_OK) {
+        file->damaged = true;
+        status = rows_event(s, &from, 0, "damaged", failed.items[0].what, (double)NAN, e);
+        errors_free(&failed);
+    } else {
+        recall_segment(&from, path);
+        journal_next_result last = JOURNAL_END;
+        while (status == CVY_OK && *taken < limit) {
+            int64_t at = (int64_t)r.offset;
+            last = journal_next(&r);
+            if (last != JOURNAL_RECORD) break;
+            status = rows_record(s, &from, r.payload, r.n, at, e);
+            ++*taken;
+        }
+        *more = status == CVY_OK && last == JOURNAL_RECORD; /* stopped by the limit */
+        if (status == CVY_OK && last == JOURNAL_DAMAGED && !file->damaged) {
+            file->damaged = true;
+            status = rows_event(s, &from, (int64_t)r.offset, "damaged",
+                                "a record with a wrong checksum or length: nothing behind it can be read", from.time, e);
+        }
+        file->offset = (int64_t)r.offset;
+        journal_end(&r);
+    }
+    /* A size that was never seen brings us back. */
+    source_file cursor = *file;
+    if (*more) cursor.size = -1;
+    if (status == CVY_OK) status = save_cursor(s, f, &cursor, e);
+    mem_free(path);
+    return status;
+}
+
+static cvy_status take_folder(store *s, folder *f, int64_t limit, int64_t *taken, bool *more, errors *e)
+{
+    cvy_status status = load_cursors(s, f, e);
+    if (status != CVY_OK) return status;
+    /* Another description is another run under the same name, and a journal that shrank is not the one we read. */
+    bool afresh = is_new(&f->files[0]);
+    for (size_t i = 1; i < f->n; i++) afresh = afresh || (f->files[i].seen && f->files[i].size < f->files[i].offset);
+    if (afresh) {
+        bool understood;
+        status = ingest_forget(s, f->name, e);
+        for (size_t i = 0; i < f->n; i++) f->files[i].seen = f->files[i].damaged = false;
+        if (status == CVY_OK) status = describe(s, f, &f->files[0], &understood, e);
+        if (status != CVY_OK || !understood) return status;
+    }
+    for (size_t i = 1; i < f->n && status == CVY_OK && !*more; i++)
+        if (is_new(&f->files[i])) status = take_journal(s, f, &f->files[i], limit, taken, more, e);
+    return status;
+}
+
+cvy_status ingest_folder(store *s, const char *dir, int64_t limit, int64_t *taken, bool *more, errors *e)
+{
+    folder f;
+    folder_open(&f, dir);
+    *more = false;
+    cvy_status status = f.n ? take_folder(s, &f, limit, taken, more, e) : CVY_OK;
+    folder_close(&f);
+    return status;
+}

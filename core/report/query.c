@@ -1,0 +1,270 @@
+/* Owns the questions the commands ask of the database, as SQL over its views; must not know how rows come in or how
+ * answers are shown. */
+#include "report/query.h"
+
+#include <math.h>
+#include <string.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "report/store_own.h"
+
+/* Rows collected on the heap, handed over into the arena. */
+#define COLLECT(items, n, cap) ((items) = MEM_GROW((items), (n), &(cap)), &(items)[(n)++])
+
+static void *into_arena(arena *a, void *items, size_t n, size_t size)
+{
+    void *out = arena_array(a, n, size);
+    if (n) memcpy(out, items, n * size);
+    mem_free(items);
+    return out;
+}
+
+/* ---- runs -------------------------------------------------------------------------------------------------- */
+
+#define RUN_COLUMNS                                                                                                  \
+    "SELECT name, experiment, sweep, label, model, dataset, source, config_hash, exact_key, tags, state, metric, goal," \
+    " trial, repeat, seed, parameters, trainable, macs, epochs, epochs_done, best_epoch, attempts,"                  \
+    " created, seconds, best, best_val_accuracy, best_val_loss, test_accuracy, test_loss FROM run_summary "
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (double)t.tv_sec;
+}
+
+/* Whether somebody trains in this folder. Only a shared lock is tried, and only for a moment: a trial that starts in
+ * it must not find its folder taken. */
+static bool is_alive(store *s, const char *run)
+{
+    char *dir = path_join(s->results, run), *name = path_join(dir, "lock");
+    int fd = open(name, O_RDONLY | O_CLOEXEC);
+    bool held = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0;
+    if (fd >= 0) close(fd);
+    mem_free(dir);
+    mem_free(name);
+    return held;
+}
+
+static const char *true_state(store *s, const query_run *r, errors *e)
+{
+    enum { STARTING = 10 }; /* seconds until a process must hold its lock */
+    if (strcmp(r->state, "running") != 0) return r->state;
+    double started = 0;
+    sql_query q = sql_ask(&s->db, e, "SELECT max(started) FROM run_attempts WHERE run = ?", "t", r->name);
+    if (sql_next(&q, e)) started = sql_double(&q, 0);
+    sql_done(&q);
+    return now() - started < STARTING || is_alive(s, r->name) ? r->state : "killed";
+}
+
+static cvy_status collect_runs(store *s, sql_query *q, arena *a, query_run **out, size_t *n, errors *e)
+{
+    query_run *items = NULL;
+    size_t cap = 0;
+    *n = 0;
+    while (sql_next(q, e)) {
+        query_run r = {0};
+        const char **texts[] = {&r.name,        &r.experiment, &r.sweep, &r.label, &r.model,  &r.dataset, &r.source,
+                                &r.config_hash, &r.exact_key,  &r.tags,  &r.state, &r.metric, &r.goal};
+        int64_t *ints[] = {&r.trial, &r.repeat, &r.seed,        &r.parameters, &r.trainable,
+                           &r.macs,  &r.epochs, &r.epochs_done, &r.best_epoch, &r.attempts};
+        double *doubles[] = {&r.created,       &r.seconds,       &r.best,     &r.best_val_accuracy,
+                             &r.best_val_loss, &r.test_accuracy, &r.test_loss};
+        int column = 0;
+        for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) *texts[i] = sql_text(q, column++, a);
+        for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) *ints[i] = sql_int(q, column++, QUERY_NONE);
+        for (size_t i = 0; i < sizeof doubles / sizeof *doubles; i++) *doubles[i] = sql_double(q, column++);
+        r.number = store_number(r.name, 'r');
+        *COLLECT(items, *n, cap) = r;
+    }
+    cvy_status status = sql_done(q);
+    for (size_t i = 0; i < *n; i++) items[i].state = true_state(s, &items[i], e);
+    *out = into_arena(a, items, *n, sizeof *items);
+    return status;
+}
+
+cvy_status query_runs(store *s, arena *a, query_run **out, size_t *n, errors *e)
+{
+    sql_query q = sql_ask(&s->db, e, RUN_COLUMNS "ORDER BY created, length(name), name", "");
+    return collect_runs(s, &q, a, out, n, e);
+}
+
+cvy_status query_sweep_runs(store *s, const char *sweep, arena *a, query_run **out, size_t *n, errors *e)
+{
+    sql_query q =
+        sql_ask(&s->db, e, RUN_COLUMNS "WHERE sweep = ? ORDER BY trial, repeat, length(name), name", "t", sweep);
+    return collect_runs(s, &q, a, out, n, e);
+}
+
+cvy_status query_sweeps(store *s, arena *a, query_sweep **out, size_t *n, errors *e)
+{
+    query_sweep *items = NULL;
+    size_t cap = 0;
+    *n = 0;
+    sql_query q = sql_ask(&s->db, e,
+                          "SELECT name, experiment, method, metric, goal, best_run, source, tags, trials, runs, finished,"
+                          " failed, best, created FROM sweep_summary ORDER BY created, length(name), name",
+                          "");
+    while (sql_next(&q, e))
+        *COLLECT(items, *n, cap) = (query_sweep){.name = sql_text(&q, 0, a),
+                                                 .experiment = sql_text(&q, 1, a),
+                                                 .method = sql_text(&q, 2, a),
+                                                 .metric = sql_text(&q, 3, a),
+                                                 .goal = sql_text(&q, 4, a),
+                                                 .best_run = sql_text(&q, 5, a),
+                                                 .source = sql_text(&q, 6, a),
+                                                 .tags = sql_text(&q, 7, a),
+                                                 .trials = sql_int(&q, 8, QUERY_NONE),
+                                                 .runs = sql_int(&q, 9, 0),
+                                                 .finished = sql_int(&q, 10, 0),
+                                                 .failed = sql_int(&q, 11, 0),
+                                                 .best = sql_double(&q, 12),
+                                                 .created = sql_double(&q, 13)};
+    *out = into_arena(a, items, *n, sizeof *items);
+    return sql_done(&q);
+}
+
+/* ---- curves ------------------------------------------------------------------------------------------------ */
+
+cvy_status query_curves(store *s, const char *run, query_scope scope, arena *a, query_curve **out, size_t *n, errors *e)
+{
+    static const char *const questions[] = {
+        [QUERY_STEP] = "SELECT metric, step, epoch, value FROM step_curves WHERE run = ? ORDER BY metric, step",
+        [QUERY_EPOCH] = "SELECT metric, step, epoch, value FROM curves WHERE run = ? ORDER BY metric, step",
+        [QUERY_RUN] = "SELECT metric, step, epoch, value FROM run_metrics WHERE run = ? ORDER BY metric, step",
+        [QUERY_MEASURED] = "SELECT metric, step, epoch, value FROM measured WHERE run = ? ORDER BY metric, step",
+    };
+    query_curve *curves = NULL;
+    query_point *points = NULL; /* of the last curve */
+    size_t cap = 0, n_points = 0, cap_points = 0;
+    *n = 0;
+    sql_query q = sql_ask(&s->db, e, questions[scope], "t", run);
+    while (sql_next(&q, e)) {
+        const char *metric = sql_text(&q, 0, a);
+        if (!*n || strcmp(curves[*n - 1].metric, metric) != 0) {
+            if (*n) {
+                curves[*n - 1].points = into_arena(a, points, n_points, sizeof *points);
+                curves[*n - 1].n = n_points;
+                points = NULL;
+                n_points = cap_points = 0;
+            }
+            *COLLECT(curves, *n, cap) = (query_curve){.metric = metric};
+        }
+        *COLLECT(points, n_points, cap_points) =
+            (query_point){sql_int(&q, 1, 0), sql_int(&q, 2, 0), sql_double(&q, 3)};
+    }
+    if (*n) {
+        curves[*n - 1].points = into_arena(a, points, n_points, sizeof *points);
+        curves[*n - 1].n = n_points;
+    }
+    *out = into_arena(a, curves, *n, sizeof *curves);
+    return sql_done(&q);
+}
+
+cvy_status query_curve_of(store *s, const char *run, const char *metric, arena *a, query_curve *out, errors *e)
+{
+    query_point *points = NULL;
+    size_t cap = 0;
+    *out = (query_curve){.metric = metric};
+    sql_query q = sql_ask(&s->db, e, "SELECT step, epoch, value FROM curves WHERE run = ? AND metric = ? ORDER BY step",
+                          "tt", run, metric);
+    while (sql_next(&q, e))
+        *COLLECT(points, out->n, cap) = (query_point){sql_int(&q, 0, 0), sql_int(&q, 1, 0), sql_double(&q, 2)};
+    out->points = into_arena(a, points, out->n, sizeof *points);
+    return sql_done(&q);
+}
+
+/* ---- the rest of a run ------------------------------------------------------------------------------------- */
+
+static cvy_status collect_pairs(sql_query *q, arena *a, query_pairs *out, errors *e)
+{
+    query_pair *items = NULL;
+    size_t cap = 0;
+    out->n = 0;
+    while (sql_next(q, e)) {
+        const char *value = sql_text(q, 1, a);
+        *COLLECT(items, out->n, cap) = (query_pair){sql_text(q, 0, a), value ? value : ""};
+    }
+    out->items = into_arena(a, items, out->n, sizeof *items);
+    return sql_done(q);
+}
+
+cvy_status query_params(store *s, const char *run, arena *a, query_pairs *out, errors *e)
+{
+    sql_query q = sql_ask(&s->db, e, "SELECT path, value FROM run_params WHERE run = ? ORDER BY path", "t", run);
+    return collect_pairs(&q, a, out, e);
+}
+
+cvy_status query_environment(store *s, const char *run, arena *a, query_pairs *out, errors *e)
+{
+    sql_query q = sql_ask(&s->db, e, "SELECT key, value FROM run_environment WHERE run = ? ORDER BY key", "t", run);
+    return collect_pairs(&q, a, out, e);
+}
+
+cvy_status query_attempts(store *s, const char *run, arena *a, query_attempt **out, size_t *n, errors *e)
+{
+    query_attempt *items = NULL;
+    size_t cap = 0;
+    *n = 0;
+    sql_query q = sql_ask(&s->db, e,
+                          "SELECT attempt, from_step, end_step, code, signal, state, text, started, seconds"
+                          " FROM run_attempts WHERE run = ? ORDER BY attempt",
+                          "t", run);
+    while (sql_next(&q, e))
+        *COLLECT(items, *n, cap) = (query_attempt){.attempt = sql_int(&q, 0, 0),
+                                                   .from_step = sql_int(&q, 1, QUERY_NONE),
+                                                   .end_step = sql_int(&q, 2, QUERY_NONE),
+                                                   .code = sql_int(&q, 3, QUERY_NONE),
+                                                   .signal = sql_int(&q, 4, QUERY_NONE),
+                                                   .state = sql_text(&q, 5, a),
+                                                   .what = sql_text(&q, 6, a),
+                                                   .started = sql_double(&q, 7),
+                                                   .seconds = sql_double(&q, 8)};
+    *out = into_arena(a, items, *n, sizeof *items);
+    return sql_done(&q);
+}
+
+cvy_status query_events(store *s, const char *owner, arena *a, query_event **out, size_t *n, errors *e)
+{
+    query_event *items = NULL;
+    size_t cap = 0;
+    *n = 0;
+    sql_query q = sql_ask(&s->db, e,
+                          "SELECT kind, text, time FROM event_log WHERE owner = ? ORDER BY time, file, offset", "t",
+                          owner);
+    while (sql_next(&q, e))
+        *COLLECT(items, *n, cap) = (query_event){sql_text(&q, 0, a), sql_text(&q, 1, a), sql_double(&q, 2)};
+    *out = into_arena(a, items, *n, sizeof *items);
+    return sql_done(&q);
+}
+
+cvy_status query_plugins(store *s, const char *run, arena *a, query_plugin **out, size_t *n, errors *e)
+{
+    query_plugin *items = NULL;
+    size_t cap = 0;
+    *n = 0;
+    sql_query q = sql_ask(&s->db, e,
+                          "SELECT kind, name, path, sha256 FROM run_plugins WHERE run = ? ORDER BY kind, name", "t", run);
+    while (sql_next(&q, e))
+        *COLLECT(items, *n, cap) = (query_plugin){sql_text(&q, 0, a), sql_text(&q, 1, a), sql_text(&q, 2, a),
+                                                  sql_text(&q, 3, a)};
+    *out = into_arena(a, items, *n, sizeof *items);
+    return sql_done(&q);
+}
+
+cvy_status query_artifacts(store *s, const char *run, arena *a, query_artifact **out, size_t *n, errors *e)
+{
+    query_artifact *items = NULL;
+    size_t cap = 0;
+    *n = 0;
+    sql_query q =
+        sql_ask(&s->db, e, "SELECT kind, path, step FROM run_artifacts WHERE run = ? ORDER BY path", "t", run);
+    while (sql_next(&q, e))
+        *COLLECT(items, *n, cap) = (query_artifact){sql_text(&q, 0, a), sql_text(&q, 1, a), sql_int(&q, 2, QUERY_NONE)};
+    *out = into_arena(a, items, *n, sizeof *items);
+    return sql_done(&q);
+}

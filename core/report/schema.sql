@@ -1,0 +1,288 @@
+-- Convoy's database, results/convoy.db: what all runs were, logged and came to.
+--
+-- It holds nothing of its own: everything in it comes from the run folders beside it, and `convoy db rebuild` makes it
+-- again from them. The VIEWS are the documented interface and stay as they are; the tables below them may change with
+-- schema_version. Run "r12" is number 12 in the tables, sweep "s3" is number 3. Times are seconds since 1970, UTC
+-- (datetime(created, 'unixepoch')). A value that is not a number (nan) is NULL; infinities are Inf and -Inf.
+
+CREATE TABLE schema_version (version INTEGER NOT NULL);
+INSERT INTO schema_version VALUES (1);
+
+-- ---- what was planned: from run.json and sweep.json -----------------------------------------------------------------
+
+CREATE TABLE sweeps (
+    number      INTEGER PRIMARY KEY,
+    name        TEXT NOT NULL UNIQUE,   -- "s3"
+    experiment  TEXT,
+    source      TEXT,                   -- the experiment file
+    created     REAL,
+    method      TEXT,                   -- grid, random, ...
+    metric      TEXT,                   -- what decides which trial is best, as val_accuracy
+    goal        TEXT,                   -- minimize or maximize
+    trials      INTEGER,                -- planned
+    description TEXT                    -- the whole sweep.json
+);
+
+CREATE TABLE runs (
+    number          INTEGER PRIMARY KEY,
+    name            TEXT NOT NULL UNIQUE, -- "r12"
+    experiment      TEXT,
+    label           TEXT,               -- what tells it from the sweep's other trials
+    created         REAL,
+    source          TEXT,               -- the experiment file
+    base_dir        TEXT,
+    overrides       TEXT,               -- JSON array of "path=value"
+    sweep           INTEGER,            -- number, NULL for a single run
+    trial           INTEGER,            -- within the sweep, NULL for a single run
+    repeat          INTEGER,
+    seed            INTEGER,
+    config_hash     TEXT,               -- equal for "the same run"
+    exact_key       TEXT,               -- equal where the same bits are promised
+    model           TEXT,
+    parameters      INTEGER,
+    trainable       INTEGER,
+    macs            INTEGER,            -- multiply-accumulates of one sample's forward pass
+    epochs          INTEGER,            -- planned
+    steps_per_epoch INTEGER,
+    dataset         TEXT,
+    fingerprint     TEXT,
+    train_samples   INTEGER,
+    val_samples     INTEGER,
+    test_samples    INTEGER,
+    classes         INTEGER,
+    metric          TEXT,               -- what decides which epoch is best
+    goal            TEXT                -- minimize or maximize
+);
+CREATE INDEX runs_by_experiment ON runs (experiment);
+CREATE INDEX runs_by_sweep ON runs (sweep) WHERE sweep IS NOT NULL;
+
+CREATE TABLE params (                   -- the resolved experiment, one row per dotted path
+    run   INTEGER NOT NULL,
+    path  TEXT NOT NULL,                -- "train.optimizer.lr"
+    value TEXT,
+    PRIMARY KEY (run, path)
+) WITHOUT ROWID;
+
+CREATE TABLE environment (              -- host, cpu, isa, threads, library versions
+    run   INTEGER NOT NULL,
+    key   TEXT NOT NULL,
+    value TEXT,
+    PRIMARY KEY (run, key)
+) WITHOUT ROWID;
+
+CREATE TABLE plugins (
+    run    INTEGER NOT NULL,
+    kind   TEXT NOT NULL,
+    name   TEXT NOT NULL,
+    path   TEXT,
+    sha256 TEXT,
+    PRIMARY KEY (run, kind, name)
+) WITHOUT ROWID;
+
+-- ---- what happened: from the journals -------------------------------------------------------------------------------
+
+CREATE TABLE attempts (                 -- a run that was stopped and resumed has several
+    run       INTEGER NOT NULL,
+    attempt   INTEGER NOT NULL,         -- from 1
+    pid       INTEGER,
+    started   REAL,
+    from_step INTEGER,                  -- the step it resumed from
+    exact_key TEXT,
+    state     TEXT,                     -- as it said itself: finished, stopped, failed
+    end_step  INTEGER,
+    end_text  TEXT,
+    code      INTEGER,                  -- exit code and signal, as the supervisor saw them
+    signal    INTEGER,
+    seconds   REAL,
+    ended     REAL,
+    PRIMARY KEY (run, attempt)
+) WITHOUT ROWID;
+
+CREATE TABLE metric_names (
+    id   INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE
+);
+INSERT INTO metric_names (id, name) VALUES
+    (1, 'train_loss'), (2, 'train_accuracy'), (3, 'train_top5_accuracy'),
+    (4, 'val_loss'),   (5, 'val_accuracy'),   (6, 'val_top5_accuracy'),
+    (7, 'test_loss'),  (8, 'test_accuracy'),  (9, 'test_top5_accuracy');
+
+CREATE TABLE metrics (                  -- by far the largest table
+    run     INTEGER NOT NULL,
+    scope   INTEGER NOT NULL,           -- 0 step, 1 epoch, 2 run
+    metric  INTEGER NOT NULL,           -- metric_names.id
+    step    INTEGER NOT NULL,           -- optimizer updates done
+    epoch   INTEGER NOT NULL,           -- scope epoch: epochs finished
+    value   REAL,
+    attempt INTEGER NOT NULL,           -- that logged it last
+    PRIMARY KEY (run, scope, metric, step)
+) WITHOUT ROWID;
+
+CREATE TABLE timings (                  -- seconds, images per second, memory: measured, outside the promise of equal bits
+    run    INTEGER NOT NULL,
+    metric INTEGER NOT NULL,
+    step   INTEGER NOT NULL,
+    epoch  INTEGER NOT NULL,
+    value  REAL,
+    PRIMARY KEY (run, metric, step)
+) WITHOUT ROWID;
+
+CREATE TABLE kernels (                  -- the algorithm chosen for each node
+    run    INTEGER NOT NULL,
+    node   TEXT NOT NULL,
+    choice TEXT,
+    PRIMARY KEY (run, node)
+) WITHOUT ROWID;
+
+CREATE TABLE artifacts (                -- files in the run's folder
+    run  INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    kind TEXT,
+    step INTEGER,
+    PRIMARY KEY (run, path)
+) WITHOUT ROWID;
+
+CREATE TABLE tags (
+    owner TEXT NOT NULL,                -- "r12" or "s3"
+    tag   TEXT NOT NULL,
+    time  REAL,
+    PRIMARY KEY (owner, tag)
+) WITHOUT ROWID;
+
+CREATE TABLE events (                   -- warnings, damage, divergence, a sweep's decisions
+    owner  TEXT NOT NULL,               -- "r12" or "s3"
+    file   TEXT NOT NULL,               -- the journal that says so, and where
+    offset INTEGER NOT NULL,
+    kind   TEXT NOT NULL,
+    text   TEXT,
+    time   REAL,
+    PRIMARY KEY (owner, file, offset, kind)
+) WITHOUT ROWID;
+
+CREATE TABLE cursors (                  -- how far each file was read; moves in the transaction that inserts its rows
+    owner  TEXT NOT NULL,
+    file   TEXT NOT NULL,
+    offset INTEGER NOT NULL,
+    size   INTEGER NOT NULL,            -- of the file, then
+    stamp  INTEGER NOT NULL,            -- nanoseconds of run.json's and sweep.json's last change; 0 for journals
+    damaged INTEGER NOT NULL,           -- 1: nothing behind offset can be read
+    PRIMARY KEY (owner, file)
+) WITHOUT ROWID;
+
+-- ---- the documented interface ---------------------------------------------------------------------------------------
+
+CREATE VIEW attempt_states AS
+SELECT run AS number, attempt, from_step, started, ended, seconds, end_step, end_text, code, signal,
+       CASE WHEN state IN ('finished', 'stopped', 'failed') THEN state
+            WHEN state IS NOT NULL THEN 'failed'
+            WHEN signal > 0 THEN 'killed'
+            WHEN code = 0 THEN 'finished'
+            WHEN code = 75 THEN 'stopped'
+            WHEN code IS NOT NULL THEN 'failed'
+            ELSE 'running' END AS state
+FROM attempts;
+
+-- One row per run. state: planned, running, finished, stopped, failed, killed.
+CREATE VIEW run_summary AS
+SELECT r.name AS name, r.experiment AS experiment,
+       CASE WHEN r.sweep IS NULL THEN NULL ELSE 's' || r.sweep END AS sweep, r.trial AS trial, r.repeat AS repeat,
+       r.seed AS seed, r.label AS label,
+       coalesce((SELECT a.state FROM attempt_states a WHERE a.number = r.number ORDER BY a.attempt DESC LIMIT 1),
+                'planned') AS state,
+       r.model AS model, r.dataset AS dataset, r.parameters AS parameters, r.trainable AS trainable, r.macs AS macs,
+       r.epochs AS epochs,
+       (SELECT max(m.epoch) FROM metrics m WHERE m.run = r.number AND m.scope = 1) AS epochs_done,
+       r.metric AS metric, r.goal AS goal,
+       (SELECT min(m.epoch) FROM metrics m WHERE m.run = r.number AND m.scope = 1
+           AND m.metric = (SELECT id FROM metric_names WHERE name = r.metric)
+           AND m.value = (SELECT CASE r.goal WHEN 'minimize' THEN min(b.value) ELSE max(b.value) END
+                            FROM metrics b WHERE b.run = m.run AND b.scope = 1 AND b.metric = m.metric)) AS best_epoch,
+       coalesce((SELECT CASE r.goal WHEN 'minimize' THEN min(m.value) ELSE max(m.value) END
+                   FROM metrics m WHERE m.run = r.number AND m.scope = 1
+                    AND m.metric = (SELECT id FROM metric_names WHERE name = r.metric)),
+                (SELECT m.value FROM metrics m WHERE m.run = r.number AND m.scope = 2
+                    AND m.metric = (SELECT id FROM metric_names WHERE name = r.metric)
+                  ORDER BY m.step DESC LIMIT 1)) AS best,
+       (SELECT max(m.value) FROM metrics m WHERE m.run = r.number AND m.scope = 1
+           AND m.metric = (SELECT id FROM metric_names WHERE name = 'val_accuracy')) AS best_val_accuracy,
+       (SELECT min(m.value) FROM metrics m WHERE m.run = r.number AND m.scope = 1
+           AND m.metric = (SELECT id FROM metric_names WHERE name = 'val_loss')) AS best_val_loss,
+       (SELECT m.value FROM metrics m WHERE m.run = r.number AND m.scope = 2
+           AND m.metric = (SELECT id FROM metric_names WHERE name = 'test_accuracy')
+         ORDER BY m.step DESC LIMIT 1) AS test_accuracy,
+       (SELECT m.value FROM metrics m WHERE m.run = r.number AND m.scope = 2
+           AND m.metric = (SELECT id FROM metric_names WHERE name = 'test_loss')
+         ORDER BY m.step DESC LIMIT 1) AS test_loss,
+       (SELECT sum(a.seconds) FROM attempts a WHERE a.run = r.number) AS seconds,
+       (SELECT count(*) FROM attempts a WHERE a.run = r.number) AS attempts,
+       r.created AS created, r.source AS source, r.config_hash AS config_hash, r.exact_key AS exact_key,
+       (SELECT group_concat(t.tag, ' ') FROM tags t WHERE t.owner = r.name) AS tags
+FROM runs r;
+
+-- Metrics of each epoch: train_loss, train_accuracy, val_loss, val_accuracy, ... One row per run, metric and epoch.
+CREATE VIEW curves AS
+SELECT r.name AS run, n.name AS metric, m.step AS step, m.epoch AS epoch, m.value AS value
+FROM metrics m JOIN runs r ON r.number = m.run JOIN metric_names n ON n.id = m.metric
+WHERE m.scope = 1;
+
+-- Metrics logged between the epochs' ends: train_loss, lr, ...
+CREATE VIEW step_curves AS
+SELECT r.name AS run, n.name AS metric, m.step AS step, m.epoch AS epoch, m.value AS value
+FROM metrics m JOIN runs r ON r.number = m.run JOIN metric_names n ON n.id = m.metric
+WHERE m.scope = 0;
+
+-- Metrics of a whole run: test_loss, test_accuracy, ...
+CREATE VIEW run_metrics AS
+SELECT r.name AS run, n.name AS metric, m.step AS step, m.epoch AS epoch, m.value AS value
+FROM metrics m JOIN runs r ON r.number = m.run JOIN metric_names n ON n.id = m.metric
+WHERE m.scope = 2;
+
+-- Measured values: seconds, images_per_second, rss_bytes.
+CREATE VIEW measured AS
+SELECT r.name AS run, n.name AS metric, m.step AS step, m.epoch AS epoch, m.value AS value
+FROM timings m JOIN runs r ON r.number = m.run JOIN metric_names n ON n.id = m.metric;
+
+CREATE VIEW run_params AS
+SELECT r.name AS run, p.path AS path, p.value AS value FROM params p JOIN runs r ON r.number = p.run;
+
+CREATE VIEW run_environment AS
+SELECT r.name AS run, v.key AS key, v.value AS value FROM environment v JOIN runs r ON r.number = v.run;
+
+CREATE VIEW run_plugins AS
+SELECT r.name AS run, p.kind AS kind, p.name AS name, p.path AS path, p.sha256 AS sha256
+FROM plugins p JOIN runs r ON r.number = p.run;
+
+CREATE VIEW run_attempts AS
+SELECT r.name AS run, a.attempt AS attempt, a.state AS state, a.from_step AS from_step, a.end_step AS end_step,
+       a.started AS started, a.ended AS ended, a.seconds AS seconds, a.code AS code, a.signal AS signal,
+       a.end_text AS text
+FROM attempt_states a JOIN runs r ON r.number = a.number;
+
+CREATE VIEW run_kernels AS
+SELECT r.name AS run, k.node AS node, k.choice AS choice FROM kernels k JOIN runs r ON r.number = k.run;
+
+CREATE VIEW run_artifacts AS
+SELECT r.name AS run, a.kind AS kind, a.path AS path, a.step AS step FROM artifacts a JOIN runs r ON r.number = a.run;
+
+-- owner: "r12" or "s3"
+CREATE VIEW event_log AS
+SELECT owner, time, kind, text, file, offset FROM events;
+
+CREATE VIEW sweep_summary AS
+SELECT s.name AS name, s.experiment AS experiment, s.method AS method, s.metric AS metric, s.goal AS goal,
+       s.trials AS trials,
+       (SELECT count(*) FROM runs r WHERE r.sweep = s.number) AS runs,
+       (SELECT count(*) FROM run_summary r WHERE r.sweep = s.name AND r.state = 'finished') AS finished,
+       (SELECT count(*) FROM run_summary r WHERE r.sweep = s.name AND r.state IN ('failed', 'killed')) AS failed,
+       (SELECT k.name FROM (SELECT r.name AS name, r.created AS created,
+                                   CASE s.goal WHEN 'minimize' THEN r.best ELSE -r.best END AS loss
+                              FROM run_summary r WHERE r.sweep = s.name AND r.best IS NOT NULL) k
+         ORDER BY k.loss, k.created LIMIT 1) AS best_run,
+       (SELECT CASE s.goal WHEN 'minimize' THEN min(r.best) ELSE max(r.best) END
+          FROM run_summary r WHERE r.sweep = s.name) AS best,
+       s.created AS created, s.source AS source,
+       (SELECT group_concat(t.tag, ' ') FROM tags t WHERE t.owner = s.name) AS tags
+FROM sweeps s;
+
+CREATE VIEW experiments AS
+SELECT experiment AS name, count(*) AS runs, min(created) AS first, max(created) AS last FROM runs GROUP BY experiment;

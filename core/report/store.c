@@ -1,0 +1,430 @@
+/* Owns the database file: opening, locking, batches, rebuilding; must not know what the rows say. */
+#include "report/store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "report/ingest.h"
+#include "report/store_own.h"
+
+enum {
+    SCHEMA = 1,           /* the version in schema.sql */
+    LOCK_MS = 2000,       /* for a batch of somebody else */
+    REBUILD_LOCK_MS = 60000,
+    BATCH_RECORDS = 20000 /* then others get a turn */
+};
+
+/* ---- opening ----------------------------------------------------------------------------------------------- */
+
+/* Remembers which file is open. */
+static void note_identity(store *s)
+{
+    struct stat st = {0};
+    s->inode = s->device = 0;
+    if (s->in_memory || stat(s->path, &st) != 0) return;
+    s->inode = (uint64_t)st.st_ino;
+    s->device = (uint64_t)st.st_dev;
+}
+
+static cvy_status check_schema(store *s, bool *empty, errors *e)
+{
+    const place at = PLACE_FILE(s->path);
+    const char *hint = "`convoy db rebuild` makes the database again from the run folders";
+    int64_t tables = 0, versions = 0, version = 0;
+    sql_query q = sql_ask(&s->db, e, "SELECT count(*), sum(name = 'schema_version') FROM sqlite_master", "");
+    if (sql_next(&q, e)) {
+        tables = sql_int(&q, 0, 0);
+        versions = sql_int(&q, 1, 0);
+    }
+    if (sql_done(&q) != CVY_OK) return CVY_ERR_RESOURCE;
+    *empty = !tables;
+    if (!tables) return CVY_OK;
+    if (!versions)
+        return errors_add(e, CVY_ERR_RESOURCE, &at, "move it away, or choose another folder by --results",
+                          "this database is not Convoy's");
+    q = sql_ask(&s->db, e, "SELECT version FROM schema_version", "");
+    if (sql_next(&q, e)) version = sql_int(&q, 0, 0);
+    if (sql_done(&q) != CVY_OK) return CVY_ERR_RESOURCE;
+    if (version > SCHEMA)
+        return errors_add(e, CVY_ERR_RESOURCE, &at, "use that Convoy, or `convoy db rebuild` with this one",
+                          "written by a newer Convoy (schema %lld, this one knows %d)", (long long)version,
+                          SCHEMA);
+    if (version < SCHEMA)
+        return errors_add(e, CVY_ERR_RESOURCE, &at, hint, "written by an older Convoy (schema %lld, now %d)",
+                          (long long)version, SCHEMA);
+    return CVY_OK;
+}
+
+static cvy_status open_file(store *s, errors *e)
+{
+    cvy_status status = sql_open(&s->db, s->in_memory ? NULL : s->path, true, e);
+    if (status != CVY_OK) return status;
+    /* A rollback journal, not WAL: below SQLite 3.51.3 two processes that checkpoint a WAL at once can damage it. */
+    status = sql_run(&s->db,
+                     "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; PRAGMA cache_size = -16000;"
+                     "PRAGMA temp_store = MEMORY",
+                     e);
+    bool empty = false;
+    if (status == CVY_OK) status = check_schema(s, &empty, e);
+    if (status == CVY_OK && empty) {
+        /* Two processes may get here at once; the second one finds the tables made. */
+        status = sql_run(&s->db, "BEGIN IMMEDIATE", e);
+        if (status == CVY_OK) status = check_schema(s, &empty, e);
+        if (status == CVY_OK && empty) status = sql_run(&s->db, store_schema, e);
+        if (status == CVY_OK) status = sql_run(&s->db, "COMMIT", e);
+    }
+    if (status != CVY_OK) sql_close(&s->db); /* rolls back */
+    else note_identity(s);
+    return status;
+}
+
+static store *make(const char *results, const char *name)
+{
+    store *s = mem_alloc(sizeof *s);
+    s->results = path_absolute(results);
+    s->path = path_join(s->results, name);
+    s->lock = -1;
+    return s;
+}
+
+static store *opened(store *s, errors *e)
+{
+    if (open_file(s, e) == CVY_OK) return s;
+    store_close(s);
+    return NULL;
+}
+
+store *store_open(const char *results, errors *e)
+{
+    if (file_make_dirs(results, e) != CVY_OK) return NULL;
+    return opened(make(results, "convoy.db"), e);
+}
+
+static void forget_metrics(store *s)
+{
+    for (size_t i = 0; i < s->n_metrics; i++) mem_free(s->metrics[i].name);
+    s->n_metrics = 0;
+}
+
+void store_close(store *s)
+{
+    if (!s) return;
+    sql_close(&s->db);
+    file_unlock(s->lock);
+    forget_metrics(s);
+    mem_free(s->metrics);
+    mem_free(s->results);
+    mem_free(s->path);
+    mem_free(s);
+}
+
+const char *store_results(const store *s)
+{
+    return s->results;
+}
+
+const char *store_path(const store *s)
+{
+    return s->path;
+}
+
+/* ---- batches ----------------------------------------------------------------------------------------------- */
+
+static char *lock_path(const store *s)
+{
+    return path_join(s->results, "convoy.db.lock");
+}
+
+/* *busy: somebody else writes, and it takes long. */
+static cvy_status batch_begin(store *s, bool *busy, errors *e)
+{
+    *busy = false;
+    if (s->alone) return sql_run(&s->db, "BEGIN", e);
+    errors failed = {0};
+    char *name = lock_path(s);
+    s->lock = file_lock(name, LOCK_MS, &failed);
+    mem_free(name);
+    cvy_status status = errors_status(&failed);
+    errors_move(e, &failed);
+    if (s->lock < 0) {
+        *busy = status == CVY_OK;
+        return status;
+    }
+    struct stat st;
+    if (stat(s->path, &st) != 0 || (uint64_t)st.st_ino != s->inode || (uint64_t)st.st_dev != s->device) {
+        /* A rebuild put another file here; what went to the old one would be lost. */
+        sql_close(&s->db);
+        forget_metrics(s);
+        status = open_file(s, e);
+    }
+    /* Immediate: a transaction that only later asks to write gets an error that no waiting mends. */
+    if (status == CVY_OK) status = sql_run(&s->db, "BEGIN IMMEDIATE", e);
+    if (status != CVY_OK) {
+        file_unlock(s->lock);
+        s->lock = -1;
+    }
+    return status;
+}
+
+static cvy_status batch_end(store *s, cvy_status status, errors *e)
+{
+    if (status == CVY_OK) status = sql_run(&s->db, "COMMIT", e);
+    if (status != CVY_OK) {
+        sql_run(&s->db, "ROLLBACK", NULL); /* fails where SQLite has rolled back on its own */
+        forget_metrics(s);
+    }
+    file_unlock(s->lock);
+    s->lock = -1;
+    return status;
+}
+
+/* ---- taking in --------------------------------------------------------------------------------------------- */
+
+int64_t store_number(const char *name, char kind)
+{
+    if (name[0] != kind || name[1] < '1' || name[1] > '9') return 0;
+    int64_t v = 0;
+    for (const char *p = name + 1; *p; p++) {
+        if (*p < '0' || *p > '9' || p - name > 15) return 0;
+        v = v * 10 + (*p - '0');
+    }
+    return v;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const char *x = *(char *const *)a, *y = *(char *const *)b;
+    if (x[0] != y[0]) return x[0] < y[0] ? -1 : 1;
+    int64_t i = store_number(x, x[0]), k = store_number(y, y[0]);
+    return (i > k) - (i < k);
+}
+
+/* The run and sweep folders, oldest first. */
+static char **list_folders(const char *results, size_t *n)
+{
+    char **names = NULL;
+    size_t cap = 0;
+    *n = 0;
+    DIR *d = opendir(results);
+    if (!d) return NULL;
+    for (struct dirent *entry; (entry = readdir(d));) {
+        const char *name = entry->d_name;
+        if (!store_number(name, 'r') && !store_number(name, 's')) continue;
+        names = MEM_GROW(names, *n, &cap);
+        names[(*n)++] = mem_text(name);
+    }
+    closedir(d);
+    if (*n) qsort(names, *n, sizeof *names, by_number);
+    return names;
+}
+
+static void free_names(char **names, size_t n)
+{
+    for (size_t i = 0; i < n; i++) mem_free(names[i]);
+    mem_free(names);
+}
+
+/* Several folders per transaction, since every commit waits for the disk; and large folders in several transactions,
+ * so that other writers get a turn. */
+static cvy_status take_in(store *s, char *const *dirs, size_t n, int64_t *taken, errors *e)
+{
+    size_t at = 0;
+    while (at < n) {
+        if (!ingest_pending(s, dirs[at])) {
+            at++;
+            continue;
+        }
+        bool busy;
+        cvy_status status = batch_begin(s, &busy, e);
+        if (status != CVY_OK || busy) return status;
+        int64_t left = BATCH_RECORDS;
+        while (at < n && left > 0 && status == CVY_OK) {
+            bool more = false;
+            int64_t records = 0;
+            if (ingest_pending(s, dirs[at])) status = ingest_folder(s, dirs[at], left, &records, &more, e);
+            left -= records + 1;
+            *taken += records;
+            if (!more) at++;
+        }
+        status = batch_end(s, status, e);
+        if (status != CVY_OK) return status;
+    }
+    return CVY_OK;
+}
+
+cvy_status store_ingest(store *s, const char *dir, errors *e)
+{
+    char *one = mem_text(dir);
+    int64_t taken = 0;
+    for (size_t n = strlen(one); n > 1 && one[n - 1] == '/'; n--) one[n - 1] = '\0';
+    cvy_status status = take_in(s, &one, 1, &taken, e);
+    mem_free(one);
+    return status;
+}
+
+static cvy_status take_in_all(store *s, int64_t *folders, int64_t *taken, errors *e)
+{
+    size_t n;
+    char **names = list_folders(s->results, &n);
+    for (size_t i = 0; i < n; i++) {
+        char *dir = path_join(s->results, names[i]);
+        mem_free(names[i]);
+        names[i] = dir;
+    }
+    cvy_status status = take_in(s, names, n, taken, e);
+    free_names(names, n);
+    *folders = (int64_t)n;
+    return status;
+}
+
+cvy_status store_ingest_all(store *s, errors *e)
+{
+    int64_t folders, taken = 0;
+    return take_in_all(s, &folders, &taken, e);
+}
+
+/* ---- reading ----------------------------------------------------------------------------------------------- */
+
+static void as_warnings(errors *e, errors *from)
+{
+    for (size_t i = 0; i < from->n; i++) {
+        const message *m = &from->items[i];
+        errors_warn(e, &(place){m->file, m->line, m->column, m->offset, m->source}, m->hint, "%s", m->what);
+    }
+    errors_free(from);
+}
+
+static bool may_write(const store *s)
+{
+    return access(s->results, W_OK) == 0 && (access(s->path, F_OK) != 0 || access(s->path, W_OK) == 0);
+}
+
+store *store_open_current(const char *results, errors *e)
+{
+    store *s = make(results, "convoy.db");
+    size_t n;
+    char **folders = list_folders(s->results, &n);
+    free_names(folders, n);
+    bool there = file_exists(s->path), writable = may_write(s);
+    s->in_memory = s->alone = n ? !writable : !there;
+    if (n && !writable) errors_warn(e, &PLACE_FILE(s->path), NULL, "may not be written: reading the journals instead");
+    s = opened(s, e);
+    if (!s) return NULL;
+    errors trouble = {0};
+    if (n) store_ingest_all(s, &trouble);
+    as_warnings(e, &trouble);
+    if (sql_run(&s->db, "PRAGMA query_only = 1", e) == CVY_OK) return s;
+    store_close(s);
+    return NULL;
+}
+
+/* ---- rebuilding, removing ---------------------------------------------------------------------------------- */
+
+static void remove_file(const char *path, const char *suffix)
+{
+    char *name = mem_printf("%s%s", path, suffix);
+    unlink(name);
+    mem_free(name);
+}
+
+/* Puts the finished file in the old one's place. Holding the old database exclusively meanwhile keeps programs away
+ * that know nothing of our lock, and lets SQLite finish what a killed writer left: a rollback journal that stayed
+ * behind would be played into the new file. */
+static cvy_status replace_by(const char *fresh, const char *path, errors *e)
+{
+    sql old = {0};
+    bool sound = file_exists(path) && sql_open(&old, path, false, NULL) == CVY_OK &&
+                 sql_run(&old, "BEGIN EXCLUSIVE", NULL) == CVY_OK;
+    if (!sound) {
+        remove_file(path, "-journal");
+        remove_file(path, "-wal");
+        remove_file(path, "-shm");
+    }
+    cvy_status status = CVY_OK;
+    int fd = open(fresh, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) != 0 || rename(fresh, path) != 0) {
+        int code = errno;
+        status = errors_add(e, CVY_ERR_RESOURCE, &PLACE_FILE(path), NULL, "cannot replace the database: %s",
+                            strerror(code));
+    }
+    if (fd >= 0) close(fd);
+    sql_close(&old);
+    return status;
+}
+
+/* Under the lock. */
+static cvy_status rebuild(store *fresh, const char *path, int64_t *runs, int64_t *rows, errors *e)
+{
+    remove_file(fresh->path, ""); /* of a rebuild that was killed */
+    remove_file(fresh->path, "-journal");
+    cvy_status status = open_file(fresh, e);
+    /* Nobody sees this file before it is complete and synced. */
+    if (status == CVY_OK)
+        status = sql_run(&fresh->db, "PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY", e);
+    if (status == CVY_OK) status = take_in_all(fresh, runs, rows, e);
+    sql_close(&fresh->db);
+    if (status == CVY_OK) status = replace_by(fresh->path, path, e);
+    if (status == CVY_OK) status = file_sync_dir(fresh->results, e);
+    else remove_file(fresh->path, "");
+    return status;
+}
+
+cvy_status store_rebuild(const char *results, int64_t *runs, int64_t *rows, errors *e)
+{
+    *runs = *rows = 0;
+    if (!file_is_dir(results))
+        return errors_add(e, CVY_ERR_CONFIG, &PLACE_FILE(results), NULL, "no such folder of results");
+    store *fresh = make(results, "convoy.db.new");
+    fresh->alone = true;
+    char *path = path_join(fresh->results, "convoy.db"), *lock = lock_path(fresh);
+    errors failed = {0};
+    int held = file_lock(lock, REBUILD_LOCK_MS, &failed);
+    cvy_status status = errors_status(&failed);
+    errors_move(e, &failed);
+    if (held >= 0) status = rebuild(fresh, path, runs, rows, e);
+    else if (status == CVY_OK)
+        status = errors_add(e, CVY_ERR_RESOURCE, &PLACE_FILE(path), NULL,
+                            "another process keeps the database locked");
+    file_unlock(held);
+    store_close(fresh);
+    mem_free(path);
+    mem_free(lock);
+    return status;
+}
+
+cvy_status store_forget(store *s, const char *name, errors *e)
+{
+    bool busy;
+    cvy_status status = batch_begin(s, &busy, e);
+    if (status != CVY_OK) return status;
+    if (busy)
+        return errors_add(e, CVY_ERR_RESOURCE, &PLACE_FILE(s->path), NULL,
+                          "another process keeps the database locked");
+    return batch_end(s, ingest_forget(s, name, e), e);
+}
+
+int64_t store_last_number(store *s, char kind)
+{
+    int64_t last = 0;
+    sql_query q = kind == 'r' ? sql_ask(&s->db, NULL, "SELECT max(number) FROM runs", "")
+                              : sql_ask(&s->db, NULL, "SELECT max(number) FROM sweeps", "");
+    if (sql_next(&q, NULL)) last = sql_int(&q, 0, 0);
+    sql_done(&q);
+    size_t n;
+    char **names = list_folders(s->results, &n);
+    for (size_t i = 0; i < n; i++) {
+        int64_t number = store_number(names[i], kind);
+        if (number > last) last = number;
+    }
+    free_names(names, n);
+    return last;
+}

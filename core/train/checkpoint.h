@@ -1,0 +1,36 @@
+/* Everything of a run that is not a function of (configuration, step), as safetensors files.
+ *
+ * checkpoints/last.safetensors   weights and buffers by their paths; `optimizer.SLOT.PATH`; `best.PATH` while training
+ *                                when the best epoch is not the last; position, sums and best-so-far as metadata
+ * checkpoints/best.safetensors   weights and buffers of the best epoch, at the end of the run
+ * The bytes hold no time and no host: equal runs give equal files. */
+#ifndef TRAIN_CHECKPOINT_H
+#define TRAIN_CHECKPOINT_H
+
+#include "train/metrics.h"
+#include "train/optimize.h"
+
+typedef struct progress_point {
+    int64_t step;            /* updates done */
+    int64_t epoch;           /* epochs finished */
+    int64_t batch;           /* batches of the running epoch done */
+    metrics sums;            /* of the running epoch's training batches */
+    int64_t best_epoch;      /* 1 ...; 0: none yet */
+    double best_value;
+    bool finished;           /* tested, reported: nothing left to do */
+} progress_point;
+
+typedef struct best_copy {   /* the weights and buffers of the best epoch, like the state's arrays */
+    float *weights, *buffers;
+} best_copy;
+
+cvy_status checkpoint_write_last(const char *dir, const state *s, const optimizer *o, const best_copy *best,
+                                 const progress_point *at, const char *config_hash, errors *e);
+cvy_status checkpoint_write_best(const char *dir, const net *n, const best_copy *best, const progress_point *at,
+                                 errors *e);
+/* Restores from checkpoints/last.safetensors; *found is false when there is none yet. A file of another configuration,
+ * or with a missing, surplus or misshaped tensor, is an error, and nothing is changed then. */
+cvy_status checkpoint_read_last(const char *dir, state *s, optimizer *o, best_copy *best, progress_point *at,
+                                const char *config_hash, bool *found, errors *e);
+
+#endif

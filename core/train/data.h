@@ -1,0 +1,47 @@
+/* The samples of a run: the dataset plugin's, split, limited, augmented. Knows no network and no batch.
+ *
+ * Every sample is a function of (configuration, seed, epoch, its number): which thread reads it, and when, moves
+ * nothing. */
+#ifndef TRAIN_DATA_H
+#define TRAIN_DATA_H
+
+#include "base/philox.h"
+#include "convoy/augment.h"
+#include "convoy/dataset.h"
+#include "plugin/host.h"
+#include "train/settings.h"
+
+typedef enum data_part { DATA_TRAIN, DATA_VALIDATION, DATA_TEST, DATA_PARTS } data_part;
+
+typedef struct data {
+    arena memory;
+    const cvy_descriptor *plugin;
+    const cvy_dataset *type;
+    const void *config;
+    void *opened;
+    cvy_dataset_info info;
+    const data_settings *settings;
+    uint64_t seed;
+    cvy_shape sample;            /* after augmentation: what the network sees */
+    cvy_shape *shapes;           /* before each augmentation step, and after the last */
+    int64_t *index[DATA_PARTS];  /* numbers in the plugin's split, ascending */
+    int64_t n[DATA_PARTS];
+    cvy_channel_stats stats;     /* mean NULL until data_prepare() */
+} data;
+
+/* Opens the dataset and splits it; checks that every augmentation step fits. NULL after reporting. */
+data *data_open(const cvy_descriptor *plugin, const void *config, const data_settings *settings, uint64_t seed,
+                const char *base_dir, const place *at, errors *e);
+void data_close(data *d);
+
+/* Statistics of the training part, if an augmentation step wants them. Before the first data_read(). */
+cvy_status data_prepare(data *d, errors *e);
+
+/* Floats of scratch that data_read() needs. */
+int64_t data_scratch(const data *d);
+/* The i-th sample of a part as the network sees it in `epoch`: x gets cvy_count(&d->sample) floats. From any thread with
+ * its own scratch and errors. */
+cvy_status data_read(const data *d, data_part part, int64_t i, int32_t epoch, float *x, int32_t *label, float *scratch,
+                     errors *e);
+
+#endif

@@ -1,0 +1,21 @@
+/* Sums behind loss and accuracy over many batches. */
+#ifndef TRAIN_METRICS_H
+#define TRAIN_METRICS_H
+
+#include <stdint.h>
+#include "base/text.h"
+
+typedef struct metrics {
+    double loss;             /* sum over samples */
+    int64_t samples, top1, top5;
+} metrics;
+
+/* Adds a batch: logits (n, k), labels (n), and its mean loss. A sample counts for top-k when fewer than k logits are
+ * greater than its own class's, equal ones of lower index counting as greater; a NaN logit never counts. */
+void metrics_add(metrics *m, const float *logits, const int32_t *labels, int64_t n, int64_t k, double mean_loss);
+
+/* Exact text for checkpoints, and back. */
+void metrics_write(const metrics *m, text *out);
+bool metrics_read(metrics *m, const char *s);
+
+#endif

@@ -1,0 +1,89 @@
+/* Applies an optimizer plugin to every weight tensor. Must not know schedules or epochs. */
+#include "train/optimize.h"
+
+#include "base/parallel.h"
+#include "config/params.h"
+#include "device/buffer.h"
+
+static size_t optimizer_bytes(const optimizer *o)
+{
+    return (size_t)(o->s->net->weight_floats > 0 ? o->s->net->weight_floats : 1) * sizeof(float);
+}
+
+cvy_status optimizer_init(optimizer *o, const cvy_child *plugin, state *s, errors *e)
+{
+    *o = (optimizer){.plugin = plugin, .type = plugin->plugin->type, .s = s};
+    o->names = o->type->slots(plugin->config);
+    while (o->names && o->names[o->n_slots]) o->n_slots++;
+    if (o->n_slots > CVY_MAX_SLOTS)
+        return errors_add(e, CVY_ERR_PLUGIN, NULL, NULL, "optimizer %s wants %zu state arrays; %d is the most",
+                          plugin->plugin->name, o->n_slots, CVY_MAX_SLOTS);
+    for (size_t i = 0; i < o->n_slots; i++)
+        if (!(o->slots[i] = buffer_new(optimizer_bytes(o), e))) return CVY_ERR_RESOURCE;
+    return CVY_OK;
+}
+
+void optimizer_free(optimizer *o)
+{
+    if (!o->s) return;
+    for (size_t i = 0; i < o->n_slots && i < CVY_MAX_SLOTS; i++) buffer_free(o->slots[i], optimizer_bytes(o));
+}
+
+typedef struct update_job {
+    const optimizer *o;
+    int64_t first, step; /* offset of the piece that the loop runs over */
+    double lr_factor;
+    host *hosts;         /* per thread */
+    errors *e;
+} update_job;
+
+static void optimizer_piece(void *ctx, int64_t begin, int64_t end, int thread)
+{
+    const update_job *j = ctx;
+    const optimizer *o = j->o;
+    float *slots[CVY_MAX_SLOTS];
+    for (size_t i = 0; i < o->n_slots; i++) slots[i] = o->slots[i] + j->first + begin;
+    cvy_update u = {.host = &j->hosts[thread].face,
+                    .n = end - begin,
+                    .step = j->step,
+                    .lr_factor = j->lr_factor,
+                    .w = o->s->weights + j->first + begin,
+                    .g = o->s->gradients + j->first + begin,
+                    .slots = slots};
+    if (o->type->update(&u, o->plugin->config) && !errors_count(&j->e[thread])) cvy_fail(&u, "update failed without saying why");
+}
+
+cvy_status optimizer_update(optimizer *o, int64_t step, double lr_factor, errors *e)
+{
+    const net *n = o->s->net;
+    int threads = parallel_threads();
+    errors problems[threads];
+    host hosts[threads];
+    for (int i = 0; i < threads; i++) {
+        problems[i] = (errors){0};
+        hosts[i] = host_make(&problems[i], CVY_ERR_RUN, NULL, 0, NULL);
+    }
+    update_job j = {.o = o, .step = step, .lr_factor = lr_factor, .hosts = hosts, .e = problems};
+    if (o->type->elementwise) {
+        /* All tensors at once: the gaps between them hold zeros and stay so. */
+        parallel_for(n->weight_floats, 4096, optimizer_piece, &j);
+    } else {
+        for (size_t i = 0; i < n->n_weights; i++) {
+            j.first = n->weights[i].offset;
+            optimizer_piece(&j, 0, n->weights[i].count, 0);
+        }
+    }
+    for (int i = 0; i < threads; i++) {
+        errors_move(e, &problems[i]);
+        errors_free(&problems[i]);
+    }
+    o->s->version++;
+    return errors_status(e);
+}
+
+double optimizer_lr(const optimizer *o)
+{
+    params_table t = params_of(o->plugin->plugin, (void *)(uintptr_t)o->plugin->config);
+    double lr = 0;
+    return params_number(&t, "lr", &lr) ? lr : 0;
+}

@@ -1,0 +1,39 @@
+/* Declares the keys of `train:` and of `dataset:` that are the core's. Must not know what they lead to. */
+#include "train/settings.h"
+
+static const char *const select_choices[] = {"best", "last", NULL};
+
+static const cvy_param train_params[] = {
+    CVY_INT(train_settings, epochs, 10, 1, 1000000, "passes over the training set"),
+    CVY_ALSO("max_epochs num_epochs n_epochs"),
+    CVY_INT(train_settings, batch_size, 128, 1, 1048576, "samples per update, or `all`"),
+    CVY_ALSO("batch minibatch train_batch_size"),
+    CVY_CHILD(train_settings, optimizer, "adam", CVY_OPTIMIZER, "how weights are updated"),
+    CVY_ALSO("optim solver"),
+    CVY_CHILD(train_settings, lr_schedule, "constant", CVY_SCHEDULE, "factor on the optimizer's learning rate"),
+    CVY_ALSO("schedule scheduler lr_scheduler lr_policy"),
+    CVY_ENUM(train_settings, select, best, select_choices,
+             "which weights are tested at the end: best by validation accuracy, or last"),
+    CVY_INT(train_settings, log_every, 10, 0, 1000000, "steps between logged step metrics; 0 logs none"),
+    CVY_INT(train_settings, checkpoint_seconds, 60, 0, 86400, "least time between checkpoints while training"),
+};
+
+static const cvy_param data_params[] = {
+    CVY_FLOAT(data_settings, validation, 0.1, 0, 1e9,
+              "held out from the training set, stratified: a share below 1, else a number of samples"),
+    CVY_ALSO("val_split validation_split valid val"),
+    CVY_INT(data_settings, train_limit, 0, 0, 1000000000, "training samples kept, stratified; 0 keeps all"),
+    CVY_INT(data_settings, test_limit, 0, 0, 1000000000, "test samples kept, stratified; 0 keeps all"),
+    CVY_CHILDREN(data_settings, augment, "[]", CVY_AUGMENT, "augmentation and preprocessing, in order"),
+    CVY_ALSO("transforms transform augmentation augmentations preprocessing"),
+};
+
+params_table settings_of_train(train_settings *s)
+{
+    return (params_table){train_params, sizeof train_params / sizeof *train_params, sizeof *train_params, s};
+}
+
+params_table settings_of_data(data_settings *s)
+{
+    return (params_table){data_params, sizeof data_params / sizeof *data_params, sizeof *data_params, s};
+}

@@ -1,0 +1,217 @@
+/* Turns an experiment into checked pieces. Must not train. */
+#include "train/setup.h"
+
+#include <string.h>
+
+#include "base/digest.h"
+#include "base/file.h"
+#include "convoy/loss.h"
+#include "convoy/optimizer.h"
+#include "plugin/host.h"
+#include "train/schedule.h"
+
+const plugin_request *setup_plugins(const experiment *x, const char *const *extra, size_t n_extra, arena *a, size_t *n,
+                                    errors *e)
+{
+    const node *list = node_get(x->root, "plugins");
+    size_t own = list && list->kind == NODE_LIST ? list->n : 0;
+    plugin_request *r = arena_array(a, own + n_extra + 1, sizeof *r);
+    *n = 0;
+    for (size_t i = 0; i < own; i++) {
+        const char *path = NULL;
+        if (!node_string(list->items[i], &path, e)) continue;
+        char *whole = path_join(x->dir, path);
+        r[(*n)++] = (plugin_request){arena_text(a, whole), list->items[i]->at};
+        mem_free(whole);
+    }
+    for (size_t i = 0; i < n_extra; i++) r[(*n)++] = (plugin_request){extra[i], PLACE_NONE};
+    return r;
+}
+
+static const cvy_descriptor *setup_find(void *ctx, uint32_t kind, const char *name, const place *at, errors *e)
+{
+    return registry_find(ctx, kind, name, at, e);
+}
+
+/* The plugin of a single slot and its configuration. */
+static const cvy_descriptor *setup_child(setup *s, const char *key, uint32_t kind, const params_env *env,
+                                         const void **config, errors *e)
+{
+    item one;
+    const node *slot = node_get(s->x->root, key);
+    if (!slot || !item_read(&s->memory, slot, false, &one, e)) return NULL;
+    const cvy_descriptor *d = registry_find(s->registry, kind, one.type, &one.type_at, e);
+    if (!d) return NULL;
+    errors_push(e, "%s (%s)", key, d->name);
+    *config = params_make(&s->memory, d, one.params, env, e);
+    errors_pop(e);
+    return *config ? d : NULL;
+}
+
+/* The dataset's map holds its plugin's parameters and the core's own. */
+static void setup_dataset(setup *s, const params_env *env, const char *base_dir, bool open, errors *e)
+{
+    item one;
+    const node *slot = node_get(s->x->root, "dataset");
+    if (!slot || !item_read(&s->memory, slot, false, &one, e)) return;
+    const cvy_descriptor *d = registry_find(s->registry, CVY_DATASET, one.type, &one.type_at, e);
+    if (!d) return;
+    void *config = arena_alloc(&s->memory, d->config_size);
+    params_table tables[] = {params_of(d, config), settings_of_data(&s->data_settings)};
+    errors_push(e, "dataset (%s)", d->name);
+    cvy_status status = params_fill(&s->memory, tables, 2, one.params, env, e);
+    errors_pop(e);
+    if (status) return;
+    s->dataset = d;
+    s->dataset_config = config;
+    if (open) s->data = data_open(d, config, &s->data_settings, s->x->seed, base_dir, &one.type_at, e);
+}
+
+static bool setup_model_input(const setup *s, cvy_shape *sample, errors *e)
+{
+    const node *list = s->x->model_input;
+    if (!list) return false;
+    if (list->kind != NODE_LIST || list->n < 1 || list->n >= CVY_MAX_RANK) {
+        errors_add(e, CVY_ERR_CONFIG, &list->at, "write input: [3, 32, 32]", "input: expected [channels, height, width]");
+        return false;
+    }
+    *sample = (cvy_shape){.rank = (int32_t)list->n};
+    for (size_t i = 0; i < list->n; i++) {
+        if (!node_int(list->items[i], &sample->dim[i], e)) return false;
+        if (sample->dim[i] >= 1 && sample->dim[i] <= 1 << 20) continue;
+        errors_add(e, CVY_ERR_CONFIG, &list->items[i]->at, NULL, "input: %lld is out of range", (long long)sample->dim[i]);
+        return false;
+    }
+    return true;
+}
+
+static void setup_check_loss(setup *s, errors *e)
+{
+    cvy_shape y = s->net->nodes[s->net->output].out;
+    const node *slot = node_get(s->x->root, "loss");
+    const place *at = &s->net->nodes[s->net->output].at;
+    host h = host_make(e, CVY_ERR_CONFIG, at->file ? at : slot ? &slot->at : NULL, s->x->seed, NULL);
+    errors_push(e, "loss (%s)", s->loss->name);
+    size_t before = errors_count(e);
+    if (((const cvy_loss *)s->loss->type)->check(&h.face, &y, s->data->info.classes, s->loss_config) &&
+        errors_count(e) == before)
+        h.face.fail(&h.face, "does not fit the network's output");
+    errors_pop(e);
+}
+
+/* Optimizers have no check of their own; an update of nothing shows what their configuration makes of it. */
+static void setup_check_optimizer(setup *s, errors *e)
+{
+    const cvy_descriptor *d = s->train.optimizer.plugin;
+    const node *slot = experiment_get(s->x, "train.optimizer");
+    host h = host_make(e, CVY_ERR_CONFIG, slot ? &slot->at : NULL, s->x->seed, NULL);
+    float none[1] = {0};
+    float *slots[CVY_MAX_SLOTS] = {none, none, none, none, none, none, none, none};
+    cvy_update u = {.host = &h.face, .n = 0, .step = 1, .lr_factor = 1, .w = none, .g = none, .slots = slots};
+    errors_push(e, "train.optimizer (%s)", d->name);
+    size_t before = errors_count(e);
+    if (((const cvy_optimizer *)d->type)->update(&u, s->train.optimizer.config) && errors_count(e) == before)
+        cvy_fail(&u, "refused its configuration without saying why");
+    errors_pop(e);
+}
+
+setup *setup_new(const experiment *x, registry *r, const char *base_dir, setup_scope scope, errors *e)
+{
+    size_t before = errors_count(e);
+    setup *s = mem_alloc(sizeof *s);
+    s->x = x;
+    s->registry = r;
+    schedule_register(r);
+    params_word words[] = {{"all", 0}};
+    params_env env = {.find = setup_find, .ctx = r, .words = words, .n_words = 1};
+
+    cvy_shape sample = {0};
+    bool given = scope == SETUP_MODEL && setup_model_input(s, &sample, e);
+    if (errors_count(e) == before && !given) {
+        params_env no_words = {.find = setup_find, .ctx = r};
+        setup_dataset(s, &no_words, base_dir, true, e);
+        if (s->data) sample = s->data->sample;
+    }
+    if (scope == SETUP_ALL) {
+        params_table train = settings_of_train(&s->train);
+        errors_push(e, "train");
+        params_fill(&s->memory, &train, 1, node_get(x->root, "train"), &env, e);
+        errors_pop(e);
+        s->loss = setup_child(s, "loss", CVY_LOSS, &env, &s->loss_config, e);
+    }
+    if (sample.rank) s->net = net_build(experiment_layers(x), &sample, s->data ? s->data->info.classes : 10, r, e);
+    if (scope == SETUP_ALL && s->net && s->loss && s->data) setup_check_loss(s, e);
+    if (scope == SETUP_ALL && s->train.optimizer.plugin) setup_check_optimizer(s, e);
+    if (errors_count(e) > before) {
+        setup_free(s);
+        return NULL;
+    }
+    if (scope == SETUP_ALL) {
+        int64_t n = s->data->n[DATA_TRAIN];
+        s->batch = s->train.batch_size > 0 && s->train.batch_size < n ? s->train.batch_size : n;
+        s->steps_per_epoch = (n + s->batch - 1) / s->batch;
+    }
+    return s;
+}
+
+void setup_free(setup *s)
+{
+    if (!s) return;
+    net_free(s->net);
+    data_close(s->data);
+    arena a = s->memory;
+    arena_free(&a);
+    mem_free(s);
+}
+
+/* ---- canonical form ----------------------------------------------------------------------------------------------- */
+
+static void setup_write_plugin(const cvy_descriptor *d, const void *config, json_writer *w)
+{
+    json_put_text(w, "type", d->name);
+    params_table t = params_of(d, (void *)(uintptr_t)config);
+    params_write(&t, w);
+}
+
+void setup_canonical(const setup *s, text *out)
+{
+    json_writer w = {0};
+    json_open(&w, '{');
+    json_put_int(&w, "seed", (int64_t)s->x->seed);
+    json_key(&w, "dataset");
+    json_open(&w, '{');
+    setup_write_plugin(s->dataset, s->dataset_config, &w);
+    data_settings settings = s->data_settings;
+    params_table own = settings_of_data(&settings);
+    params_write(&own, &w);
+    json_close(&w, '}');
+    json_key(&w, "layers");
+    json_open(&w, '[');
+    for (size_t i = 1; i < s->net->n_nodes; i++) {
+        const net_node *n = &s->net->nodes[i];
+        json_open(&w, '{');
+        json_put_text(&w, "path", n->path);
+        json_key(&w, "in");
+        json_open(&w, '[');
+        for (int k = 0; k < n->n_in; k++) json_int(&w, n->in[k]);
+        json_close(&w, ']');
+        setup_write_plugin(n->plugin, n->config, &w);
+        json_close(&w, '}');
+    }
+    json_close(&w, ']');
+    json_put_int(&w, "output", s->net->output);
+    json_key(&w, "loss");
+    json_open(&w, '{');
+    setup_write_plugin(s->loss, s->loss_config, &w);
+    json_close(&w, '}');
+    json_key(&w, "train");
+    json_open(&w, '{');
+    train_settings train = s->train;
+    train.checkpoint_seconds = 0; /* moves no result */
+    params_table t = settings_of_train(&train);
+    params_write(&t, &w);
+    json_close(&w, '}');
+    json_close(&w, '}');
+    text_add(out, text_str(&w.out));
+    text_free(&w.out);
+}

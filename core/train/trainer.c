@@ -1,0 +1,382 @@
+/* Drives plans, loader, optimizer and checkpoints through the epochs. Must not know SQL, processes or other runs. */
+#include "train/trainer.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "base/parallel.h"
+#include "convoy/loss.h"
+#include "device/buffer.h"
+#include "graph/plan.h"
+#include "journal/record.h"
+#include "train/checkpoint.h"
+#include "train/loader.h"
+#include "train/schedule.h"
+
+#define EVALUATION_BATCH 256
+
+typedef struct trainer {
+    const setup *s;
+    const trainer_options *o;
+    machine machine;
+    state *state;
+    optimizer optimizer;
+    best_copy best;
+    plan *full, *partial, *evaluation;
+    void *memory;
+    size_t memory_bytes;
+    int64_t evaluation_batch;
+    loader *loader;
+    journal *journal;
+    progress_point at;
+    double checkpointed, epoch_started; /* monotonic seconds */
+    int64_t epoch_images;               /* trained in this process in this epoch */
+    errors *e;
+} trainer;
+
+static double trainer_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ---- making ready ------------------------------------------------------------------------------------------------- */
+
+static plan *trainer_plan(trainer *t, int64_t samples, bool train)
+{
+    plan_options o = {.batch = samples, .train = train, .seed = t->s->x->seed};
+    plan *p = plan_new(t->s->net, t->state, &t->machine, &o, t->e);
+    if (p && plan_bytes(p) > t->memory_bytes) t->memory_bytes = plan_bytes(p);
+    return p;
+}
+
+static cvy_status trainer_open(trainer *t)
+{
+    const setup *s = t->s;
+    const data *d = s->data;
+    t->machine = machine_here();
+    t->state = state_new(s->net, s->x->seed, true, t->e);
+    if (!t->state) return errors_status(t->e);
+    cvy_status status = optimizer_init(&t->optimizer, &s->train.optimizer, t->state, t->e);
+    if (status) return status;
+    t->best.weights = buffer_new((size_t)(s->net->weight_floats + 1) * sizeof(float), t->e);
+    t->best.buffers = buffer_new((size_t)(s->net->buffer_floats + 1) * sizeof(float), t->e);
+    if (!t->best.weights || !t->best.buffers) return CVY_ERR_RESOURCE;
+
+    int64_t n = d->n[DATA_TRAIN], rest = n % s->batch, evaluated = d->n[DATA_VALIDATION];
+    if (d->n[DATA_TEST] > evaluated) evaluated = d->n[DATA_TEST];
+    t->evaluation_batch = evaluated < EVALUATION_BATCH ? evaluated : EVALUATION_BATCH;
+    t->full = trainer_plan(t, s->batch, true);
+    if (!t->full) return errors_status(t->e);
+    if (rest && !(t->partial = trainer_plan(t, rest, true))) return errors_status(t->e);
+    if (evaluated && !(t->evaluation = trainer_plan(t, t->evaluation_batch, false))) return errors_status(t->e);
+    t->memory = buffer_new(t->memory_bytes, t->e);
+    if (!t->memory) return CVY_ERR_RESOURCE;
+    plan_bind(t->full, t->memory);
+    if (t->partial) plan_bind(t->partial, t->memory);
+    if (t->evaluation) plan_bind(t->evaluation, t->memory);
+    t->loader = loader_new(d, s->batch > t->evaluation_batch ? s->batch : t->evaluation_batch, t->e);
+    return t->loader ? CVY_OK : errors_status(t->e);
+}
+
+static void trainer_close(trainer *t)
+{
+    loader_free(t->loader);
+    plan_free(t->full);
+    plan_free(t->partial);
+    plan_free(t->evaluation);
+    buffer_free(t->memory, t->memory_bytes);
+    optimizer_free(&t->optimizer);
+    if (t->state) {
+        buffer_free(t->best.weights, (size_t)(t->s->net->weight_floats + 1) * sizeof(float));
+        buffer_free(t->best.buffers, (size_t)(t->s->net->buffer_floats + 1) * sizeof(float));
+    }
+    state_free(t->state);
+    if (t->journal) journal_close(t->journal);
+}
+
+/* {"stem conv": "onednn c16 -> c16", ...}: which kernels ran, for the record. */
+static void trainer_record_kernels(trainer *t)
+{
+    json_writer w = {0};
+    json_open(&w, '{');
+    for (size_t i = 0; i < plan_steps(t->full); i++) {
+        plan_step_info info = plan_step(t->full, i);
+        char *key = mem_printf("%03zu %s %s", i, info.path, info.op);
+        char *choice = mem_printf("%s %s", info.kernel, info.layouts);
+        json_put_text(&w, key, choice);
+        mem_free(key);
+        mem_free(choice);
+    }
+    json_close(&w, '}');
+    record_kernels(t->journal, text_str(&w.out), t->e);
+    text_free(&w.out);
+}
+
+/* ---- checkpoints -------------------------------------------------------------------------------------------------- */
+
+/* Records first, durable, then the checkpoint that makes them count. */
+static cvy_status trainer_checkpoint(trainer *t)
+{
+    cvy_status status = journal_sync(t->journal, t->e);
+    if (!status)
+        status = checkpoint_write_last(t->o->dir, t->state, &t->optimizer, &t->best, &t->at, t->o->config_hash, t->e);
+    t->checkpointed = trainer_now();
+    return status;
+}
+
+static void trainer_keep_best(trainer *t)
+{
+    memcpy(t->best.weights, t->state->weights, (size_t)t->s->net->weight_floats * sizeof(float));
+    memcpy(t->best.buffers, t->state->buffers, (size_t)t->s->net->buffer_floats * sizeof(float));
+}
+
+/* ---- steps and epochs --------------------------------------------------------------------------------------------- */
+
+static cvy_status trainer_loss(trainer *t, plan *p, const int32_t *labels, double *loss, bool gradient)
+{
+    cvy_shape shape;
+    float *y = plan_output(p, &shape);
+    host h = host_make(t->e, CVY_ERR_RUN, NULL, t->s->x->seed, NULL);
+    cvy_loss_call call = {.host = &h.face,
+                          .shape = &shape,
+                          .y = y,
+                          .labels = labels,
+                          .gy = gradient ? plan_output_gradient(p) : NULL};
+    size_t before = errors_count(t->e);
+    if (((const cvy_loss *)t->s->loss->type)->evaluate(&call, t->s->loss_config) && errors_count(t->e) == before)
+        cvy_fail(&call, "loss failed without saying why");
+    *loss = call.loss;
+    return errors_status(t->e);
+}
+
+static cvy_status trainer_log_step(trainer *t, double loss, double lr)
+{
+    metric m[] = {{"train_loss", loss}, {"lr", lr}};
+    return record_metrics(t->journal, "step", t->at.step, t->at.epoch, m, 2, t->e);
+}
+
+static cvy_status trainer_step(trainer *t, const batch *b)
+{
+    plan *p = b->n == t->s->batch ? t->full : t->partial;
+    cvy_status status = plan_forward(p, b->x, (uint64_t)t->at.step, 0, t->e);
+    double loss = 0;
+    cvy_shape shape;
+    if (!status) status = trainer_loss(t, p, b->labels, &loss, true);
+    if (status) return status;
+    const float *y = plan_output(p, &shape);
+    if (!isfinite(loss))
+        return errors_add(t->e, CVY_ERR_RUN, NULL, "a smaller learning rate, or a warm-up, usually helps",
+                          "step %" PRId64 " (epoch %" PRId64 "): the loss is %s", t->at.step + 1, t->at.epoch + 1,
+                          isnan(loss) ? "not a number" : "infinite");
+    metrics_add(&t->at.sums, y, b->labels, b->n, shape.dim[1], loss);
+    status = plan_backward(p, t->e);
+    const setup *s = t->s;
+    double factor = schedule_factor(&s->train.lr_schedule, t->at.step, s->steps_per_epoch, s->train.epochs);
+    if (!status) status = optimizer_update(&t->optimizer, t->at.step + 1, factor, t->e);
+    if (status) return status;
+    t->at.step++;
+    t->at.batch++;
+    t->epoch_images += b->n;
+    if (s->train.log_every > 0 && t->at.step % s->train.log_every == 0)
+        status = trainer_log_step(t, loss, optimizer_lr(&t->optimizer) * factor);
+    return status;
+}
+
+static cvy_status trainer_evaluate(trainer *t, data_part part, metrics *m)
+{
+    *m = (metrics){0};
+    loader_start(t->loader, part, 0, t->evaluation_batch, 0);
+    const batch *b;
+    int64_t sample = cvy_count(&t->s->data->sample);
+    while ((b = loader_next(t->loader, t->e))) {
+        /* A short batch is filled up with zeros: samples do not see each other in evaluation. */
+        memset(b->x + b->n * sample, 0, (size_t)((t->evaluation_batch - b->n) * sample) * sizeof(float));
+        memset(b->labels + b->n, 0, (size_t)(t->evaluation_batch - b->n) * sizeof(int32_t));
+        cvy_status status = plan_forward(t->evaluation, b->x, 0, 0, t->e);
+        if (status) return status;
+        cvy_shape shape;
+        const float *y = plan_output(t->evaluation, &shape);
+        host h = host_make(t->e, CVY_ERR_RUN, NULL, t->s->x->seed, NULL);
+        shape.dim[0] = b->n;
+        cvy_loss_call call = {.host = &h.face, .shape = &shape, .y = y, .labels = b->labels};
+        size_t before = errors_count(t->e);
+        if (((const cvy_loss *)t->s->loss->type)->evaluate(&call, t->s->loss_config) && errors_count(t->e) == before)
+            cvy_fail(&call, "loss failed without saying why");
+        if (errors_count(t->e)) return errors_status(t->e);
+        metrics_add(m, y, b->labels, b->n, shape.dim[1], call.loss);
+    }
+    return errors_status(t->e);
+}
+
+/* Loss, top-1 and (with more than five classes) top-5 of sums under a prefix; returns how many metrics. */
+static size_t trainer_metrics(const trainer *t, const char *prefix, const metrics *m, metric out[3])
+{
+    static const char *const names[3][3] = {{"train_loss", "train_accuracy", "train_top5_accuracy"},
+                                            {"val_loss", "val_accuracy", "val_top5_accuracy"},
+                                            {"test_loss", "test_accuracy", "test_top5_accuracy"}};
+    int row = strcmp(prefix, "train") == 0 ? 0 : strcmp(prefix, "val") == 0 ? 1 : 2;
+    double n = m->samples > 0 ? (double)m->samples : 1;
+    out[0] = (metric){names[row][0], m->loss / n};
+    out[1] = (metric){names[row][1], (double)m->top1 / n};
+    out[2] = (metric){names[row][2], (double)m->top5 / n};
+    return t->s->data->info.classes > 5 ? 3 : 2;
+}
+
+static cvy_status trainer_measured(trainer *t)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    double seconds = trainer_now() - t->epoch_started;
+    metric m[] = {{"seconds", seconds},
+                  {"images_per_second", seconds > 0 ? (double)t->epoch_images / seconds : 0},
+                  {"rss_bytes", (double)usage.ru_maxrss * 1024}};
+    return record_metrics(t->journal, NULL, t->at.step, t->at.epoch, m, 3, t->e);
+}
+
+static cvy_status trainer_end_epoch(trainer *t)
+{
+    metric m[8];
+    const setup *s = t->s;
+    size_t n = trainer_metrics(t, "train", &t->at.sums, m);
+    double seconds = trainer_now() - t->epoch_started; /* training alone */
+    t->at.epoch++;
+    t->at.batch = 0;
+    t->at.sums = (metrics){0};
+    double factor = schedule_factor(&s->train.lr_schedule, t->at.step - 1, s->steps_per_epoch, s->train.epochs);
+    m[n++] = (metric){"lr", optimizer_lr(&t->optimizer) * factor};
+    bool better = true;
+    if (s->data->n[DATA_VALIDATION] > 0) {
+        metrics v;
+        cvy_status status = trainer_evaluate(t, DATA_VALIDATION, &v);
+        if (status) return status;
+        n += trainer_metrics(t, "val", &v, m + n);
+        double accuracy = (double)v.top1 / (double)v.samples;
+        better = t->at.best_epoch == 0 || accuracy > t->at.best_value || s->train.select == SELECT_LAST;
+        if (better) t->at.best_value = accuracy;
+    }
+    if (better) {
+        t->at.best_epoch = t->at.epoch;
+        trainer_keep_best(t);
+    }
+    cvy_status status = record_metrics(t->journal, "epoch", t->at.step, t->at.epoch, m, n, t->e);
+    t->epoch_started = trainer_now() - seconds;
+    if (!status) status = trainer_measured(t);
+    return status;
+}
+
+static bool trainer_asked_to_stop(const trainer *t)
+{
+    return t->o->stop && t->o->stop(t->o->ctx);
+}
+
+static cvy_status trainer_epochs(trainer *t)
+{
+    const setup *s = t->s;
+    while (t->at.epoch < s->train.epochs) {
+        t->epoch_started = trainer_now();
+        t->epoch_images = 0;
+        loader_start(t->loader, DATA_TRAIN, (int32_t)t->at.epoch, s->batch, t->at.batch);
+        while (t->at.batch < s->steps_per_epoch) {
+            const batch *b = loader_next(t->loader, t->e);
+            if (!b) return errors_status(t->e);
+            cvy_status status = trainer_step(t, b);
+            if (status) return status;
+            if (t->at.batch == s->steps_per_epoch) break;
+            bool stop = trainer_asked_to_stop(t);
+            if (stop || trainer_now() - t->checkpointed > (double)s->train.checkpoint_seconds)
+                status = trainer_checkpoint(t);
+            if (status || stop) return status ? status : CVY_STOPPED;
+        }
+        cvy_status status = trainer_end_epoch(t);
+        if (status) return status;
+        bool until = t->o->until_epoch > 0 && t->at.epoch >= t->o->until_epoch;
+        bool stop = t->at.epoch < s->train.epochs && (until || trainer_asked_to_stop(t));
+        if (stop || trainer_now() - t->checkpointed > (double)s->train.checkpoint_seconds) status = trainer_checkpoint(t);
+        if (status || stop) return status ? status : CVY_STOPPED;
+    }
+    return CVY_OK;
+}
+
+/* The test set meets the selected weights, once; then the last state goes back in place for the final checkpoint. */
+static cvy_status trainer_finish(trainer *t)
+{
+    const setup *s = t->s;
+    cvy_status status = CVY_OK;
+    metric m[5];
+    size_t n = 0;
+    bool other = t->at.best_epoch != t->at.epoch;
+    size_t weights = (size_t)s->net->weight_floats * sizeof(float), buffers = (size_t)s->net->buffer_floats * sizeof(float);
+    if (s->data->n[DATA_TEST] > 0) {
+        float *w = NULL, *b = NULL;
+        if (other) {
+            w = mem_copy(t->state->weights, weights);
+            b = mem_copy(t->state->buffers, buffers);
+            memcpy(t->state->weights, t->best.weights, weights);
+            memcpy(t->state->buffers, t->best.buffers, buffers);
+            t->state->version++;
+        }
+        metrics v;
+        status = trainer_evaluate(t, DATA_TEST, &v);
+        n = trainer_metrics(t, "test", &v, m);
+        if (other) {
+            memcpy(t->state->weights, w, weights);
+            memcpy(t->state->buffers, b, buffers);
+            t->state->version++;
+            mem_free(w);
+            mem_free(b);
+        }
+    }
+    if (status) return status;
+    m[n++] = (metric){"best_epoch", (double)t->at.best_epoch};
+    status = record_metrics(t->journal, "run", t->at.step, t->at.epoch, m, n, t->e);
+    if (!status) status = record_artifact(t->journal, "checkpoint", "checkpoints/best.safetensors", t->at.step, t->e);
+    if (!status) status = record_artifact(t->journal, "checkpoint", "checkpoints/last.safetensors", t->at.step, t->e);
+    if (!status) status = checkpoint_write_best(t->o->dir, s->net, &t->best, &t->at, t->e);
+    t->at.finished = true;
+    return status ? status : trainer_checkpoint(t);
+}
+
+static cvy_status trainer_train(trainer *t, const char *journal_path)
+{
+    char *checkpoints = path_join(t->o->dir, "checkpoints");
+    cvy_status status = file_make_dirs(checkpoints, t->e);
+    mem_free(checkpoints);
+    if (!status) status = trainer_open(t);
+    bool found = false;
+    if (!status)
+        status = checkpoint_read_last(t->o->dir, t->state, &t->optimizer, &t->best, &t->at, t->o->config_hash, &found,
+                                      t->e);
+    if (status) return status;
+    t->journal = journal_create(journal_path, t->e);
+    if (!t->journal) return errors_status(t->e);
+    status = record_segment(t->journal, t->o->attempt, t->at.step, t->o->exact_key, t->e);
+    if (status || t->at.finished) return status;
+    trainer_record_kernels(t);
+    status = data_prepare((data *)(uintptr_t)t->s->data, t->e);
+    t->checkpointed = trainer_now();
+    if (!status) status = trainer_epochs(t);
+    return status ? status : trainer_finish(t);
+}
+
+cvy_status trainer_run(const setup *s, const trainer_options *o, const char *journal_path, errors *e)
+{
+    trainer t = {.s = s, .o = o, .e = e};
+    cvy_status status = trainer_train(&t, journal_path);
+    if (t.journal) {
+        text why = {0};
+        errors_text(e, false, &why);
+        const char *result = status == CVY_OK ? "finished" : status == CVY_STOPPED ? "stopped" : "failed";
+        errors ignored = {0}; /* the reason for the failure matters more than that of the record's */
+        record_end(t.journal, result, t.at.step, status == CVY_OK || status == CVY_STOPPED ? "" : text_str(&why), &ignored);
+        errors_free(&ignored);
+        text_free(&why);
+    }
+    trainer_close(&t);
+    return status;
+}

@@ -1,0 +1,71 @@
+/* Normalisation: each channel less its mean, divided by its standard deviation, in training and evaluation
+ * alike. */
+#include "convoy/augment.h"
+
+typedef struct normalize_config {
+    cvy_floats mean, std;
+} normalize_config;
+
+/* Below this a channel is constant: one grey level of 255 in one pixel of 10,000 gives 4e-5. */
+#define SMALLEST_STD 1e-6
+
+static const cvy_param normalize_params[] = {
+    CVY_FLOATS(normalize_config, mean, "[]", -1e6, 1e6,
+               "subtracted, one number per channel, pixels on [0, 1]; empty: that of the training set"),
+    CVY_ALSO("means"),
+    CVY_FLOATS(normalize_config, std, "[]", 1e-6, 1e6,
+               "divided by, one number per channel, pixels on [0, 1]; empty: that of the training set"),
+    CVY_ALSO("stds stddev sd"),
+};
+
+static int normalize_infer(const cvy_host *host, const void *config, const cvy_shape *in, cvy_shape *out)
+{
+    const normalize_config *c = config;
+    const struct {
+        const char *name;
+        size_t n;
+    } lists[] = {{"mean", c->mean.n}, {"std", c->std.n}};
+    if (in->rank != 3)
+        return host->fail(host, "needs images (channels, height, width), found rank %d", (int)in->rank);
+    for (int i = 0; i < 2; i++)
+        if (lists[i].n && (int64_t)lists[i].n != in->dim[0])
+            return host->fail(host,
+                              "%s: %zu number%s for images of %lld channel%s; give one for each, or leave it "
+                              "out to use the training set's",
+                              lists[i].name, lists[i].n, lists[i].n == 1 ? "" : "s", (long long)in->dim[0],
+                              in->dim[0] == 1 ? "" : "s");
+    *out = *in;
+    return 0;
+}
+
+static void scale(const float *restrict x, float *restrict y, int64_t n, float mean, float std)
+{
+    for (int64_t i = 0; i < n; i++) y[i] = (x[i] - mean) / std;
+}
+
+static int normalize_apply(cvy_augment_call *call, const void *config)
+{
+    const normalize_config *c = config;
+    int64_t channels = call->in->dim[0], n = call->in->dim[1] * call->in->dim[2];
+    const cvy_channel_stats *stats = call->stats;
+    if ((!c->mean.n || !c->std.n) && (!stats || stats->channels != channels))
+        return cvy_fail(call,
+                        "the training set's statistics are for %d channels, the images have %lld; give mean "
+                        "and std",
+                        stats ? (int)stats->channels : 0, (long long)channels);
+    for (int64_t k = 0; k < channels; k++) {
+        float mean = c->mean.n ? (float)c->mean.v[k] : stats->mean[k];
+        float std = c->std.n ? (float)c->std.v[k] : stats->std[k];
+        /* A constant channel carries nothing: zeros, rather than rounding errors blown up or NaN. */
+        if (!(std >= (float)SMALLEST_STD)) std = 1;
+        scale(call->x + k * n, call->y + k * n, n, mean, std);
+    }
+    return 0;
+}
+
+static const cvy_augment normalize_type = {sizeof(cvy_augment), CVY_AUGMENT_ALWAYS | CVY_AUGMENT_STATS,
+                                           normalize_infer, normalize_apply};
+
+CVY_PLUGIN(CVY_AUGMENT, normalize, "Normalize Normalization normalise standardize standardise",
+           "mean 0 and standard deviation 1 per channel", "", normalize_config, &normalize_type,
+           CVY_PARAMS(normalize_params));

@@ -1,0 +1,67 @@
+/* Mean of every channel over all its pixels, (N, C, H, W) -> (N, C): y[n,c] = mean over i,j of x[n,c,i,j].
+ *
+ * Lin, Chen & Yan, "Network In Network", ICLR 2014, section 3.2. */
+#include <inttypes.h>
+
+#include "convoy/layer.h"
+
+static int gap_infer(cvy_infer *in, const void *config)
+{
+    (void)config;
+    const cvy_shape *x = &in->in[0];
+    if (x->rank < 3)
+        return cvy_fail(
+            in, "expects maps (N, C, H, W) and got (N, %" PRId64 "); there is nothing left to average",
+            x->dim[1]);
+    in->out = cvy_shape2(x->dim[0], x->dim[1]);
+    return 0;
+}
+
+static int gap_forward(const cvy_plain *call, const void *config)
+{
+    (void)config;
+    const int64_t planes = cvy_count(call->out);             /* N C */
+    const int64_t pixels = cvy_count(&call->in[0]) / planes; /* H W */
+    for (int64_t p = 0; p < planes; p++) {
+        const cvy_real *x = call->x[0] + p * pixels; // (H, W)
+        double sum = 0;
+        for (int64_t i = 0; i < pixels; i++) sum += (double)x[i];
+        call->y[p] = (cvy_real)(sum / (double)pixels);
+    }
+    return 0;
+}
+
+static int gap_backward(const cvy_plain *call, const void *config)
+{
+    (void)config;
+    if (!call->gx[0]) return 0;
+    const int64_t planes = cvy_count(call->out);
+    const int64_t pixels = cvy_count(&call->in[0]) / planes;
+    for (int64_t p = 0; p < planes; p++) {
+        const cvy_real share = call->gy[p] / (cvy_real)pixels;
+        for (int64_t i = 0; i < pixels; i++) call->gx[0][p * pixels + i] = share;
+    }
+    return 0;
+}
+
+static cvy_value gap_lower(cvy_lower *l, const void *config)
+{
+    (void)config;
+    const cvy_value x = cvy_in(0);
+    return l->op(l, CVY_OP_GLOBAL_AVG, &x, 1, NULL);
+}
+
+static const cvy_layer gap_layer = {
+    .size = sizeof(cvy_layer),
+    .min_in = 1,
+    .max_in = 1,
+    .infer = gap_infer,
+    .forward = gap_forward,
+    .backward = gap_backward,
+    .lower = gap_lower,
+};
+
+CVY_PLUGIN(CVY_LAYER, global_avg_pool,
+           "GlobalAveragePooling2D GlobalAvgPool GlobalAveragePool AdaptiveAvgPool2d global_average_pool gap",
+           "Mean over all pixels of a channel: (N, C, H, W) -> (N, C)", "Lin et al. 2014, section 3.2",
+           cvy_no_config, &gap_layer, CVY_NO_PARAMS);
