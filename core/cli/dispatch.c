@@ -16,6 +16,14 @@
 #include "cli/options.h"
 
 static const command *const commands[] = {
+    &cmd_model,
+    &cmd_check,
+    &cmd_ls,
+    &cmd_show,
+    &cmd_compare,
+    &cmd_plot,
+    &cmd_db,
+    &cmd_profile,
     &cmd_plugin,
     &cmd_trial,
     &cmd_planner,

@@ -2,7 +2,8 @@
  * over the whole program, forward and backward; then inserts the conversions as steps of their own.
  *
  * Each step has a handful of candidates (kernel x layouts). A value is converted once per phase and wanted layout, where
- * its producer's layout is another. The sum over steps and values is lowered by coordinate descent: each step in turn
+ * its producer's layout is another; a forward copy is not kept for the backward phase unless it can stand in for the
+ * original. The sum over steps and values is lowered by coordinate descent: each step in turn
  * takes the candidate that is best given its neighbours, until nothing changes. Descent can stick in a valley (a chain
  * flips only as a whole), so it starts once from every layout being preferred throughout and the best end wins.
  * Everything is a function of shapes, CPU features and thread count; nothing is timed. */
@@ -114,21 +115,42 @@ static layout layout_wanted(const planning *g, int v, size_t reader)
     return c->c[c->chosen].in[r->operands[reader]];
 }
 
-/* Conversions of v: one per phase and layout wanted that is not the produced one. */
+typedef struct wants {
+    bool in[2][LAYOUT_COUNT]; /* by phase: forward, backward */
+} wants;
+
+static wants layout_wants(const planning *g, int v)
+{
+    wants w = {{{false}}};
+    const readers *r = &g->values[v];
+    for (size_t i = 0; i < r->n; i++)
+        w.in[(size_t)r->steps[i] >= g->p->n_forward][layout_wanted(g, v, i)] = true;
+    if (v == g->p->output) w.in[0][LAYOUT_PLAIN] = true;
+    return w;
+}
+
+/* The layout in which v, converted in the forward phase, is kept for the backward phase too: when nobody there wants it
+ * as produced, the copy stays instead of the original, at no more memory. LAYOUT_COUNT: none. */
+static layout layout_kept(const wants *w, layout have)
+{
+    if (w->in[1][have]) return LAYOUT_COUNT;
+    for (int l = 0; l < LAYOUT_COUNT; l++)
+        if (l != (int)have && w->in[0][l] && w->in[1][l]) return (layout)l;
+    return LAYOUT_COUNT;
+}
+
+/* Conversions of v: one per phase and layout wanted that is not the produced one, less the one kept. */
 static double layout_value_cost(const planning *g, int v)
 {
     const program *p = g->p;
     if (!layout_convertible(p, v)) return 0;
     layout have = layout_produced(g, v);
-    bool wanted[2][LAYOUT_COUNT] = {{false}};
-    const readers *r = &g->values[v];
-    for (size_t i = 0; i < r->n; i++)
-        wanted[(size_t)r->steps[i] >= p->n_forward][layout_wanted(g, v, i)] = true;
-    if (v == p->output) wanted[0][LAYOUT_PLAIN] = true;
+    wants w = layout_wants(g, v);
+    layout kept = layout_kept(&w, have);
     double cost = 0;
     for (int phase = 0; phase < 2; phase++) {
         for (int l = 0; l < LAYOUT_COUNT; l++) {
-            if (!wanted[phase][l] || l == (int)have) continue;
+            if (!w.in[phase][l] || l == (int)have || (phase == 1 && l == (int)kept)) continue;
             tensor a = p->values[v].t, b = a;
             a.layout = have;
             b.layout = (layout)l;
@@ -216,9 +238,10 @@ static void layout_search(planning *g)
 }
 
 /* v in layout l for readers of this phase: the value itself, or a copy converted by a step appended now. */
-static int layout_as(program *p, int *copies, int v, layout l, bool backward, int unit)
+static int layout_as(program *p, int *copies, const layout *kept, int v, layout l, bool backward, int unit)
 {
     if (!layout_convertible(p, v) || p->values[v].t.layout == l) return v;
+    if (backward && kept[v] == l) backward = false; /* its forward copy lives on */
     int *copy = &copies[(v * 2 + backward) * LAYOUT_COUNT + (int)l];
     if (*copy == NO_VALUE) {
         tensor t = p->values[v].t;
@@ -237,28 +260,34 @@ static void layout_insert(planning *g)
     size_t n_values = p->n_values, n = p->n_steps, n_forward = p->n_forward;
     int *copies = mem_array(n_values * 2 * LAYOUT_COUNT, sizeof *copies);
     for (size_t i = 0; i < n_values * 2 * LAYOUT_COUNT; i++) copies[i] = NO_VALUE;
-    for (size_t v = 0; v < n_values; v++)
-        if (layout_convertible(p, (int)v)) p->values[v].t.layout = layout_produced(g, (int)v);
+    layout *kept = mem_array(n_values, sizeof *kept);
+    for (size_t v = 0; v < n_values; v++) {
+        if (!layout_convertible(p, (int)v)) continue;
+        wants w = layout_wants(g, (int)v);
+        p->values[v].t.layout = layout_produced(g, (int)v);
+        kept[v] = layout_kept(&w, p->values[v].t.layout);
+    }
 
     instruction *old = p->steps;
     p->steps = NULL;
     p->n_steps = p->cap_steps = 0;
     for (size_t i = 0; i <= n; i++) {
         if (i == n_forward) {
-            p->output = layout_as(p, copies, p->output, LAYOUT_PLAIN, false, p->net->output);
+            p->output = layout_as(p, copies, kept, p->output, LAYOUT_PLAIN, false, p->net->output);
             p->n_forward = p->n_steps;
         }
         if (i == n) break;
         instruction s = old[i];
         const candidate *c = &g->steps[i].c[g->steps[i].chosen];
         s.kernel = c->kernel;
-        for (int k = 0; k < s.n_in; k++) s.in[k] = layout_as(p, copies, s.in[k], c->in[k], s.backward, s.unit);
+        for (int k = 0; k < s.n_in; k++) s.in[k] = layout_as(p, copies, kept, s.in[k], c->in[k], s.backward, s.unit);
         p->steps = MEM_GROW(p->steps, p->n_steps, &p->cap_steps);
         p->steps[p->n_steps++] = s;
     }
     for (size_t i = 0; i < p->n_steps; i++) layout_operands(p, &p->steps[i]);
     mem_free(old);
     mem_free(copies);
+    mem_free(kept);
 }
 
 cvy_status layout_choose(program *p, errors *e)

@@ -21,8 +21,9 @@
 typedef struct pass {
     int64_t rows, columns; /* outputs */
     int64_t origin[2];     /* output place (r, q) is pixel r * spread + origin */
-    int64_t first, count;  /* its taps in state.taps */
-    int64_t weights;       /* its weights in state.weights */
+    int64_t first;         /* its taps in state.taps: a grid of taps[0] x taps[1] */
+    int64_t taps[2];
+    int64_t weights; /* its weights in state.weights */
 } pass;
 
 typedef struct tap {
@@ -73,7 +74,7 @@ static void plan_forward(conv *k, const cvy_conv_attr *a, const int64_t *w)
 {
     k->n_passes = 1;
     k->passes = mem_array(1, sizeof *k->passes);
-    k->passes[0] = (pass){.rows = k->y.h, .columns = k->y.w, .count = w[2] * w[3]};
+    k->passes[0] = (pass){.rows = k->y.h, .columns = k->y.w, .taps = {w[2], w[3]}};
     k->spread[0] = k->spread[1] = 1;
     for (int64_t u = 0; u < w[2]; u++)
         for (int64_t v = 0; v < w[3]; v++) {
@@ -97,17 +98,27 @@ static void plan_backward(conv *k, const cvy_conv_attr *a, const int64_t *w)
                          .columns = (k->y.w - j + s[1] - 1) / s[1],
                          .origin = {i, j},
                          .first = k->n_taps};
-            for (int64_t u = 0; u < w[2]; u++)
+            for (int64_t u = 0; u < w[2]; u++) {
+                int64_t row = i + p[0] - u * d[0];
+                if (row % s[0] != 0) continue;
+                at->taps[0]++;
+                at->taps[1] = 0;
                 for (int64_t v = 0; v < w[3]; v++) {
-                    int64_t row = i + p[0] - u * d[0], column = j + p[1] - v * d[1];
-                    if (row % s[0] != 0 || column % s[1] != 0) continue;
+                    int64_t column = j + p[1] - v * d[1];
+                    if (column % s[1] != 0) continue;
+                    at->taps[1]++;
                     tap t = tap_of(a, w, u, v);
                     t.row = row / s[0];
                     t.column = column / s[1];
                     k->taps[k->n_taps++] = t;
                 }
-            at->count = k->n_taps - at->first;
+            }
         }
+}
+
+static int64_t tap_count(const pass *p)
+{
+    return p->taps[0] * p->taps[1];
 }
 
 static void least_and_most(const conv *k, int64_t least[2], int64_t most[2])
@@ -119,6 +130,12 @@ static void least_and_most(const conv *k, int64_t least[2], int64_t most[2])
             if (i == 0 || offset[d] > most[d]) most[d] = offset[d];
         }
     }
+}
+
+/* A row of so few columns that tiles of it would leave the multipliers waiting for their own results. */
+static bool narrow(const pass *p)
+{
+    return 4 * p->columns < 3 * TILE_LIST;
 }
 
 /* x: what is read, y: what is written, w: the weights' shape. */
@@ -137,12 +154,13 @@ static cvy_status conv_prepare(const op *o, const machine *m, const tensor *x, c
     int64_t least[2] = {0, 0}, most[2] = {0, 0}, one[2] = {1, 1};
     least_and_most(k, least, most);
     /* Pass 0 is the largest. */
-    k->source = LANE(conv_source_of)(x, backward ? one : a->stride, least, most, k->passes[0].rows,
-                                     k->passes[0].columns, m->l2_bytes / 2);
+    k->source =
+        LANE(conv_source_of)(x, backward ? one : a->stride, least, most, k->passes[0].rows,
+                             k->passes[0].columns, m->l2_bytes / 2, narrow(&k->passes[0]) ? TILE_LIST : 1);
     for (int64_t i = 0; i < k->n_taps; i++)
         k->offsets[i] = LANE(conv_source_tap)(&k->source, k->taps[i].row, k->taps[i].column);
     const conv_source *s = &k->source;
-    k->groups = (s->v.n + s->group - 1) / s->group;
+    k->groups = (s->n + s->group - 1) / s->group;
     k->strips = (k->passes[0].rows + s->strip - 1) / s->strip;
     k->pairs = (k->y.blocks + TILE_BLOCKS - 1) / TILE_BLOCKS;
     int64_t wanted = 2 * m->threads, units = k->groups * k->strips;
@@ -151,9 +169,9 @@ static cvy_status conv_prepare(const op *o, const machine *m, const tensor *x, c
 
     for (int64_t i = 0, at = 0; i < k->n_passes; i++) {
         k->passes[i].weights = at;
-        at += k->y.blocks * LANES * s->v.c * k->passes[i].count;
+        at += k->y.blocks * LANES * s->c * tap_count(&k->passes[i]);
     }
-    k->weights_bytes = (size_t)(k->y.blocks * LANES * s->v.c * k->n_taps) * sizeof(float);
+    k->weights_bytes = (size_t)(k->y.blocks * LANES * s->c * k->n_taps) * sizeof(float);
     k->weights = buffer_new(k->weights_bytes, e);
     if (!k->weights) {
         conv_free(k);
@@ -178,22 +196,21 @@ typedef struct pack_job {
         kw; /* floats of w between input channels, between output channels; kernel columns */
 } pack_job;
 
-/* Where input channel c (0 is the first lane of its block) of a tap stands behind a pair's weights. */
 static void pack_part(void *ctx, int64_t begin, int64_t end, int thread)
 {
     (void)thread;
     const pack_job *j = ctx;
     const conv *k = j->k;
-    int64_t channels = k->source.v.c;
+    int64_t channels = k->source.c;
     for (int64_t pair = begin; pair < end; pair++)
         for (int64_t i = 0; i < k->n_passes; i++) {
             const pass *p = &k->passes[i];
             int64_t first = pair * TILE_BLOCKS,
                     blocks = k->y.blocks - first < TILE_BLOCKS ? k->y.blocks - first : TILE_BLOCKS;
-            float *to = k->weights + p->weights + first * LANES * channels * p->count;
-            for (int64_t c0 = 0; c0 < channels; c0 += LANES)
-                for (int64_t t = p->first; t < p->first + p->count; t++)
-                    for (int64_t c = c0; c < c0 + LANES && c < channels; c++) {
+            float *to = k->weights + p->weights + first * LANES * channels * tap_count(p);
+            for (int64_t c0 = 0; c0 < channels; c0 += k->source.unit)
+                for (int64_t t = p->first; t < p->first + tap_count(p); t++)
+                    for (int64_t c = c0; c < c0 + k->source.unit && c < channels; c++) {
                         const float *w = j->w + c * j->in_step + k->taps[t].u * j->kw + k->taps[t].v;
                         for (int64_t o = first * LANES; o < (first + blocks) * LANES; o++)
                             *to++ = o < k->y.c ? w[o * j->out_step] : 0;
@@ -233,34 +250,79 @@ typedef struct span {
     int64_t samples, r0, r1;
 } span;
 
-static void run_rows(const conv *k, const pass *p, const tile *t, int blocks, const span *s)
+/* The taps of which the input of an output row or column lies on the map. */
+static void valid_taps(const conv *k, const pass *p, int64_t output, int dimension, int64_t range[2])
+{
+    const conv_source *s = &k->source;
+    int64_t extent = dimension ? s->w : s->h;
+    range[0] = range[1] = 0;
+    for (int64_t i = 0; i < p->taps[dimension];
+         i++) { /* offsets rise or fall along the grid: one stretch is valid */
+        const tap *t = &k->taps[p->first + (dimension ? i : i * p->taps[1])];
+        int64_t at = output * s->step[dimension] + (dimension ? t->column : t->row);
+        if (at < 0 || at >= extent) continue;
+        if (range[1] == 0) range[0] = i;
+        range[1] = i + 1;
+    }
+}
+
+static void run_rows(const conv *k, const pass *p, tile *t, int blocks, const span *s)
 {
     int64_t most = blocks > 1 ? TILE_TWO : TILE_ONE, tiles = (p->columns + most - 1) / most;
     int64_t x_step = k->source.step[0] * k->source.row, y_row = k->y.w * LANES;
-    for (int64_t n = 0; n < s->samples; n++)
-        for (int64_t r = s->r0; r < s->r1; r++) {
+    bool plain = k->source.unit == 1;
+    for (int64_t r = s->r0; r < s->r1; r++) {
+        valid_taps(k, p, r, 0, t->u);
+        for (int64_t n = 0; n < s->samples; n++) {
             const float *x = s->x + n * k->source.sample + (r - s->r0) * x_step;
             float *y =
                 s->y + n * k->y.sample + (r * k->spread[0] + p->origin[0]) * y_row + p->origin[1] * LANES;
             for (int64_t i = 0, q = 0; i < tiles; i++) { /* tiles as equal as can be */
                 int64_t end = p->columns * (i + 1) / tiles;
-                LANE(tile_row)(blocks, (int)(end - q))(t, x + q * LANES, y + q * t->y_step);
+                LANE(tile_row)(blocks, (int)(end - q), plain)(t, x + q * k->source.unit, y + q * t->y_step);
                 q = end;
             }
         }
+    }
 }
 
-/* Narrow maps: pixels of several rows and samples share a tile. */
-static void run_list(const conv *k, const pass *p, const tile *t, int blocks, const span *s)
+/* Narrow maps: a tile is one place of several samples, so that taps on padding are left out. On a map of 4 x
+ * 4 they are a third of a 3 x 3 kernel's. */
+static void run_places(const conv *k, const pass *p, tile *t, int blocks, const span *s, int64_t samples)
+{
+    int64_t x_step = k->source.step[0] * k->source.row, y_row = k->spread[0] * k->y.w * LANES;
+    int64_t from[TILE_LIST], to[TILE_LIST];
+    tile_list_fn *fn = LANE(tile_list)(blocks);
+    for (int64_t n = 0; n < samples; n += TILE_LIST) {
+        int64_t have = samples - n < TILE_LIST ? samples - n : TILE_LIST;
+        for (int64_t i = 0; i < TILE_LIST; i++) {
+            int64_t sample = n + (i < have ? i : 0); /* a tile is computed whole, whatever is kept of it */
+            from[i] = sample * k->source.sample;
+            to[i] = sample * k->y.sample;
+        }
+        for (int64_t r = s->r0; r < s->r1; r++) {
+            valid_taps(k, p, r, 0, t->u);
+            for (int64_t q = 0; q < p->columns; q++) {
+                valid_taps(k, p, q, 1, t->v);
+                float *y =
+                    s->y + p->origin[0] * k->y.w * LANES + p->origin[1] * LANES + r * y_row + q * t->y_step;
+                fn(t, s->x + (r - s->r0) * x_step + q * k->source.unit, from, y, to, have);
+            }
+        }
+    }
+}
+
+/* The same for samples too few to fill a tile: pixels of several places share it, with all taps. */
+static void run_list(const conv *k, const pass *p, tile *t, int blocks, const span *s, int64_t first)
 {
     int64_t x_step = k->source.step[0] * k->source.row, y_row = k->spread[0] * k->y.w * LANES;
     int64_t from[TILE_LIST] = {0}, to[TILE_LIST] = {0}, have = 0;
     float *y = s->y + p->origin[0] * k->y.w * LANES + p->origin[1] * LANES;
     tile_list_fn *fn = LANE(tile_list)(blocks);
-    for (int64_t n = 0; n < s->samples; n++)
+    for (int64_t n = first; n < s->samples; n++)
         for (int64_t r = s->r0; r < s->r1; r++)
             for (int64_t q = 0; q < p->columns; q++) {
-                from[have] = n * k->source.sample + (r - s->r0) * x_step + q * LANES;
+                from[have] = n * k->source.sample + (r - s->r0) * x_step + q * k->source.unit;
                 to[have] = n * k->y.sample + r * y_row + q * t->y_step;
                 if (++have < TILE_LIST) continue;
                 fn(t, s->x, from, y, to, have);
@@ -270,17 +332,34 @@ static void run_list(const conv *k, const pass *p, const tile *t, int blocks, co
         fn(t, s->x, from, y, to, have); /* the rest of from[] is of the tile before, or zero: valid */
 }
 
+static void run_pass(const conv *k, const pass *p, tile *t, int blocks, const span *s)
+{
+    t->u[1] = t->rows;
+    t->v[1] = t->columns;
+    if (!narrow(p)) {
+        run_rows(k, p, t, blocks, s);
+        return;
+    }
+    int64_t rest = s->samples % TILE_LIST, tiled = s->samples - (2 * rest < TILE_LIST ? rest : 0);
+    if (tiled > 0) run_places(k, p, t, blocks, s, tiled);
+    if (tiled == s->samples) return;
+    t->u[0] = t->v[0] = 0;
+    t->u[1] = t->rows;
+    t->v[1] = t->columns;
+    run_list(k, p, t, blocks, s, tiled);
+}
+
 static void run_unit(const conv_job *j, int64_t unit, char *copy)
 {
     const conv *k = j->k;
     const conv_source *s = &k->source;
     int64_t share = unit % k->splits, strip = unit / k->splits % k->strips,
             group = unit / k->splits / k->strips;
-    int64_t n0 = group * s->group, samples = s->v.n - n0 < s->group ? s->v.n - n0 : s->group;
+    int64_t n0 = group * s->group, samples = s->n - n0 < s->group ? s->n - n0 : s->group;
     int64_t r0 = strip * s->strip,
             rows = k->passes[0].rows - r0 < s->strip ? k->passes[0].rows - r0 : s->strip;
     span at = {.samples = samples, .r0 = r0};
-    at.x = LANE(conv_source_fill)(s, j->x, (float *)(void *)copy, n0, samples, r0, rows, 0, s->v.blocks);
+    at.x = LANE(conv_source_fill)(s, j->x, (float *)(void *)copy, n0, samples, r0, rows, 0, s->blocks);
 
     for (int64_t pair = k->pairs * share / k->splits; pair < k->pairs * (share + 1) / k->splits; pair++) {
         int64_t block = pair * TILE_BLOCKS;
@@ -288,20 +367,19 @@ static void run_unit(const conv_job *j, int64_t unit, char *copy)
         at.y = j->y + n0 * k->y.sample + block * k->y.plane;
         for (int64_t i = 0; i < k->n_passes; i++) {
             const pass *p = &k->passes[i];
-            tile t = {.w = k->weights + p->weights + block * LANES * s->v.c * p->count,
+            tile t = {.w = k->weights + p->weights + block * LANES * s->c * tap_count(p),
                       .bias = j->bias ? j->bias + block * LANES : NULL,
                       .taps = k->offsets + p->first,
-                      .n_taps = p->count,
-                      .blocks = s->v.blocks,
-                      .last = lane_view_lanes(&s->v, s->v.blocks - 1),
+                      .rows = p->taps[0],
+                      .columns = p->taps[1],
+                      .unit = s->unit,
+                      .blocks = s->blocks,
+                      .last = s->c - (s->blocks - 1) * s->unit,
                       .pitch = s->block,
                       .y_step = k->spread[1] * LANES,
                       .y_block = k->y.plane};
             at.r1 = r0 + rows < p->rows ? r0 + rows : p->rows;
-            if (4 * p->columns < 3 * TILE_LIST)
-                run_list(k, p, &t, blocks, &at);
-            else
-                run_rows(k, p, &t, blocks, &at);
+            run_pass(k, p, &t, blocks, &at);
         }
         for (int b = 0; j->partial && b < blocks; b++) { /* while these rows are in the cache */
             moments m = {0};
@@ -315,8 +393,9 @@ static void conv_part(void *ctx, int64_t begin, int64_t end, int thread)
 {
     const conv_job *j = ctx;
     assert(thread < j->k->threads);
-    for (int64_t unit = begin; unit < end; unit++)
-        run_unit(j, unit, j->copies + (size_t)thread * j->k->copy_bytes);
+    char *copy = j->copies + (size_t)thread * j->k->copy_bytes;
+    LANE(conv_source_clear)(&j->k->source, (float *)(void *)copy);
+    for (int64_t unit = begin; unit < end; unit++) run_unit(j, unit, copy);
 }
 
 static void merge_part(void *ctx, int64_t begin, int64_t end, int thread)
@@ -385,9 +464,8 @@ static double forward_offer(const op *o, const machine *m, int k, layout *in, la
     for (int i = 0; i < o->n_out; i++) out[i] = LAYOUT_PLAIN;
     out[0] = LANE_LAYOUT;
     if (k == 0) in[0] = LANE_LAYOUT;
-    /* A plain input of few channels, as pictures are, costs no conversion: it has to be copied anyhow. */
-    if (k > 1 || (k == 1 && o->in[0].shape.dim[1] > 4)) return -1;
-    return cost_macs(m, (double)op_macs(o), 0.6 * filled(o->out[0].shape.dim[1]));
+    if (k > 1) return -1;
+    return cost_macs(m, (double)op_macs(o), (k == 0 ? 0.7 : 0.6) * filled(o->out[0].shape.dim[1]));
 }
 
 static double backward_offer(const op *o, const machine *m, int k, layout *in, layout *out)

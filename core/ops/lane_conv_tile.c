@@ -27,31 +27,34 @@ LANE_INLINE void tile_begin(int blocks, int pixels, const tile *t, lane a[2][16]
     }
 }
 
-/* One input lane of one tap. */
-LANE_INLINE void tile_step(int blocks, int pixels, const float *const *x, int64_t step, const float *w,
-                           lane a[2][16])
+/* One channel of one tap: pixel j's value is at x + j * step, or at list[j]. */
+LANE_INLINE void tile_step(int blocks, int pixels, const float *x, int64_t step, const float *const *list,
+                           const float *w, lane a[2][16])
 {
     lane w0 = lane_load(w), w1 = blocks > 1 ? lane_load(w + LANES) : w0;
     UNROLL for (int j = 0; j < pixels; j++)
     {
-        lane v = lane_all(step ? x[0][j * step] : *x[j]);
-        a[0][j] = lane_fma(v, w0, a[0][j]);
-        if (blocks > 1) a[1][j] = lane_fma(v, w1, a[1][j]);
+        lane value = lane_all(list ? *list[j] : x[j * step]);
+        a[0][j] = lane_fma(value, w0, a[0][j]);
+        if (blocks > 1) a[1][j] = lane_fma(value, w1, a[1][j]);
     }
 }
 
-LANE_INLINE void row_body(int blocks, int pixels, const tile *t, const float *x, float *y)
+/* unit is a constant here: with 1, a plain input, the loop over a block's channels disappears. */
+LANE_INLINE void row_body(int blocks, int pixels, int64_t unit, const tile *t, const float *x, float *y)
 {
     lane a[2][16];
     tile_begin(blocks, pixels, t, a);
-    const float *w = t->w;
-    for (int64_t c = 0; c < t->blocks; c++, x += t->pitch) {
-        int64_t channels = c + 1 < t->blocks ? LANES : t->last;
-        for (int64_t k = 0; k < t->n_taps; k++) {
-            const float *at = x + t->taps[k];
-            for (int64_t i = 0; i < channels; i++, at++, w += blocks * LANES)
-                tile_step(blocks, pixels, &at, LANES, w, a);
-        }
+    const float *w_block = t->w;
+    for (int64_t c = 0; c < t->blocks;
+         c++, x += t->pitch, w_block += unit * t->rows * t->columns * blocks * LANES) {
+        int64_t channels = unit == 1 || c + 1 < t->blocks ? unit : t->last;
+        for (int64_t u = t->u[0]; u < t->u[1]; u++)
+            for (int64_t k = u * t->columns + t->v[0]; k < u * t->columns + t->v[1]; k++) {
+                const float *at = x + t->taps[k], *w = w_block + k * channels * blocks * LANES;
+                for (int64_t i = 0; i < channels; i++, at++, w += blocks * LANES)
+                    tile_step(blocks, pixels, at, unit, NULL, w, a);
+            }
     }
     UNROLL for (int b = 0; b < blocks; b++)
     {
@@ -64,17 +67,19 @@ LANE_INLINE void list_body(int blocks, const tile *t, const float *x, const int6
 {
     lane a[2][16];
     tile_begin(blocks, TILE_LIST, t, a);
-    const float *w = t->w;
-    for (int64_t c = 0; c < t->blocks; c++, x += t->pitch) {
-        int64_t channels = c + 1 < t->blocks ? LANES : t->last;
-        for (int64_t k = 0; k < t->n_taps; k++) {
-            const float *at[TILE_LIST];
-            UNROLL for (int j = 0; j < TILE_LIST; j++) at[j] = x + from[j] + t->taps[k];
-            for (int64_t i = 0; i < channels; i++, w += blocks * LANES) {
-                tile_step(blocks, TILE_LIST, at, 0, w, a);
-                UNROLL for (int j = 0; j < TILE_LIST; j++) at[j]++;
+    const float *w_block = t->w;
+    for (int64_t c = 0; c < t->blocks;
+         c++, x += t->pitch, w_block += t->unit * t->rows * t->columns * blocks * LANES) {
+        int64_t channels = c + 1 < t->blocks ? t->unit : t->last;
+        for (int64_t u = t->u[0]; u < t->u[1]; u++)
+            for (int64_t k = u * t->columns + t->v[0]; k < u * t->columns + t->v[1]; k++) {
+                const float *at[TILE_LIST], *w = w_block + k * channels * blocks * LANES;
+                UNROLL for (int j = 0; j < TILE_LIST; j++) at[j] = x + from[j] + t->taps[k];
+                for (int64_t i = 0; i < channels; i++, w += blocks * LANES) {
+                    tile_step(blocks, TILE_LIST, NULL, 0, at, w, a);
+                    UNROLL for (int j = 0; j < TILE_LIST; j++) at[j]++;
+                }
             }
-        }
     }
     UNROLL for (int j = 0; j < TILE_LIST; j++)
     {
@@ -84,10 +89,15 @@ LANE_INLINE void list_body(int blocks, const tile *t, const float *x, const int6
     }
 }
 
-#define ROW(b, p)                                                      \
-    static void row_##b##_##p(const tile *t, const float *x, float *y) \
-    {                                                                  \
-        row_body(b, p, t, x, y);                                       \
+/* Tiles of b blocks and p pixels, of a blocked and of a plain input. */
+#define ROW(b, p)                                                        \
+    static void row_##b##_##p(const tile *t, const float *x, float *y)   \
+    {                                                                    \
+        row_body(b, p, LANES, t, x, y);                                  \
+    }                                                                    \
+    static void plain_##b##_##p(const tile *t, const float *x, float *y) \
+    {                                                                    \
+        row_body(b, p, 1, t, x, y);                                      \
     }
 #define LIST(b)                                                                                           \
     static void list_##b(const tile *t, const float *x, const int64_t *from, float *y, const int64_t *to, \
@@ -98,7 +108,9 @@ LANE_INLINE void list_body(int blocks, const tile *t, const float *x, const int6
 
 ROW(1, 1)
 ROW(1, 2)
-ROW(1, 3) ROW(1, 4) ROW(1, 5) ROW(1, 6) LIST(1)
+ROW(1, 3)
+ROW(1, 4)
+ROW(1, 5) ROW(1, 6) LIST(1)
 #if TILE_ONE > 6
     ROW(1, 7) ROW(1, 8) ROW(1, 9) ROW(1, 10) ROW(1, 11) ROW(1, 12)
 #endif
@@ -112,53 +124,58 @@ ROW(1, 3) ROW(1, 4) ROW(1, 5) ROW(1, 6) LIST(1)
                 ROW(2, 7) ROW(2, 8) ROW(2, 9) ROW(2, 10) ROW(2, 11) ROW(2, 12)
 #endif
 
-                    tile_fn *LANE(tile_row)(int blocks, int pixels)
+#define BOTH(b, p)                     \
+    {                                  \
+        row_##b##_##p, plain_##b##_##p \
+    }
+
+                    tile_fn *LANE(tile_row)(int blocks, int pixels, bool plain)
 {
-    static tile_fn *const one[TILE_ONE + 1] = {
-        NULL,
-        row_1_1,
-        row_1_2,
-        row_1_3,
-        row_1_4,
-        row_1_5,
-        row_1_6,
+    static tile_fn *const one[TILE_ONE + 1][2] = {
+        {NULL},
+        BOTH(1, 1),
+        BOTH(1, 2),
+        BOTH(1, 3),
+        BOTH(1, 4),
+        BOTH(1, 5),
+        BOTH(1, 6),
 #if TILE_ONE > 6
-        row_1_7,
-        row_1_8,
-        row_1_9,
-        row_1_10,
-        row_1_11,
-        row_1_12,
+        BOTH(1, 7),
+        BOTH(1, 8),
+        BOTH(1, 9),
+        BOTH(1, 10),
+        BOTH(1, 11),
+        BOTH(1, 12),
 #endif
 #if TILE_ONE > 12
-        row_1_13,
-        row_1_14,
-        row_1_15,
-        row_1_16,
+        BOTH(1, 13),
+        BOTH(1, 14),
+        BOTH(1, 15),
+        BOTH(1, 16),
 #endif
     };
 #if TILE_BLOCKS > 1
-    static tile_fn *const two[TILE_TWO + 1] = {
-        NULL,
-        row_2_1,
-        row_2_2,
-        row_2_3,
-        row_2_4,
-        row_2_5,
-        row_2_6,
+    static tile_fn *const two[TILE_TWO + 1][2] = {
+        {NULL},
+        BOTH(2, 1),
+        BOTH(2, 2),
+        BOTH(2, 3),
+        BOTH(2, 4),
+        BOTH(2, 5),
+        BOTH(2, 6),
 #if TILE_TWO > 6
-        row_2_7,
-        row_2_8,
-        row_2_9,
-        row_2_10,
-        row_2_11,
-        row_2_12,
+        BOTH(2, 7),
+        BOTH(2, 8),
+        BOTH(2, 9),
+        BOTH(2, 10),
+        BOTH(2, 11),
+        BOTH(2, 12),
 #endif
     };
-    if (blocks > 1) return two[pixels];
+    if (blocks > 1) return two[pixels][plain];
 #endif
     (void)blocks;
-    return one[pixels];
+    return one[pixels][plain];
 }
 
 tile_list_fn *LANE(tile_list)(int blocks)

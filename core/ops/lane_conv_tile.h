@@ -3,6 +3,7 @@
 #ifndef OPS_LANE_CONV_TILE_H
 #define OPS_LANE_CONV_TILE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "device/lanes.h"
 
@@ -26,17 +27,19 @@
 #endif
 
 typedef struct tile {
-    const float *w;      /* [input block][tap][input lane][output block][output lane] */
-    const float *bias;   /* [output block][output lane]; NULL: zeros */
-    const int64_t *taps; /* floats from a pixel's place to each of its taps */
-    int64_t n_taps;
-    int64_t blocks, last; /* input blocks, and channels in the last of them */
-    int64_t pitch;        /* floats from one input block to the next */
-    int64_t y_step;       /* floats from one output pixel to the next */
-    int64_t y_block;      /* floats from one output block to the next */
+    const float *w;        /* [input block][tap][channel of the block][output block][output lane] */
+    const float *bias;     /* [output block][output lane]; NULL: zeros */
+    const int64_t *taps;   /* [u][v]: floats from a pixel's place to each of its taps */
+    int64_t u[2], v[2];    /* the taps [u[0], u[1]) x [v[0], v[1]) that do not fall on padding */
+    int64_t rows, columns; /* of the whole grid of taps */
+    int64_t unit;          /* channels of an input block: LANES, or 1 when the input is plain */
+    int64_t blocks, last;  /* input blocks, and channels in the last of them */
+    int64_t pitch;         /* floats from one input block to the next */
+    int64_t y_step;        /* floats from one output pixel to the next */
+    int64_t y_block;       /* floats from one output block to the next */
 } tile;
 
-/* Pixel j of the tile reads around x + j * LANES and is written to y + j * y_step. */
+/* Pixel j of the tile reads around x + j * unit and is written to y + j * y_step. */
 typedef void tile_fn(const tile *t, const float *x, float *y);
 /* Pixel j reads around x + from[j] and is written to y + to[j], for j < n <= TILE_LIST; all of from[] must be
  * valid. */
@@ -44,7 +47,7 @@ typedef void tile_list_fn(const tile *t, const float *x, const int64_t *from, fl
                           int64_t n);
 
 /* blocks 1..TILE_BLOCKS, pixels 1..TILE_ONE or TILE_TWO */
-tile_fn *LANE(tile_row)(int blocks, int pixels);
+tile_fn *LANE(tile_row)(int blocks, int pixels, bool plain);
 tile_list_fn *LANE(tile_list)(int blocks);
 
 #endif

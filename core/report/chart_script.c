@@ -1,4 +1,5 @@
-/* Owns how a chart looks, as a gnuplot script; must not know where its numbers come from, nor how gnuplot is run. */
+/* Owns how a chart looks, as a gnuplot script; must not know where its numbers come from, nor how gnuplot is
+ * run. */
 #include "report/chart_script.h"
 
 #include <math.h>
@@ -11,17 +12,18 @@ enum {
     WIDTH = 1000,
     PLOT_HEIGHT = 330,
     TITLE_HEIGHT = 34,
-    AXIS_HEIGHT = 66,    /* tics and label under a panel */
-    ROW_HEIGHT = 20,     /* of the legend */
+    AXIS_HEIGHT = 70, /* tics and label under a panel */
+    ROW_HEIGHT = 20,  /* of the legend */
     NOTE_HEIGHT = 26,
     EDGE = 10,
     PNG_SCALE = 2,
-    LABEL_MOST = 60,     /* characters */
+    LABEL_MOST = 60, /* characters */
     TITLE_MOST = 90,
     BUSY_SERIES = 8 /* above, two lines per run and a mark are too many */
 };
 
-/* Okabe and Ito's palette, told apart by every kind of colour vision, its yellow (invisible on white) made grey. */
+/* Okabe and Ito's palette, told apart by every kind of colour vision, its yellow (invisible on white) made
+ * grey. */
 static const char *const colours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
                                       "#E69F00", "#56B4E9", "#000000", "#7F7F7F"};
 enum { COLOURS = sizeof colours / sizeof *colours };
@@ -30,6 +32,7 @@ static const char ink[] = "#333333", faint[] = "#DDDDDD";
 
 typedef struct drawing {
     const chart *c;
+    chart_format format;
     text *out;
     bool train, validation, best; /* drawn at all */
     bool points;                  /* no curve has more than one point */
@@ -38,7 +41,8 @@ typedef struct drawing {
     double height;
 } drawing;
 
-/* ---- data -------------------------------------------------------------------------------------------------- */
+/* ---- data
+ * -------------------------------------------------------------------------------------------------- */
 
 static void number(text *t, double v)
 {
@@ -81,7 +85,8 @@ static bool has_best(const chart_series *s, int panel)
     return false;
 }
 
-/* ---- lines ------------------------------------------------------------------------------------------------- */
+/* ---- lines
+ * ------------------------------------------------------------------------------------------------- */
 
 /* Lines beyond the palette repeat its colours and carry marks: filled circles, then triangles. */
 static int mark_of(size_t series)
@@ -95,12 +100,12 @@ static void style(drawing *d, size_t series, bool train, const chart_curve *c)
     int mark = train ? 0 : mark_of(series);
     const char *colour = colours[series % COLOURS];
     if (c ? c->n == 1 : d->points) {
-        text_printf(d->out, "with points pt %d ps 0.9 lc rgb '%s'", train ? 6 : 7, colour);
+        text_printf(d->out, "with points pt %d ps 0.9*point lc rgb '%s'", train ? 6 : 7, colour);
         return;
     }
     text_printf(d->out, "with %s %s lc rgb '%s'", mark ? "linespoints" : "lines",
                 train ? "lw 1.2 dt (8,5)" : "lw 2 dt solid", colour);
-    if (mark) text_printf(d->out, " pt %d ps 0.7", mark);
+    if (mark) text_printf(d->out, " pt %d ps 0.7*point", mark);
     if (mark && c) text_printf(d->out, " pi %zu", c->n / 9 + 1);
 }
 
@@ -117,8 +122,10 @@ static void plot_panel(drawing *d, int panel)
         const chart_curve *v = &d->c->series[i].validation[panel];
         if (!v->n || !v->spread) continue;
         begin_item(d, &first);
-        text_printf(d->out, "$validation%zu_%d using 1:3:4 with filledcurves fc rgb '%s' fs transparent solid 0.15 noborder",
-                    i, panel, colours[i % COLOURS]);
+        text_printf(
+            d->out,
+            "$validation%zu_%d using 1:3:4 with filledcurves fc rgb '%s' fs transparent solid 0.15 noborder",
+            i, panel, colours[i % COLOURS]);
     }
     for (size_t i = 0; i < d->c->n; i++) {
         const chart_series *s = &d->c->series[i];
@@ -136,12 +143,14 @@ static void plot_panel(drawing *d, int panel)
     for (size_t i = 0; i < d->c->n; i++) {
         if (!d->best || !has_best(&d->c->series[i], panel)) continue;
         begin_item(d, &first);
-        text_printf(d->out, "$best%zu_%d using 1:2 with points pt 7 ps 1.1 lc rgb '%s'", i, panel, colours[i % COLOURS]);
+        text_printf(d->out, "$best%zu_%d using 1:2 with points pt 7 ps 1.1*point lc rgb '%s'", i, panel,
+                    colours[i % COLOURS]);
     }
     text_char(d->out, '\n');
 }
 
-/* ---- axes -------------------------------------------------------------------------------------------------- */
+/* ---- axes
+ * -------------------------------------------------------------------------------------------------- */
 
 typedef struct extent {
     double x_least, x_most, y_least, y_most;
@@ -214,7 +223,8 @@ static scale scale_of(int panel, const extent *x)
     /* One run that explodes must not press all others flat. */
     s.logarithmic = panel == CHART_LOSS && s.least > 0 && s.most / s.least > 200;
     if (s.logarithmic) {
-        s.width = (size_t)fmin(6, fmax(digits(s.most, 1), 2 - floor(log10(s.least))));
+        double widest = fmax((double)digits(s.most, 1), 2 - floor(log10(s.least)));
+        s.width = (size_t)fmin(6, widest);
         s.least /= 1.15;
         s.most *= 1.15;
         return s;
@@ -235,14 +245,17 @@ static void y_axis(drawing *d, int panel, const scale *s)
     text_add(d->out, ":");
     number(d->out, s->most);
     text_printf(d->out, "]\n%s logscale y\nset format y '%%g'\nset ytics ", s->logarithmic ? "set" : "unset");
-    if (s->logarithmic) text_add(d->out, "auto");
-    else number(d->out, s->step);
+    if (s->logarithmic)
+        text_add(d->out, "auto");
+    else
+        number(d->out, s->step);
     text_add(d->out, "\nset ylabel ");
     gnuplot_quote(d->out, panel == CHART_LOSS ? d->c->loss : "accuracy (%)", LABEL_MOST);
     text_char(d->out, '\n');
 }
 
-/* ---- the page ---------------------------------------------------------------------------------------------- */
+/* ---- the page
+ * ---------------------------------------------------------------------------------------------- */
 
 static size_t characters(const char *s)
 {
@@ -290,18 +303,20 @@ static void plan(drawing *d)
     if (d->c->note) d->height += NOTE_HEIGHT;
 }
 
-static void terminal(drawing *d, chart_format format)
+static void terminal(drawing *d)
 {
-    if (format == CHART_PNG)
+    if (d->format == CHART_PNG)
         text_printf(d->out,
-                    "set terminal pngcairo noenhanced size %d,%.0f font 'sans,11' fontscale %d linewidth %d pointscale %d "
+                    "point = 1.0\nset terminal pngcairo noenhanced size %d,%.0f font 'sans,11' fontscale %d "
+                    "linewidth %d pointscale %d "
                     "background rgb 'white'\n",
                     WIDTH * PNG_SCALE, d->height * PNG_SCALE, PNG_SCALE, PNG_SCALE, PNG_SCALE);
     else
-        text_printf(d->out,
-                    "set terminal svg noenhanced size %d,%.0f dynamic font 'sans,14' linewidth 1 "
-                    "background rgb 'white'\n",
-                    WIDTH, d->height);
+        text_printf(
+            d->out,
+            "point = 0.6\nset terminal svg noenhanced size %d,%.0f dynamic font 'sans,14' linewidth 1 "
+            "background rgb 'white'\n",
+            WIDTH, d->height);
 }
 
 static void margins(drawing *d, double left, double right, double top, double bottom)
@@ -323,7 +338,8 @@ static void panels(drawing *d)
     text_printf(d->out,
                 "set border 3 lc rgb '%s' lw 1\nset tics nomirror out scale 0.6 textcolor rgb '%s'\n"
                 "set grid xtics ytics lt 1 dt solid lc rgb '%s' lw 0.6\nunset key\n"
-                "set xlabel noenhanced textcolor rgb '%s' offset 0,0.4\nset ylabel noenhanced textcolor rgb '%s' offset 0.5,0\n",
+                "set xlabel noenhanced textcolor rgb '%s' offset 0,0.4\nset ylabel noenhanced textcolor rgb "
+                "'%s' offset 0.5,0\n",
                 ink, ink, faint, ink, ink);
     for (int p = 0; p < CHART_PANELS; p++) {
         if (!d->panel[p]) continue;
@@ -338,7 +354,7 @@ static void panels(drawing *d)
     }
 }
 
-static void labels(drawing *d, chart_format format)
+static void labels(drawing *d)
 {
     text_add(d->out, "set label 1 ");
     gnuplot_quote(d->out, d->c->title, TITLE_MOST);
@@ -348,10 +364,10 @@ static void labels(drawing *d, chart_format format)
     text_add(d->out, "set label 2 ");
     gnuplot_quote(d->out, d->c->note, 2 * TITLE_MOST);
     text_printf(d->out, " noenhanced at screen 0.5, screen %.6f center font ',%d' textcolor rgb '#777777'\n",
-                NOTE_HEIGHT / 2.0 / d->height, format == CHART_PNG ? 9 : 11);
+                NOTE_HEIGHT / 2.0 / d->height, d->format == CHART_PNG ? 9 : 11);
 }
 
-static void legend(drawing *d, chart_format format)
+static void legend(drawing *d)
 {
     double top = TITLE_HEIGHT + PLOT_HEIGHT + AXIS_HEIGHT;
     margins(d, EDGE, WIDTH - EDGE, top, top + (double)(ROW_HEIGHT * d->rows));
@@ -360,7 +376,7 @@ static void legend(drawing *d, chart_format format)
                 "set xrange [0:1]\nset yrange [0:1]\n"
                 "set key noenhanced center center horizontal maxcols %zu samplen 2.6 spacing %s width 1 "
                 "Left reverse textcolor rgb '%s'\n",
-                d->columns, format == CHART_PNG ? "1.15" : "0.95", ink);
+                d->columns, d->format == CHART_PNG ? "1.15" : "0.95", ink);
     bool first = true;
     begin_item(d, &first);
     text_add(d->out, "-1 notitle"); /* outside; key entries alone are no plot to gnuplot 5.4 */
@@ -374,22 +390,24 @@ static void legend(drawing *d, chart_format format)
     }
     if (d->train) {
         begin_item(d, &first);
-        text_printf(d->out, "keyentry with %s lc rgb '%s' title 'training'", d->points ? "points pt 6 ps 0.9" : "lines lw 1.2 dt (8,5)", ink);
+        text_printf(d->out, "keyentry with %s lc rgb '%s' title 'training'",
+                    d->points ? "points pt 6 ps 0.9*point" : "lines lw 1.2 dt (8,5)", ink);
     }
     if (d->validation) {
         begin_item(d, &first);
-        text_printf(d->out, "keyentry with %s lc rgb '%s' title 'validation'", d->points ? "points pt 7 ps 0.9" : "lines lw 2 dt solid", ink);
+        text_printf(d->out, "keyentry with %s lc rgb '%s' title 'validation'",
+                    d->points ? "points pt 7 ps 0.9*point" : "lines lw 2 dt solid", ink);
     }
     if (d->best) {
         begin_item(d, &first);
-        text_printf(d->out, "keyentry with points pt 7 ps 1.1 lc rgb '%s' title 'best epoch'", ink);
+        text_printf(d->out, "keyentry with points pt 7 ps 1.1*point lc rgb '%s' title 'best epoch'", ink);
     }
     text_char(d->out, '\n');
 }
 
 void chart_script(const chart *c, chart_format format, text *script)
 {
-    drawing d = {.c = c, .out = script};
+    drawing d = {.c = c, .format = format, .out = script};
     plan(&d);
     text_add(script, "set encoding utf8\n");
     for (size_t i = 0; i < c->n; i++) {
@@ -399,10 +417,10 @@ void chart_script(const chart *c, chart_format format, text *script)
             if (d.best) best_block(&d, i, p, &c->series[i]);
         }
     }
-    terminal(&d, format);
+    terminal(&d);
     text_add(script, "set multiplot\n");
     panels(&d);
-    labels(&d, format); /* set late: a multiplot draws its labels with every panel */
-    legend(&d, format);
+    labels(&d); /* set late: a multiplot draws its labels with every panel */
+    legend(&d);
     text_add(script, "unset multiplot\n");
 }

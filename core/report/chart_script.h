@@ -22,8 +22,8 @@ typedef struct chart_series {
 
 typedef struct chart {
     const char *title;
-    const char *note;          /* small, under the legend; NULL for none */
-    const char *loss;          /* axis label, "cross-entropy loss" */
+    const char *note; /* small, under the legend; NULL for none */
+    const char *loss; /* axis label, "cross-entropy loss" */
     chart_series *series;
     size_t n;
 } chart;

@@ -1,4 +1,5 @@
-/* Owns what a chart of runs shows: which curves, means over repeats, what is left out; must not know how it looks. */
+/* Owns what a chart of runs shows: which curves, means over repeats, what is left out; must not know how it
+ * looks. */
 #include "report/charts.h"
 
 #include <math.h>
@@ -12,8 +13,8 @@ typedef struct plotter {
     store *s;
     arena a;
     errors *e;
-    size_t skipped;          /* values that are not finite */
-    text silent;             /* runs without any value */
+    size_t skipped; /* values that are not finite */
+    text silent;    /* runs without any value */
     size_t n_silent;
 } plotter;
 
@@ -55,7 +56,8 @@ static cvy_status collect(plotter *p, const group *g, const char *metric, chart_
             b->squares += off * (v - b->mean);
         }
     }
-    *out = (chart_curve){.x = arena_array(&p->a, n, sizeof(double)), .y = arena_array(&p->a, n, sizeof(double)), .n = n};
+    *out = (chart_curve){
+        .x = arena_array(&p->a, n, sizeof(double)), .y = arena_array(&p->a, n, sizeof(double)), .n = n};
     if (g->n > 1) out->spread = arena_array(&p->a, n, sizeof(double));
     for (size_t i = 0; i < n; i++) {
         out->x[i] = bins[i].epoch;
@@ -68,7 +70,8 @@ static cvy_status collect(plotter *p, const group *g, const char *metric, chart_
 
 static cvy_status add_series(plotter *p, const group *g, chart_series *out)
 {
-    static const char *const metrics[CHART_PANELS][2] = {{"train_loss", "val_loss"}, {"train_accuracy", "val_accuracy"}};
+    static const char *const metrics[CHART_PANELS][2] = {{"train_loss", "val_loss"},
+                                                         {"train_accuracy", "val_accuracy"}};
     cvy_status status = CVY_OK;
     size_t points = 0;
     out->label = g->label;
@@ -102,7 +105,8 @@ static const char *note_of(plotter *p, const groups *g, size_t shown)
     for (size_t i = 0; i < shown; i++)
         if (g->items[i].n > repeats) repeats = g->items[i].n;
     text t = {0};
-    if (shown < g->n) text_printf(&t, "the best %zu of %zu %s", shown, g->n, repeats > 1 ? "configurations" : "runs");
+    if (shown < g->n)
+        text_printf(&t, "the best %zu of %zu %s", shown, g->n, repeats > 1 ? "configurations" : "runs");
     if (repeats > 1)
         text_printf(&t, "%smean of up to %zu runs, band: one standard deviation", t.n ? "; " : "", repeats);
     const char *note = t.n ? arena_text(&p->a, t.s) : NULL;

@@ -14,11 +14,11 @@ enum {
 /* A path whose values differ. */
 typedef struct column {
     const char *path;
-    const char **values;  /* one per configuration; NULL where it has none */
-    int64_t *ids;         /* equal for equal values */
-    bool everywhere;      /* every configuration has it */
-    bool explained;       /* follows from another column */
-    int rank;             /* in a label: the smaller, the further in front */
+    const char **values; /* one per configuration; NULL where it has none */
+    int64_t *ids;        /* equal for equal values */
+    bool everywhere;     /* every configuration has it */
+    bool explained;      /* follows from another column */
+    int rank;            /* in a label: the smaller, the further in front */
 } column;
 
 typedef struct cell {
@@ -110,7 +110,8 @@ static void collect(table *t, const difference_config *configs, bool seed)
     }
     if (n) qsort(cells, n, sizeof *cells, by_path);
     for (size_t i = 0, k; i < n; i = k) {
-        for (k = i + 1; k < n && !strcmp(cells[k].path, cells[i].path); k++) {}
+        for (k = i + 1; k < n && !strcmp(cells[k].path, cells[i].path); k++) {
+        }
         add_column(t, cells + i, k - i);
     }
     mem_free(cells);
@@ -218,8 +219,10 @@ static void make_unique(const difference_config *configs, size_t n, arena *a, co
         bool alone = (i == 0 || strcmp(sorted[i - 1].label, label) != 0) &&
                      (i + 1 == n || strcmp(sorted[i + 1].label, label) != 0);
         const char *name = configs[sorted[i].config].name;
-        if (!*label) labels[sorted[i].config] = name;
-        else if (!alone) labels[sorted[i].config] = arena_printf(a, "%s (%s)", label, name);
+        if (!*label)
+            labels[sorted[i].config] = name;
+        else if (!alone)
+            labels[sorted[i].config] = arena_printf(a, "%s (%s)", label, name);
     }
     mem_free(sorted);
 }

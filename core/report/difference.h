@@ -10,9 +10,10 @@ typedef struct difference_config {
     const char *name;   /* to tell it by when nothing else does */
 } difference_config;
 
-/* One label per configuration, in the arena: "adam, lr 0.001". What follows from another difference is not named: the
- * parameters of two optimizers that differ in type, the layers of two models that differ in name. Labels that came out
- * equal get the configuration's name behind them. `seed` counts the seed as a difference. */
+/* One label per configuration, in the arena: "adam, lr 0.001". What follows from another difference is not
+ * named: the parameters of two optimizers that differ in type, the layers of two models that differ in name.
+ * Labels that came out equal get the configuration's name behind them. `seed` counts the seed as a
+ * difference. */
 void difference_labels(const difference_config *configs, size_t n, bool seed, arena *a, const char **labels);
 
 #endif

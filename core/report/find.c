@@ -99,8 +99,10 @@ static cvy_status take_tagged(finder *f, query_target *out, const char *tag, boo
         runs[n++] = *r;
     }
     cvy_status status = sql_done(&q);
-    if (status == CVY_OK && !n && sweep) status = take_sweep(f, out, sweep, e);
-    else if (n) take(f, out, one ? runs + n - 1 : runs, one ? 1 : n);
+    if (status == CVY_OK && !n && sweep)
+        status = take_sweep(f, out, sweep, e);
+    else if (n)
+        take(f, out, one ? runs + n - 1 : runs, one ? 1 : n);
     mem_free(runs);
     return status;
 }
@@ -138,9 +140,9 @@ static cvy_status not_found(const finder *f, const char *word, size_t matches, e
     }
     text shown = {0};
     text_safe(&shown, word, 200);
-    cvy_status status =
-        errors_add(e, CVY_ERR_CONFIG, NULL, text_str(&hint),
-                   matches > 1 ? "%s \"%s\" is the beginning of several names" : "no %s \"%s\"", kind, text_str(&shown));
+    cvy_status status = errors_add(
+        e, CVY_ERR_CONFIG, NULL, text_str(&hint),
+        matches > 1 ? "%s \"%s\" is the beginning of several names" : "no %s \"%s\"", kind, text_str(&shown));
     text_free(&hint);
     text_free(&shown);
     mem_free(names);
@@ -159,7 +161,8 @@ static cvy_status find(finder *f, const char *word, bool one, query_target *out,
         take(f, out, run, 1);
         return CVY_OK;
     }
-    if (store_number(word, 's') && sweep_exists(f, word, e)) return take_sweep(f, out, arena_text(f->a, word), e);
+    if (store_number(word, 's') && sweep_exists(f, word, e))
+        return take_sweep(f, out, arena_text(f->a, word), e);
     cvy_status status = collect_names(f, e);
     if (status != CVY_OK) return status;
     const given *name = name_for(f, word, &matches);

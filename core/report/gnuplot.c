@@ -27,8 +27,8 @@ void gnuplot_quote(text *script, const char *s, size_t most)
     for (size_t i = 0; i < n;) {
         uint32_t code = 0;
         size_t len = text_utf8(s + i, n - i, &code);
-        bool plain = len && code >= 0x20 && code != 0x7F && !(code >= 0x80 && code < 0xA0) && code != 0x2028 &&
-                     code != 0x2029;
+        bool plain = len && code >= 0x20 && code != 0x7F && !(code >= 0x80 && code < 0xA0) &&
+                     code != 0x2028 && code != 0x2029;
         if (!len) len = 1;
         if (plain && shown == most) {
             text_add(script, "...");
@@ -125,16 +125,19 @@ static cvy_status draw_to(const text *script, int out, errors *e)
     int in = scratch(script), said = scratch(NULL);
     cvy_status status = CVY_OK;
     if (in < 0 || said < 0) {
-        status = errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "no temporary file for gnuplot: %s", strerror(errno));
+        status =
+            errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "no temporary file for gnuplot: %s", strerror(errno));
     } else {
         pid_t pid = 0;
         int code = start(&pid, in, out, said);
         struct stat st;
         if (code == ENOENT)
-            status = errors_add(e, CVY_ERR_CONFIG, NULL, "apt-get install gnuplot-nox", "charts need gnuplot, which is not installed");
+            status = errors_add(e, CVY_ERR_CONFIG, NULL, "apt-get install gnuplot-nox",
+                                "charts need gnuplot, which is not installed");
         else if (code)
             status = errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "cannot start gnuplot: %s", strerror(code));
-        else if (!finish(pid) || fstat(out, &st) != 0 || !st.st_size) status = complain(said, e);
+        else if (!finish(pid) || fstat(out, &st) != 0 || !st.st_size)
+            status = complain(said, e);
     }
     if (in >= 0) close(in);
     if (said >= 0) close(said);
@@ -148,7 +151,8 @@ cvy_status gnuplot_draw(const text *script, const char *path, errors *e)
     cvy_status status;
     if (out < 0) {
         int code = errno;
-        status = errors_add(e, CVY_ERR_RESOURCE, &PLACE_FILE(path), NULL, "cannot write the chart: %s", strerror(code));
+        status = errors_add(e, CVY_ERR_RESOURCE, &PLACE_FILE(path), NULL, "cannot write the chart: %s",
+                            strerror(code));
     } else {
         status = draw_to(script, out, e);
         if (close(out) != 0 && status == CVY_OK)

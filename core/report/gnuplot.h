@@ -5,13 +5,14 @@
 #include <stdbool.h>
 #include "base/error.h"
 
-/* Runs gnuplot on `script`, without a shell, its settings files and most of our environment. What its terminal draws
- * goes to standard output and from there to `path`, which is replaced when the picture is complete: no file name ever
- * stands in a script, where `|` in front would make it a command. Without gnuplot: CVY_ERR_CONFIG, naming the package. */
+/* Runs gnuplot on `script`, without a shell, its settings files and most of our environment. What its
+ * terminal draws goes to standard output and from there to `path`, which is replaced when the picture is
+ * complete: no file name ever stands in a script, where `|` in front would make it a command. Without
+ * gnuplot: CVY_ERR_CONFIG, naming the package. */
 cvy_status gnuplot_draw(const text *script, const char *path, errors *e);
 
-/* 'text' as gnuplot reads it literally: quotes doubled, control characters and what is not UTF-8 left out, cut to
- * `most` characters. */
+/* 'text' as gnuplot reads it literally: quotes doubled, control characters and what is not UTF-8 left out,
+ * cut to `most` characters. */
 void gnuplot_quote(text *script, const char *s, size_t most);
 
 #endif

@@ -72,8 +72,10 @@ static void name_groups(groups *g, bool each, arena *a)
         configs[i] = (difference_config){g->items[i].params, first->model, first->name};
     }
     if (g->n == 1)
-        labels[0] = g->items[0].n == 1 ? g->items[0].runs[0]->name : arena_printf(a, "%zu runs", g->items[0].n);
-    else difference_labels(configs, g->n, each, a, labels);
+        labels[0] =
+            g->items[0].n == 1 ? g->items[0].runs[0]->name : arena_printf(a, "%zu runs", g->items[0].n);
+    else
+        difference_labels(configs, g->n, each, a, labels);
     for (size_t i = 0; i < g->n; i++) g->items[i].label = labels[i];
     mem_free(configs);
     mem_free(labels);

@@ -8,9 +8,9 @@
 typedef struct group {
     const query_run **runs; /* equal but for the seed; in the order given */
     size_t n;
-    query_pairs params;     /* of the first */
-    const char *label;      /* names only what differs from the other groups: "adam, lr 0.001"; a single group is
-                               called by its run, or "3 runs" */
+    query_pairs params; /* of the first */
+    const char *label;  /* names only what differs from the other groups: "adam, lr 0.001"; a single group is
+                           called by its run, or "3 runs" */
 } group;
 
 typedef struct groups {
@@ -19,7 +19,8 @@ typedef struct groups {
 } groups;
 
 /* `each`: every run is a group of its own, and seeds tell them apart too. `runs` must outlive the groups. */
-cvy_status groups_make(store *s, const query_run *runs, size_t n, bool each, arena *a, groups *out, errors *e);
+cvy_status groups_make(store *s, const query_run *runs, size_t n, bool each, arena *a, groups *out,
+                       errors *e);
 
 /* Of the values that one column of run_summary has in a group. */
 typedef double groups_value(const query_run *r);

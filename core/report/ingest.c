@@ -1,5 +1,5 @@
-/* Owns the walk over a run's or a sweep's folder: which files grew, and how far each was read; must not know what the
- * records say. */
+/* Owns the walk over a run's or a sweep's folder: which files grew, and how far each was read; must not know
+ * what the records say. */
 #include "report/ingest.h"
 
 #include <dirent.h>
@@ -32,7 +32,8 @@ typedef struct folder {
     size_t n, cap;
 } folder;
 
-/* ---- listing ----------------------------------------------------------------------------------------------- */
+/* ---- listing
+ * ----------------------------------------------------------------------------------------------- */
 
 /* The number behind `prefix`, at least `least`; 0 when name is not of that form. */
 static int64_t suffix_number(const char *name, const char *prefix, int64_t least)
@@ -53,7 +54,8 @@ static bool classify(const folder *f, source_file *file)
 {
     const int64_t journals = INT64_C(1) << 40;
     if (!strcmp(file->name, f->run ? "run.json" : "sweep.json")) return true;
-    if (!strcmp(file->name, "events")) file->order = 1;
+    if (!strcmp(file->name, "events"))
+        file->order = 1;
     else if ((file->order = suffix_number(file->name, "events.", 2))) {
     } else if (f->run && (file->attempt = suffix_number(file->name, "journal.", 1))) {
         file->order = journals + file->attempt;
@@ -76,7 +78,8 @@ static void list_files(folder *f)
     for (struct dirent *entry; (entry = readdir(d));) {
         source_file file = {.name = entry->d_name};
         struct stat st;
-        if (!classify(f, &file) || fstatat(dirfd(d), entry->d_name, &st, 0) != 0 || !S_ISREG(st.st_mode)) continue;
+        if (!classify(f, &file) || fstatat(dirfd(d), entry->d_name, &st, 0) != 0 || !S_ISREG(st.st_mode))
+            continue;
         file.size = (int64_t)st.st_size;
         if (!file.order) file.stamp = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
         file.name = mem_text(entry->d_name);
@@ -90,8 +93,8 @@ static void list_files(folder *f)
 static cvy_status load_cursors(store *s, folder *f, errors *e)
 {
     for (size_t i = 0; i < f->n; i++) f->files[i].seen = false;
-    sql_query q =
-        sql_ask(&s->db, e, "SELECT file, offset, size, stamp, damaged FROM cursors WHERE owner = ?", "t", f->name);
+    sql_query q = sql_ask(&s->db, e, "SELECT file, offset, size, stamp, damaged FROM cursors WHERE owner = ?",
+                          "t", f->name);
     arena a = {0};
     while (sql_next(&q, e)) {
         const char *name = sql_text(&q, 0, &a);
@@ -142,23 +145,25 @@ bool ingest_pending(store *s, const char *dir)
     return pending;
 }
 
-/* ---- taking in --------------------------------------------------------------------------------------------- */
+/* ---- taking in
+ * --------------------------------------------------------------------------------------------- */
 
 static cvy_status save_cursor(store *s, const folder *f, const source_file *file, errors *e)
 {
-    return sql_do(&s->db, e,
-                  "INSERT OR REPLACE INTO cursors (owner, file, offset, size, stamp, damaged) VALUES (?,?,?,?,?,?)",
-                  "ttiiii", f->name, file->name, file->offset, file->size, file->stamp, (int64_t)file->damaged);
+    return sql_do(
+        &s->db, e,
+        "INSERT OR REPLACE INTO cursors (owner, file, offset, size, stamp, damaged) VALUES (?,?,?,?,?,?)",
+        "ttiiii", f->name, file->name, file->offset, file->size, file->stamp, (int64_t)file->damaged);
 }
 
 cvy_status ingest_forget(store *s, const char *name, errors *e)
 {
     const int64_t run = store_number(name, 'r'), sweep = store_number(name, 's');
     static const char *const of_run[] = {
-        "DELETE FROM params WHERE run = ?",    "DELETE FROM environment WHERE run = ?",
-        "DELETE FROM plugins WHERE run = ?",   "DELETE FROM attempts WHERE run = ?",
-        "DELETE FROM metrics WHERE run = ?",   "DELETE FROM timings WHERE run = ?",
-        "DELETE FROM kernels WHERE run = ?",   "DELETE FROM artifacts WHERE run = ?",
+        "DELETE FROM params WHERE run = ?",  "DELETE FROM environment WHERE run = ?",
+        "DELETE FROM plugins WHERE run = ?", "DELETE FROM attempts WHERE run = ?",
+        "DELETE FROM metrics WHERE run = ?", "DELETE FROM timings WHERE run = ?",
+        "DELETE FROM kernels WHERE run = ?", "DELETE FROM artifacts WHERE run = ?",
         "DELETE FROM runs WHERE number = ?",
     };
     static const char *const of_owner[] = {
@@ -169,7 +174,8 @@ cvy_status ingest_forget(store *s, const char *name, errors *e)
     cvy_status status = CVY_OK;
     for (size_t i = 0; run && i < sizeof of_run / sizeof *of_run && status == CVY_OK; i++)
         status = sql_do(&s->db, e, of_run[i], "i", run);
-    if (sweep && status == CVY_OK) status = sql_do(&s->db, e, "DELETE FROM sweeps WHERE number = ?", "i", sweep);
+    if (sweep && status == CVY_OK)
+        status = sql_do(&s->db, e, "DELETE FROM sweeps WHERE number = ?", "i", sweep);
     for (size_t i = 0; i < sizeof of_owner / sizeof *of_owner && status == CVY_OK; i++)
         status = sql_do(&s->db, e, of_owner[i], "t", name);
     return status;
@@ -221,8 +227,8 @@ static void recall_segment(rows_source *from, const char *path)
     journal_end(&r);
 }
 
-static cvy_status take_journal(store *s, folder *f, source_file *file, int64_t limit, int64_t *taken, bool *more,
-                               errors *e)
+static cvy_status take_journal(store *s, folder *f, source_file *file, int64_t limit, int64_t *taken,
+                               bool *more, errors *e)
 {
     char *path = path_join(f->dir, file->name);
     rows_source from = {.owner = f->name, .file = file->name, .run = f->run, .attempt = file->attempt};
@@ -248,7 +254,8 @@ static cvy_status take_journal(store *s, folder *f, source_file *file, int64_t l
         if (status == CVY_OK && last == JOURNAL_DAMAGED && !file->damaged) {
             file->damaged = true;
             status = rows_event(s, &from, (int64_t)r.offset, "damaged",
-                                "a record with a wrong checksum or length: nothing behind it can be read", from.time, e);
+                                "a record with a wrong checksum or length: nothing behind it can be read",
+                                from.time, e);
         }
         file->offset = (int64_t)r.offset;
         journal_end(&r);
@@ -265,9 +272,11 @@ static cvy_status take_folder(store *s, folder *f, int64_t limit, int64_t *taken
 {
     cvy_status status = load_cursors(s, f, e);
     if (status != CVY_OK) return status;
-    /* Another description is another run under the same name, and a journal that shrank is not the one we read. */
+    /* Another description is another run under the same name, and a journal that shrank is not the one we
+     * read. */
     bool afresh = is_new(&f->files[0]);
-    for (size_t i = 1; i < f->n; i++) afresh = afresh || (f->files[i].seen && f->files[i].size < f->files[i].offset);
+    for (size_t i = 1; i < f->n; i++)
+        afresh = afresh || (f->files[i].seen && f->files[i].size < f->files[i].offset);
     if (afresh) {
         bool understood;
         status = ingest_forget(s, f->name, e);

@@ -1,4 +1,5 @@
-/* From one run or sweep folder into rows: what is new behind the cursors. Runs inside the caller's transaction. */
+/* From one run or sweep folder into rows: what is new behind the cursors. Runs inside the caller's
+ * transaction. */
 #ifndef REPORT_INGEST_H
 #define REPORT_INGEST_H
 

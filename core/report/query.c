@@ -1,5 +1,5 @@
-/* Owns the questions the commands ask of the database, as SQL over its views; must not know how rows come in or how
- * answers are shown. */
+/* Owns the questions the commands ask of the database, as SQL over its views; must not know how rows come in
+ * or how answers are shown. */
 #include "report/query.h"
 
 #include <math.h>
@@ -23,11 +23,13 @@ static void *into_arena(arena *a, void *items, size_t n, size_t size)
     return out;
 }
 
-/* ---- runs -------------------------------------------------------------------------------------------------- */
+/* ---- runs
+ * -------------------------------------------------------------------------------------------------- */
 
-#define RUN_COLUMNS                                                                                                  \
-    "SELECT name, experiment, sweep, label, model, dataset, source, config_hash, exact_key, tags, state, metric, goal," \
-    " trial, repeat, seed, parameters, trainable, macs, epochs, epochs_done, best_epoch, attempts,"                  \
+#define RUN_COLUMNS                                                                                        \
+    "SELECT name, experiment, sweep, label, model, dataset, source, config_hash, exact_key, tags, state, " \
+    "metric, goal,"                                                                                        \
+    " trial, repeat, seed, parameters, trainable, macs, epochs, epochs_done, best_epoch, attempts,"        \
     " created, seconds, best, best_val_accuracy, best_val_loss, test_accuracy, test_loss FROM run_summary "
 
 static double now(void)
@@ -37,8 +39,8 @@ static double now(void)
     return (double)t.tv_sec;
 }
 
-/* Whether somebody trains in this folder. Only a shared lock is tried, and only for a moment: a trial that starts in
- * it must not find its folder taken. */
+/* Whether somebody trains in this folder. Only a shared lock is tried, and only for a moment: a trial that
+ * starts in it must not find its folder taken. */
 static bool is_alive(store *s, const char *run)
 {
     char *dir = path_join(s->results, run), *name = path_join(dir, "lock");
@@ -68,8 +70,9 @@ static cvy_status collect_runs(store *s, sql_query *q, arena *a, query_run **out
     *n = 0;
     while (sql_next(q, e)) {
         query_run r = {0};
-        const char **texts[] = {&r.name,        &r.experiment, &r.sweep, &r.label, &r.model,  &r.dataset, &r.source,
-                                &r.config_hash, &r.exact_key,  &r.tags,  &r.state, &r.metric, &r.goal};
+        const char **texts[] = {&r.name,    &r.experiment, &r.sweep,       &r.label,     &r.model,
+                                &r.dataset, &r.source,     &r.config_hash, &r.exact_key, &r.tags,
+                                &r.state,   &r.metric,     &r.goal};
         int64_t *ints[] = {&r.trial, &r.repeat, &r.seed,        &r.parameters, &r.trainable,
                            &r.macs,  &r.epochs, &r.epochs_done, &r.best_epoch, &r.attempts};
         double *doubles[] = {&r.created,       &r.seconds,       &r.best,     &r.best_val_accuracy,
@@ -95,8 +98,8 @@ cvy_status query_runs(store *s, arena *a, query_run **out, size_t *n, errors *e)
 
 cvy_status query_sweep_runs(store *s, const char *sweep, arena *a, query_run **out, size_t *n, errors *e)
 {
-    sql_query q =
-        sql_ask(&s->db, e, RUN_COLUMNS "WHERE sweep = ? ORDER BY trial, repeat, length(name), name", "t", sweep);
+    sql_query q = sql_ask(&s->db, e, RUN_COLUMNS "WHERE sweep = ? ORDER BY trial, repeat, length(name), name",
+                          "t", sweep);
     return collect_runs(s, &q, a, out, n, e);
 }
 
@@ -105,10 +108,11 @@ cvy_status query_sweeps(store *s, arena *a, query_sweep **out, size_t *n, errors
     query_sweep *items = NULL;
     size_t cap = 0;
     *n = 0;
-    sql_query q = sql_ask(&s->db, e,
-                          "SELECT name, experiment, method, metric, goal, best_run, source, tags, trials, runs, finished,"
-                          " failed, best, created FROM sweep_summary ORDER BY created, length(name), name",
-                          "");
+    sql_query q = sql_ask(
+        &s->db, e,
+        "SELECT name, experiment, method, metric, goal, best_run, source, tags, trials, runs, finished,"
+        " failed, best, created FROM sweep_summary ORDER BY created, length(name), name",
+        "");
     while (sql_next(&q, e))
         *COLLECT(items, *n, cap) = (query_sweep){.name = sql_text(&q, 0, a),
                                                  .experiment = sql_text(&q, 1, a),
@@ -128,15 +132,20 @@ cvy_status query_sweeps(store *s, arena *a, query_sweep **out, size_t *n, errors
     return sql_done(&q);
 }
 
-/* ---- curves ------------------------------------------------------------------------------------------------ */
+/* ---- curves
+ * ------------------------------------------------------------------------------------------------ */
 
-cvy_status query_curves(store *s, const char *run, query_scope scope, arena *a, query_curve **out, size_t *n, errors *e)
+cvy_status query_curves(store *s, const char *run, query_scope scope, arena *a, query_curve **out, size_t *n,
+                        errors *e)
 {
     static const char *const questions[] = {
-        [QUERY_STEP] = "SELECT metric, step, epoch, value FROM step_curves WHERE run = ? ORDER BY metric, step",
+        [QUERY_STEP] =
+            "SELECT metric, step, epoch, value FROM step_curves WHERE run = ? ORDER BY metric, step",
         [QUERY_EPOCH] = "SELECT metric, step, epoch, value FROM curves WHERE run = ? ORDER BY metric, step",
-        [QUERY_RUN] = "SELECT metric, step, epoch, value FROM run_metrics WHERE run = ? ORDER BY metric, step",
-        [QUERY_MEASURED] = "SELECT metric, step, epoch, value FROM measured WHERE run = ? ORDER BY metric, step",
+        [QUERY_RUN] =
+            "SELECT metric, step, epoch, value FROM run_metrics WHERE run = ? ORDER BY metric, step",
+        [QUERY_MEASURED] =
+            "SELECT metric, step, epoch, value FROM measured WHERE run = ? ORDER BY metric, step",
     };
     query_curve *curves = NULL;
     query_point *points = NULL; /* of the last curve */
@@ -165,20 +174,24 @@ cvy_status query_curves(store *s, const char *run, query_scope scope, arena *a, 
     return sql_done(&q);
 }
 
-cvy_status query_curve_of(store *s, const char *run, const char *metric, arena *a, query_curve *out, errors *e)
+cvy_status query_curve_of(store *s, const char *run, const char *metric, arena *a, query_curve *out,
+                          errors *e)
 {
     query_point *points = NULL;
     size_t cap = 0;
     *out = (query_curve){.metric = metric};
-    sql_query q = sql_ask(&s->db, e, "SELECT step, epoch, value FROM curves WHERE run = ? AND metric = ? ORDER BY step",
-                          "tt", run, metric);
+    sql_query q =
+        sql_ask(&s->db, e, "SELECT step, epoch, value FROM curves WHERE run = ? AND metric = ? ORDER BY step",
+                "tt", run, metric);
     while (sql_next(&q, e))
-        *COLLECT(points, out->n, cap) = (query_point){sql_int(&q, 0, 0), sql_int(&q, 1, 0), sql_double(&q, 2)};
+        *COLLECT(points, out->n, cap) =
+            (query_point){sql_int(&q, 0, 0), sql_int(&q, 1, 0), sql_double(&q, 2)};
     out->points = into_arena(a, points, out->n, sizeof *points);
     return sql_done(&q);
 }
 
-/* ---- the rest of a run ------------------------------------------------------------------------------------- */
+/* ---- the rest of a run
+ * ------------------------------------------------------------------------------------- */
 
 static cvy_status collect_pairs(sql_query *q, arena *a, query_pairs *out, errors *e)
 {
@@ -195,13 +208,15 @@ static cvy_status collect_pairs(sql_query *q, arena *a, query_pairs *out, errors
 
 cvy_status query_params(store *s, const char *run, arena *a, query_pairs *out, errors *e)
 {
-    sql_query q = sql_ask(&s->db, e, "SELECT path, value FROM run_params WHERE run = ? ORDER BY path", "t", run);
+    sql_query q =
+        sql_ask(&s->db, e, "SELECT path, value FROM run_params WHERE run = ? ORDER BY path", "t", run);
     return collect_pairs(&q, a, out, e);
 }
 
 cvy_status query_environment(store *s, const char *run, arena *a, query_pairs *out, errors *e)
 {
-    sql_query q = sql_ask(&s->db, e, "SELECT key, value FROM run_environment WHERE run = ? ORDER BY key", "t", run);
+    sql_query q =
+        sql_ask(&s->db, e, "SELECT key, value FROM run_environment WHERE run = ? ORDER BY key", "t", run);
     return collect_pairs(&q, a, out, e);
 }
 
@@ -233,9 +248,9 @@ cvy_status query_events(store *s, const char *owner, arena *a, query_event **out
     query_event *items = NULL;
     size_t cap = 0;
     *n = 0;
-    sql_query q = sql_ask(&s->db, e,
-                          "SELECT kind, text, time FROM event_log WHERE owner = ? ORDER BY time, file, offset", "t",
-                          owner);
+    sql_query q = sql_ask(
+        &s->db, e, "SELECT kind, text, time FROM event_log WHERE owner = ? ORDER BY time, file, offset", "t",
+        owner);
     while (sql_next(&q, e))
         *COLLECT(items, *n, cap) = (query_event){sql_text(&q, 0, a), sql_text(&q, 1, a), sql_double(&q, 2)};
     *out = into_arena(a, items, *n, sizeof *items);
@@ -247,11 +262,12 @@ cvy_status query_plugins(store *s, const char *run, arena *a, query_plugin **out
     query_plugin *items = NULL;
     size_t cap = 0;
     *n = 0;
-    sql_query q = sql_ask(&s->db, e,
-                          "SELECT kind, name, path, sha256 FROM run_plugins WHERE run = ? ORDER BY kind, name", "t", run);
+    sql_query q = sql_ask(
+        &s->db, e, "SELECT kind, name, path, sha256 FROM run_plugins WHERE run = ? ORDER BY kind, name", "t",
+        run);
     while (sql_next(&q, e))
-        *COLLECT(items, *n, cap) = (query_plugin){sql_text(&q, 0, a), sql_text(&q, 1, a), sql_text(&q, 2, a),
-                                                  sql_text(&q, 3, a)};
+        *COLLECT(items, *n, cap) =
+            (query_plugin){sql_text(&q, 0, a), sql_text(&q, 1, a), sql_text(&q, 2, a), sql_text(&q, 3, a)};
     *out = into_arena(a, items, *n, sizeof *items);
     return sql_done(&q);
 }
@@ -261,10 +277,11 @@ cvy_status query_artifacts(store *s, const char *run, arena *a, query_artifact *
     query_artifact *items = NULL;
     size_t cap = 0;
     *n = 0;
-    sql_query q =
-        sql_ask(&s->db, e, "SELECT kind, path, step FROM run_artifacts WHERE run = ? ORDER BY path", "t", run);
+    sql_query q = sql_ask(&s->db, e, "SELECT kind, path, step FROM run_artifacts WHERE run = ? ORDER BY path",
+                          "t", run);
     while (sql_next(&q, e))
-        *COLLECT(items, *n, cap) = (query_artifact){sql_text(&q, 0, a), sql_text(&q, 1, a), sql_int(&q, 2, QUERY_NONE)};
+        *COLLECT(items, *n, cap) =
+            (query_artifact){sql_text(&q, 0, a), sql_text(&q, 1, a), sql_int(&q, 2, QUERY_NONE)};
     *out = into_arena(a, items, *n, sizeof *items);
     return sql_done(&q);
 }

@@ -13,9 +13,10 @@
 
 typedef struct query_run { /* the view run_summary */
     const char *name, *experiment, *sweep, *label, *model, *dataset, *source, *config_hash, *exact_key, *tags;
-    const char *state;     /* planned, running, finished, stopped, failed, killed */
+    const char *state; /* planned, running, finished, stopped, failed, killed */
     const char *metric, *goal;
-    int64_t number, trial, repeat, seed, parameters, trainable, macs, epochs, epochs_done, best_epoch, attempts;
+    int64_t number, trial, repeat, seed, parameters, trainable, macs, epochs, epochs_done, best_epoch,
+        attempts;
     double created, seconds, best, best_val_accuracy, best_val_loss, test_accuracy, test_loss;
 } query_run;
 
@@ -47,20 +48,20 @@ typedef struct query_pairs {
 
 /* What a word of the user stands for. */
 typedef struct query_target {
-    const char *sweep;  /* NULL when it means runs */
-    query_run *runs;    /* of the sweep, or those meant; oldest first */
+    const char *sweep; /* NULL when it means runs */
+    query_run *runs;   /* of the sweep, or those meant; oldest first */
     size_t n;
 } query_target;
 
-/* A state is told as killed where the journals say running but nobody holds the run folder's lock: the machine went
- * down, and nobody was left to say so. */
-cvy_status query_runs(store *s, arena *a, query_run **out, size_t *n, errors *e);                 /* oldest first */
+/* A state is told as killed where the journals say running but nobody holds the run folder's lock: the
+ * machine went down, and nobody was left to say so. */
+cvy_status query_runs(store *s, arena *a, query_run **out, size_t *n, errors *e); /* oldest first */
 cvy_status query_sweep_runs(store *s, const char *sweep, arena *a, query_run **out, size_t *n, errors *e);
-cvy_status query_sweeps(store *s, arena *a, query_sweep **out, size_t *n, errors *e);             /* oldest first */
+cvy_status query_sweeps(store *s, arena *a, query_sweep **out, size_t *n, errors *e); /* oldest first */
 
-/* Finds "r12", "s3", an experiment's name, a tag, the beginning of either, or "last". Where a name has several runs,
- * `one` takes the newest and else all are meant; "last" is the newest run, or without `one` its sweep. Nothing found:
- * CVY_ERR_CONFIG with the nearest names. */
+/* Finds "r12", "s3", an experiment's name, a tag, the beginning of either, or "last". Where a name has
+ * several runs, `one` takes the newest and else all are meant; "last" is the newest run, or without `one` its
+ * sweep. Nothing found: CVY_ERR_CONFIG with the nearest names. */
 cvy_status query_find(store *s, const char *word, bool one, arena *a, query_target *out, errors *e);
 
 typedef enum query_scope { QUERY_STEP, QUERY_EPOCH, QUERY_RUN, QUERY_MEASURED } query_scope;
@@ -68,7 +69,8 @@ typedef enum query_scope { QUERY_STEP, QUERY_EPOCH, QUERY_RUN, QUERY_MEASURED } 
 cvy_status query_curves(store *s, const char *run, query_scope scope, arena *a, query_curve **out, size_t *n,
                         errors *e);
 /* The points of one metric per epoch; out->n is 0 when there are none. */
-cvy_status query_curve_of(store *s, const char *run, const char *metric, arena *a, query_curve *out, errors *e);
+cvy_status query_curve_of(store *s, const char *run, const char *metric, arena *a, query_curve *out,
+                          errors *e);
 
 cvy_status query_params(store *s, const char *run, arena *a, query_pairs *out, errors *e);
 cvy_status query_environment(store *s, const char *run, arena *a, query_pairs *out, errors *e);

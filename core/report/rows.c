@@ -15,22 +15,27 @@ enum {
     NONE = -1           /* absent, where a count or an id is at least 0 */
 };
 
-/* ---- events ------------------------------------------------------------------------------------------------ */
+/* ---- events
+ * ------------------------------------------------------------------------------------------------ */
 
 cvy_status rows_event(store *s, const rows_source *from, int64_t offset, const char *kind, const char *what,
                       double time, errors *e)
 {
-    return sql_do(&s->db, e, "INSERT OR REPLACE INTO events (owner, file, offset, kind, text, time) VALUES (?,?,?,?,?,?)",
-                  "ttittd", from->owner, from->file, offset, kind, what, time);
+    return sql_do(
+        &s->db, e,
+        "INSERT OR REPLACE INTO events (owner, file, offset, kind, text, time) VALUES (?,?,?,?,?,?)",
+        "ttittd", from->owner, from->file, offset, kind, what, time);
 }
 
-/* ---- metrics ----------------------------------------------------------------------------------------------- */
+/* ---- metrics
+ * ----------------------------------------------------------------------------------------------- */
 
 static int64_t metric_id(store *s, const char *name, errors *e)
 {
     for (size_t i = 0; i < s->n_metrics; i++)
         if (!strcmp(s->metrics[i].name, name)) return s->metrics[i].id;
-    if (sql_do(&s->db, e, "INSERT INTO metric_names (name) VALUES (?) ON CONFLICT DO NOTHING", "t", name) != CVY_OK)
+    if (sql_do(&s->db, e, "INSERT INTO metric_names (name) VALUES (?) ON CONFLICT DO NOTHING", "t", name) !=
+        CVY_OK)
         return NONE;
     sql_query q = sql_ask(&s->db, e, "SELECT id FROM metric_names WHERE name = ?", "t", name);
     int64_t id = sql_next(&q, e) ? sql_int(&q, 0, NONE) : NONE;
@@ -57,10 +62,12 @@ static bool same_value(double a, double b)
 static cvy_status note_divergence(store *s, rows_source *from, const row *r, int64_t offset, int64_t older,
                                   double old_value, errors *e)
 {
-    if (from->diverged) return CVY_OK; /* the first difference of an attempt says it; the rest follow from it */
+    if (from->diverged)
+        return CVY_OK; /* the first difference of an attempt says it; the rest follow from it */
     from->diverged = true;
-    sql_query q = sql_ask(&s->db, e, "SELECT 1 FROM events WHERE owner = ? AND file = ? AND kind = 'diverged' LIMIT 1",
-                          "tt", from->owner, from->file);
+    sql_query q =
+        sql_ask(&s->db, e, "SELECT 1 FROM events WHERE owner = ? AND file = ? AND kind = 'diverged' LIMIT 1",
+                "tt", from->owner, from->file);
     bool noted = sql_next(&q, e);
     cvy_status status = sql_done(&q);
     if (status != CVY_OK || noted) return status;
@@ -74,11 +81,13 @@ static cvy_status note_divergence(store *s, rows_source *from, const row *r, int
     return status;
 }
 
-/* A row logged before: by an earlier attempt, which must have seen the same, or twice by this one. The later wins. */
+/* A row logged before: by an earlier attempt, which must have seen the same, or twice by this one. The later
+ * wins. */
 static cvy_status put_again(store *s, rows_source *from, const row *r, int64_t offset, errors *e)
 {
     sql_query q =
-        sql_ask(&s->db, e, "SELECT value, attempt FROM metrics WHERE run = ? AND scope = ? AND metric = ? AND step = ?",
+        sql_ask(&s->db, e,
+                "SELECT value, attempt FROM metrics WHERE run = ? AND scope = ? AND metric = ? AND step = ?",
                 "iiii", from->run, r->scope, r->metric, r->step);
     bool found = sql_next(&q, e);
     double value = found ? sql_double(&q, 0) : (double)NAN;
@@ -95,10 +104,11 @@ static cvy_status put_again(store *s, rows_source *from, const row *r, int64_t o
 
 static cvy_status put_metric(store *s, rows_source *from, const row *r, int64_t offset, errors *e)
 {
-    cvy_status status = sql_do(&s->db, e,
-                               "INSERT INTO metrics (run, scope, metric, step, epoch, value, attempt)"
-                               " VALUES (?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
-                               "iiiiidi", from->run, r->scope, r->metric, r->step, r->epoch, r->value, from->attempt);
+    cvy_status status =
+        sql_do(&s->db, e,
+               "INSERT INTO metrics (run, scope, metric, step, epoch, value, attempt)"
+               " VALUES (?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+               "iiiiidi", from->run, r->scope, r->metric, r->step, r->epoch, r->value, from->attempt);
     if (status != CVY_OK || sql_changes(&s->db)) return status;
     return put_again(s, from, r, offset, e);
 }
@@ -111,14 +121,15 @@ static int64_t scope_of(const char *scope)
     return NONE;
 }
 
-static cvy_status add_metrics(store *s, rows_source *from, const json *v, bool measured, int64_t offset, errors *e)
+static cvy_status add_metrics(store *s, rows_source *from, const json *v, bool measured, int64_t offset,
+                              errors *e)
 {
     const json *m = json_get(v, "m");
     row r = {.step = json_get_int(v, "step", NONE), .epoch = json_get_int(v, "epoch", 0)};
     r.scope = measured ? 0 : scope_of(json_get_text(v, "scope", ""));
     if (!m || m->kind != JSON_OBJECT || r.step < 0 || r.scope == NONE)
-        return rows_event(s, from, offset, "damaged", "a record of metrics without scope, step or values", from->time,
-                          e);
+        return rows_event(s, from, offset, "damaged", "a record of metrics without scope, step or values",
+                          from->time, e);
     cvy_status status = CVY_OK;
     for (size_t i = 0; i < m->n && status == CVY_OK; i++) {
         r.name = m->keys[i];
@@ -126,15 +137,18 @@ static cvy_status add_metrics(store *s, rows_source *from, const json *v, bool m
         r.metric = metric_id(s, r.name, e);
         if (r.metric == NONE) return CVY_ERR_RESOURCE;
         if (measured)
-            status = sql_do(&s->db, e,
-                            "INSERT OR REPLACE INTO timings (run, metric, step, epoch, value) VALUES (?,?,?,?,?)",
-                            "iiiid", from->run, r.metric, r.step, r.epoch, r.value);
-        else status = put_metric(s, from, &r, offset, e);
+            status =
+                sql_do(&s->db, e,
+                       "INSERT OR REPLACE INTO timings (run, metric, step, epoch, value) VALUES (?,?,?,?,?)",
+                       "iiiid", from->run, r.metric, r.step, r.epoch, r.value);
+        else
+            status = put_metric(s, from, &r, offset, e);
     }
     return status;
 }
 
-/* ---- attempts ---------------------------------------------------------------------------------------------- */
+/* ---- attempts
+ * ---------------------------------------------------------------------------------------------- */
 
 /* Makes the attempt's row where it is not there: its news come from two files, in any order. */
 static cvy_status touch_attempt(store *s, const rows_source *from, int64_t attempt, double started, errors *e)
@@ -151,8 +165,8 @@ static cvy_status add_segment(store *s, rows_source *from, const json *v, errors
     from->time = json_get_double(v, "time", (double)NAN);
     cvy_status status = touch_attempt(s, from, from->attempt, from->time, e);
     if (status != CVY_OK) return status;
-    return sql_do(&s->db, e, "UPDATE attempts SET from_step = ?, exact_key = ? WHERE run = ? AND attempt = ?", "itii",
-                  from->from_step, json_get_text(v, "exact_key", NULL), from->run, from->attempt);
+    return sql_do(&s->db, e, "UPDATE attempts SET from_step = ?, exact_key = ? WHERE run = ? AND attempt = ?",
+                  "itii", from->from_step, json_get_text(v, "exact_key", NULL), from->run, from->attempt);
 }
 
 static cvy_status add_start(store *s, const rows_source *from, const json *v, errors *e)
@@ -169,11 +183,12 @@ static cvy_status add_exit(store *s, const rows_source *from, const json *v, err
     int64_t attempt = json_get_int(v, "attempt", 1);
     cvy_status status = touch_attempt(s, from, attempt, (double)NAN, e);
     if (status != CVY_OK) return status;
-    return sql_do(&s->db, e,
-                  "UPDATE attempts SET code = ?, signal = ?, seconds = ?, ended = ? WHERE run = ? AND attempt = ?",
-                  "iiddii", json_get_int(v, "code", 0), json_get_int(v, "signal", 0),
-                  json_get_double(v, "seconds", (double)NAN), json_get_double(v, "time", (double)NAN), from->run,
-                  attempt);
+    return sql_do(
+        &s->db, e,
+        "UPDATE attempts SET code = ?, signal = ?, seconds = ?, ended = ? WHERE run = ? AND attempt = ?",
+        "iiddii", json_get_int(v, "code", 0), json_get_int(v, "signal", 0),
+        json_get_double(v, "seconds", (double)NAN), json_get_double(v, "time", (double)NAN), from->run,
+        attempt);
 }
 
 static cvy_status add_end(store *s, const rows_source *from, const json *v, errors *e)
@@ -182,30 +197,33 @@ static cvy_status add_end(store *s, const rows_source *from, const json *v, erro
     int64_t step = json_get_int(v, "step", 0), finished = !strcmp(state, "finished");
     cvy_status status = touch_attempt(s, from, from->attempt, from->time, e);
     if (status == CVY_OK)
-        status = sql_do(&s->db, e,
-                        "UPDATE attempts SET state = ?, end_step = ?, end_text = ? WHERE run = ? AND attempt = ?", "titii",
-                        state, step, json_get_text(v, "text", NULL), from->run, from->attempt);
-    /* What earlier attempts logged on the stretch that this one went again, and this one did not, is no part of the
-     * run's history (a row logged at the moment of an interruption). */
+        status =
+            sql_do(&s->db, e,
+                   "UPDATE attempts SET state = ?, end_step = ?, end_text = ? WHERE run = ? AND attempt = ?",
+                   "titii", state, step, json_get_text(v, "text", NULL), from->run, from->attempt);
+    /* What earlier attempts logged on the stretch that this one went again, and this one did not, is no part
+     * of the run's history (a row logged at the moment of an interruption). */
     if (status == CVY_OK && from->attempt > 1)
         status = sql_do(&s->db, e,
-                        "DELETE FROM metrics WHERE run = ? AND attempt < ? AND step > ? AND (step <= ? OR ?)", "iiiii",
-                        from->run, from->attempt, from->from_step, step, finished);
+                        "DELETE FROM metrics WHERE run = ? AND attempt < ? AND step > ? AND (step <= ? OR ?)",
+                        "iiiii", from->run, from->attempt, from->from_step, step, finished);
     return status;
 }
 
-/* ---- the rest ---------------------------------------------------------------------------------------------- */
+/* ---- the rest
+ * ---------------------------------------------------------------------------------------------- */
 
 static cvy_status add_tag(store *s, const rows_source *from, const json *v, errors *e)
 {
-    return sql_do(&s->db, e, "INSERT OR REPLACE INTO tags (owner, tag, time) VALUES (?,?,?)", "ttd", from->owner,
-                  json_get_text(v, "tag", ""), json_get_double(v, "time", (double)NAN));
+    return sql_do(&s->db, e, "INSERT OR REPLACE INTO tags (owner, tag, time) VALUES (?,?,?)", "ttd",
+                  from->owner, json_get_text(v, "tag", ""), json_get_double(v, "time", (double)NAN));
 }
 
 static cvy_status add_artifact(store *s, const rows_source *from, const json *v, errors *e)
 {
-    return sql_do(&s->db, e, "INSERT OR REPLACE INTO artifacts (run, path, kind, step) VALUES (?,?,?,?)", "itti",
-                  from->run, json_get_text(v, "path", ""), json_get_text(v, "kind", NULL), json_get_int(v, "step", 0));
+    return sql_do(&s->db, e, "INSERT OR REPLACE INTO artifacts (run, path, kind, step) VALUES (?,?,?,?)",
+                  "itti", from->run, json_get_text(v, "path", ""), json_get_text(v, "kind", NULL),
+                  json_get_int(v, "step", 0));
 }
 
 static cvy_status add_kernels(store *s, const rows_source *from, const json *v, errors *e)
@@ -226,8 +244,8 @@ static cvy_status add_event(store *s, const rows_source *from, const json *v, in
 }
 
 /* What only a run, or only its trial process, can say. */
-static cvy_status run_record(store *s, rows_source *from, const json *v, const char *t, int64_t offset, bool *known,
-                             errors *e)
+static cvy_status run_record(store *s, rows_source *from, const json *v, const char *t, int64_t offset,
+                             bool *known, errors *e)
 {
     *known = true;
     if (from->attempt) {

@@ -7,13 +7,13 @@
 
 /* Where a record comes from. */
 typedef struct rows_source {
-    const char *owner;      /* "r12" or "s3" */
-    const char *file;       /* "journal.2", "events" */
-    int64_t run;            /* its number; 0 for a sweep */
-    int64_t attempt;        /* of a trial's journal; 0 for the supervisor's */
-    int64_t from_step;      /* of the segment */
-    double time;            /* of the segment */
-    bool diverged;          /* already noted for this segment */
+    const char *owner; /* "r12" or "s3" */
+    const char *file;  /* "journal.2", "events" */
+    int64_t run;       /* its number; 0 for a sweep */
+    int64_t attempt;   /* of a trial's journal; 0 for the supervisor's */
+    int64_t from_step; /* of the segment */
+    double time;       /* of the segment */
+    bool diverged;     /* already noted for this segment */
 } rows_source;
 
 /* One record at `offset`. Records that make no sense become events, not errors. */

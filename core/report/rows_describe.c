@@ -17,8 +17,10 @@ static const char *scalar_text(const json *v, arena *a)
         return v->b ? "true" : "false";
     case JSON_NUMBER: {
         text t = {0};
-        if (v->is_integer) text_printf(&t, "%lld", (long long)v->integer);
-        else text_double(&t, v->number);
+        if (v->is_integer)
+            text_printf(&t, "%lld", (long long)v->integer);
+        else
+            text_double(&t, v->number);
         const char *out = arena_text(a, text_str(&t));
         text_free(&t);
         return out;
@@ -42,7 +44,8 @@ static const char *list_text(const json *v, arena *a)
 }
 
 /* SQL has NULL for what is not there; a number that must be at least `least` is not there below it. */
-static cvy_status set_int(store *s, const char *column_update, int64_t run, const json *v, int64_t least, errors *e)
+static cvy_status set_int(store *s, const char *column_update, int64_t run, const json *v, int64_t least,
+                          errors *e)
 {
     if (!v || v->kind != JSON_NUMBER || !v->is_integer || v->integer < least) return CVY_OK;
     return sql_do(&s->db, e, column_update, "ii", v->integer, run);
@@ -85,14 +88,16 @@ static cvy_status add_lists(store *s, int64_t run, const json *d, arena *a, erro
                *plugins = json_get(d, "plugins");
     cvy_status status = CVY_OK;
     for (size_t i = 0; params && params->kind == JSON_OBJECT && i < params->n && status == CVY_OK; i++)
-        status = sql_do(&s->db, e, "INSERT OR REPLACE INTO params (run, path, value) VALUES (?,?,?)", "itt", run,
-                        params->keys[i], scalar_text(params->items[i], a));
-    for (size_t i = 0; environment && environment->kind == JSON_OBJECT && i < environment->n && status == CVY_OK; i++)
-        status = sql_do(&s->db, e, "INSERT OR REPLACE INTO environment (run, key, value) VALUES (?,?,?)", "itt", run,
-                        environment->keys[i], scalar_text(environment->items[i], a));
+        status = sql_do(&s->db, e, "INSERT OR REPLACE INTO params (run, path, value) VALUES (?,?,?)", "itt",
+                        run, params->keys[i], scalar_text(params->items[i], a));
+    for (size_t i = 0;
+         environment && environment->kind == JSON_OBJECT && i < environment->n && status == CVY_OK; i++)
+        status = sql_do(&s->db, e, "INSERT OR REPLACE INTO environment (run, key, value) VALUES (?,?,?)",
+                        "itt", run, environment->keys[i], scalar_text(environment->items[i], a));
     for (size_t i = 0; plugins && plugins->kind == JSON_ARRAY && i < plugins->n && status == CVY_OK; i++) {
         const json *p = plugins->items[i];
-        status = sql_do(&s->db, e, "INSERT OR REPLACE INTO plugins (run, kind, name, path, sha256) VALUES (?,?,?,?,?)",
+        status = sql_do(&s->db, e,
+                        "INSERT OR REPLACE INTO plugins (run, kind, name, path, sha256) VALUES (?,?,?,?,?)",
                         "itttt", run, json_get_text(p, "kind", ""), json_get_text(p, "name", ""),
                         json_get_text(p, "path", NULL), json_get_text(p, "sha256", NULL));
     }
@@ -106,13 +111,16 @@ cvy_status rows_run(store *s, const char *name, const json *d, errors *e)
     arena a = {0};
     cvy_status status = sql_do(
         &s->db, e,
-        "INSERT INTO runs (number, name, experiment, label, created, source, base_dir, overrides, config_hash,"
+        "INSERT INTO runs (number, name, experiment, label, created, source, base_dir, overrides, "
+        "config_hash,"
         " exact_key, model, dataset, fingerprint, metric, goal) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         "itttdtttttttttt", run, name, json_get_text(d, "experiment", NULL), json_get_text(d, "label", NULL),
-        json_get_double(d, "created", (double)NAN), json_get_text(d, "source", NULL), json_get_text(d, "base_dir", NULL),
-        list_text(json_get(d, "overrides"), &a), json_get_text(d, "config_hash", NULL),
-        json_get_text(d, "exact_key", NULL), json_get_text(d, "model", NULL), json_get_text(data, "type", NULL),
-        json_get_text(data, "fingerprint", NULL), json_get_text(metric, "name", NULL), json_get_text(metric, "goal", NULL));
+        json_get_double(d, "created", (double)NAN), json_get_text(d, "source", NULL),
+        json_get_text(d, "base_dir", NULL), list_text(json_get(d, "overrides"), &a),
+        json_get_text(d, "config_hash", NULL), json_get_text(d, "exact_key", NULL),
+        json_get_text(d, "model", NULL), json_get_text(data, "type", NULL),
+        json_get_text(data, "fingerprint", NULL), json_get_text(metric, "name", NULL),
+        json_get_text(metric, "goal", NULL));
     if (status == CVY_OK) status = add_numbers(s, run, d, e);
     if (status == CVY_OK) status = add_lists(s, run, d, &a, e);
     arena_free(&a);
@@ -123,14 +131,15 @@ cvy_status rows_sweep(store *s, const char *name, const json *d, const char *who
 {
     const json *metric = json_get(d, "metric");
     const int64_t number = store_number(name, 's');
-    cvy_status status =
-        sql_do(&s->db, e,
-               "INSERT INTO sweeps (number, name, experiment, source, created, method, metric, goal, description)"
-               " VALUES (?,?,?,?,?,?,?,?,?)",
-               "itttdtttt", number, name, json_get_text(d, "experiment", NULL), json_get_text(d, "source", NULL),
-               json_get_double(d, "created", (double)NAN), json_get_text(d, "method", NULL),
-               json_get_text(metric, "name", NULL), json_get_text(metric, "goal", NULL), whole);
+    cvy_status status = sql_do(
+        &s->db, e,
+        "INSERT INTO sweeps (number, name, experiment, source, created, method, metric, goal, description)"
+        " VALUES (?,?,?,?,?,?,?,?,?)",
+        "itttdtttt", number, name, json_get_text(d, "experiment", NULL), json_get_text(d, "source", NULL),
+        json_get_double(d, "created", (double)NAN), json_get_text(d, "method", NULL),
+        json_get_text(metric, "name", NULL), json_get_text(metric, "goal", NULL), whole);
     if (status == CVY_OK)
-        status = set_int(s, "UPDATE sweeps SET trials = ? WHERE number = ?", number, json_get(d, "trials"), 0, e);
+        status =
+            set_int(s, "UPDATE sweeps SET trials = ? WHERE number = ?", number, json_get(d, "trials"), 0, e);
     return status;
 }

@@ -14,7 +14,8 @@ typedef struct sql_kept {
     sqlite3_stmt *stmt;
 } sql_kept;
 
-/* ---- connections ------------------------------------------------------------------------------------------- */
+/* ---- connections
+ * ------------------------------------------------------------------------------------------- */
 
 cvy_status sql_fail(sql *s, errors *e)
 {
@@ -74,7 +75,8 @@ cvy_status sql_run(sql *s, const char *statements, errors *e)
     return sqlite3_exec(s->db, statements, NULL, NULL, NULL) == SQLITE_OK ? CVY_OK : sql_fail(s, e);
 }
 
-/* ---- statements -------------------------------------------------------------------------------------------- */
+/* ---- statements
+ * -------------------------------------------------------------------------------------------- */
 
 static sqlite3_stmt *prepared(sql *s, const char *statement, errors *e)
 {
@@ -117,8 +119,10 @@ static bool bind(sqlite3_stmt *stmt, const char *types, va_list ap)
 static sql_query ask(sql *s, errors *e, const char *statement, const char *types, va_list ap)
 {
     sql_query q = {.stmt = prepared(s, statement, e), .owner = s, .status = CVY_OK};
-    if (!q.stmt) q.status = CVY_ERR_RESOURCE;
-    else if (!bind(q.stmt, types, ap)) q.status = sql_fail(s, e);
+    if (!q.stmt)
+        q.status = CVY_ERR_RESOURCE;
+    else if (!bind(q.stmt, types, ap))
+        q.status = sql_fail(s, e);
     return q;
 }
 
@@ -156,7 +160,8 @@ cvy_status sql_do(sql *s, errors *e, const char *statement, const char *types, .
     va_start(ap, types);
     sql_query q = ask(s, e, statement, types, ap);
     va_end(ap);
-    while (sql_next(&q, e)) {}
+    while (sql_next(&q, e)) {
+    }
     return sql_done(&q);
 }
 
@@ -165,7 +170,8 @@ int64_t sql_changes(sql *s)
     return sqlite3_changes(s->db);
 }
 
-/* ---- columns ----------------------------------------------------------------------------------------------- */
+/* ---- columns
+ * ----------------------------------------------------------------------------------------------- */
 
 bool sql_is_null(const sql_query *q, int column)
 {

@@ -5,11 +5,13 @@
 
 double statistics_t975(size_t df)
 {
-    static const double exact[] = {12.706204736432, 4.302652729911, 3.182446305284, 2.776445105198, 2.570581835636,
-                                   2.446911851145,  2.364624251593, 2.306004135033, 2.262157162798, 2.228138851965};
+    static const double exact[] = {12.706204736432, 4.302652729911, 3.182446305284, 2.776445105198,
+                                   2.570581835636,  2.446911851145, 2.364624251593, 2.306004135033,
+                                   2.262157162798,  2.228138851965};
     if (df < 1) return (double)NAN;
     if (df <= sizeof exact / sizeof *exact) return exact[df - 1];
-    /* Cornish-Fisher expansion about the normal quantile (Abramowitz and Stegun, 26.7.5): below 1e-5 from 11 on. */
+    /* Cornish-Fisher expansion about the normal quantile (Abramowitz and Stegun, 26.7.5): below 1e-5 from 11
+     * on. */
     const double z = 1.959963984540054, v = (double)df, z2 = z * z;
     double g1 = z * (z2 + 1) / 4;
     double g2 = z * ((5 * z2 + 16) * z2 + 3) / 96;
@@ -20,7 +22,11 @@ double statistics_t975(size_t df)
 
 statistics statistics_of(const double *values, size_t n)
 {
-    statistics s = {.mean = (double)NAN, .sd = (double)NAN, .half = (double)NAN, .least = (double)NAN, .most = (double)NAN};
+    statistics s = {.mean = (double)NAN,
+                    .sd = (double)NAN,
+                    .half = (double)NAN,
+                    .least = (double)NAN,
+                    .most = (double)NAN};
     double sum = 0, squares = 0;
     for (size_t i = 0; i < n; i++) {
         if (!isfinite(values[i])) continue;

@@ -5,10 +5,10 @@
 #include <stddef.h>
 
 typedef struct statistics {
-    size_t n;      /* values that are finite */
-    double mean;   /* nan when n is 0 */
-    double sd;     /* of the sample (n - 1); nan when n is below 2 */
-    double half;   /* half width of the 95 % interval of the mean, Student's t; nan when n is below 2 */
+    size_t n;    /* values that are finite */
+    double mean; /* nan when n is 0 */
+    double sd;   /* of the sample (n - 1); nan when n is below 2 */
+    double half; /* half width of the 95 % interval of the mean, Student's t; nan when n is below 2 */
     double least, most;
 } statistics;
 

@@ -17,13 +17,14 @@
 #include "report/store_own.h"
 
 enum {
-    SCHEMA = 1,           /* the version in schema.sql */
-    LOCK_MS = 2000,       /* for a batch of somebody else */
+    SCHEMA = 1,     /* the version in schema.sql */
+    LOCK_MS = 2000, /* for a batch of somebody else */
     REBUILD_LOCK_MS = 60000,
     BATCH_RECORDS = 20000 /* then others get a turn */
 };
 
-/* ---- opening ----------------------------------------------------------------------------------------------- */
+/* ---- opening
+ * ----------------------------------------------------------------------------------------------- */
 
 /* Remembers which file is open. */
 static void note_identity(store *s)
@@ -68,7 +69,8 @@ static cvy_status open_file(store *s, errors *e)
 {
     cvy_status status = sql_open(&s->db, s->in_memory ? NULL : s->path, true, e);
     if (status != CVY_OK) return status;
-    /* A rollback journal, not WAL: below SQLite 3.51.3 two processes that checkpoint a WAL at once can damage it. */
+    /* A rollback journal, not WAL: below SQLite 3.51.3 two processes that checkpoint a WAL at once can damage
+     * it. */
     status = sql_run(&s->db,
                      "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; PRAGMA cache_size = -16000;"
                      "PRAGMA temp_store = MEMORY",
@@ -82,8 +84,10 @@ static cvy_status open_file(store *s, errors *e)
         if (status == CVY_OK && empty) status = sql_run(&s->db, store_schema, e);
         if (status == CVY_OK) status = sql_run(&s->db, "COMMIT", e);
     }
-    if (status != CVY_OK) sql_close(&s->db); /* rolls back */
-    else note_identity(s);
+    if (status != CVY_OK)
+        sql_close(&s->db); /* rolls back */
+    else
+        note_identity(s);
     return status;
 }
 
@@ -137,7 +141,8 @@ const char *store_path(const store *s)
     return s->path;
 }
 
-/* ---- batches ----------------------------------------------------------------------------------------------- */
+/* ---- batches
+ * ----------------------------------------------------------------------------------------------- */
 
 static char *lock_path(const store *s)
 {
@@ -187,7 +192,8 @@ static cvy_status batch_end(store *s, cvy_status status, errors *e)
     return status;
 }
 
-/* ---- taking in --------------------------------------------------------------------------------------------- */
+/* ---- taking in
+ * --------------------------------------------------------------------------------------------- */
 
 int64_t store_number(const char *name, char kind)
 {
@@ -233,8 +239,8 @@ static void free_names(char **names, size_t n)
     mem_free(names);
 }
 
-/* Several folders per transaction, since every commit waits for the disk; and large folders in several transactions,
- * so that other writers get a turn. */
+/* Several folders per transaction, since every commit waits for the disk; and large folders in several
+ * transactions, so that other writers get a turn. */
 static cvy_status take_in(store *s, char *const *dirs, size_t n, int64_t *taken, errors *e)
 {
     size_t at = 0;
@@ -292,7 +298,8 @@ cvy_status store_ingest_all(store *s, errors *e)
     return take_in_all(s, &folders, &taken, e);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------------------- */
+/* ---- reading
+ * ----------------------------------------------------------------------------------------------- */
 
 static void as_warnings(errors *e, errors *from)
 {
@@ -316,7 +323,8 @@ store *store_open_current(const char *results, errors *e)
     free_names(folders, n);
     bool there = file_exists(s->path), writable = may_write(s);
     s->in_memory = s->alone = n ? !writable : !there;
-    if (n && !writable) errors_warn(e, &PLACE_FILE(s->path), NULL, "may not be written: reading the journals instead");
+    if (n && !writable)
+        errors_warn(e, &PLACE_FILE(s->path), NULL, "may not be written: reading the journals instead");
     s = opened(s, e);
     if (!s) return NULL;
     errors trouble = {0};
@@ -327,7 +335,8 @@ store *store_open_current(const char *results, errors *e)
     return NULL;
 }
 
-/* ---- rebuilding, removing ---------------------------------------------------------------------------------- */
+/* ---- rebuilding, removing
+ * ---------------------------------------------------------------------------------- */
 
 static void remove_file(const char *path, const char *suffix)
 {
@@ -336,9 +345,9 @@ static void remove_file(const char *path, const char *suffix)
     mem_free(name);
 }
 
-/* Puts the finished file in the old one's place. Holding the old database exclusively meanwhile keeps programs away
- * that know nothing of our lock, and lets SQLite finish what a killed writer left: a rollback journal that stayed
- * behind would be played into the new file. */
+/* Puts the finished file in the old one's place. Holding the old database exclusively meanwhile keeps
+ * programs away that know nothing of our lock, and lets SQLite finish what a killed writer left: a rollback
+ * journal that stayed behind would be played into the new file. */
 static cvy_status replace_by(const char *fresh, const char *path, errors *e)
 {
     sql old = {0};
@@ -373,8 +382,10 @@ static cvy_status rebuild(store *fresh, const char *path, int64_t *runs, int64_t
     if (status == CVY_OK) status = take_in_all(fresh, runs, rows, e);
     sql_close(&fresh->db);
     if (status == CVY_OK) status = replace_by(fresh->path, path, e);
-    if (status == CVY_OK) status = file_sync_dir(fresh->results, e);
-    else remove_file(fresh->path, "");
+    if (status == CVY_OK)
+        status = file_sync_dir(fresh->results, e);
+    else
+        remove_file(fresh->path, "");
     return status;
 }
 
@@ -390,7 +401,8 @@ cvy_status store_rebuild(const char *results, int64_t *runs, int64_t *rows, erro
     int held = file_lock(lock, REBUILD_LOCK_MS, &failed);
     cvy_status status = errors_status(&failed);
     errors_move(e, &failed);
-    if (held >= 0) status = rebuild(fresh, path, runs, rows, e);
+    if (held >= 0)
+        status = rebuild(fresh, path, runs, rows, e);
     else if (status == CVY_OK)
         status = errors_add(e, CVY_ERR_RESOURCE, &PLACE_FILE(path), NULL,
                             "another process keeps the database locked");

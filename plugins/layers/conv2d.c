@@ -5,8 +5,7 @@
  * LeCun, Bottou, Bengio & Haffner, "Gradient-Based Learning Applied to Document Recognition", Proc. IEEE
  * 1998, section II; groups as in Krizhevsky et al. 2012, dilation as in Yu & Koltun 2016. Like every
  * framework this computes the cross-correlation; `mode: convolution` turns the kernel by 180 degrees. Weights
- * start normal with standard deviation sqrt(2 / fan_in), fan_in = C/groups Kh Kw (He et al., "Delving Deep
- * into Rectifiers", ICCV 2015, equation 10); the bias starts at 0. */
+ * and bias start uniform on [-1/sqrt(fan_in), 1/sqrt(fan_in)], PyTorch's default, fan_in = C/groups Kh Kw. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -117,11 +116,11 @@ static int conv_infer(cvy_infer *in, const void *config)
     in->out = cvy_shape4(x->dim[0], c->channels, out[0], out[1]);
     in->traits = CVY_READS_X;
     in->macs = macs;
-    const cvy_init he = {CVY_INIT_NORMAL, sqrt(2.0 / (double)fan_in)};
-    if (in->weight(in, "weight", &weight, he)) return 1;
+    const cvy_init uniform = {CVY_INIT_UNIFORM, 1 / sqrt((double)fan_in)};
+    if (in->weight(in, "weight", &weight, uniform)) return 1;
     if (!c->bias) return 0;
     const cvy_shape bias = cvy_shape1(c->channels);
-    return in->weight(in, "bias", &bias, cvy_constant(0));
+    return in->weight(in, "bias", &bias, uniform);
 }
 
 /* ---- plain ------------------------------------------------------------------------------------------ */
@@ -304,6 +303,6 @@ static const cvy_layer conv_layer = {
 };
 
 CVY_PLUGIN(CVY_LAYER, conv2d, "Conv2d Conv2D conv convolution Convolution Convolution2D convolutional",
-           "2-D convolution; weights start He normal (standard deviation sqrt(2 / fan_in)), the bias at 0",
+           "2-D convolution; weights and bias start uniform on +-1/sqrt(fan_in)",
            "LeCun et al. 1998, section II; initialiser: He et al. 2015, equation 10", conv_config,
            &conv_layer, CVY_PARAMS(conv_params));

@@ -1,20 +1,23 @@
-/* Training throughput of one architecture file on synthetic 32x32x3 data: forward, loss, backward and an SGD step with
- * momentum and weight decay, as tests/bench/torch_train.py does it in PyTorch. Prints one line of JSON.
- * usage: bench_step ARCHITECTURE.yaml [BATCH [STEPS [THREADS]]] */
+/* Training throughput of one architecture file on synthetic 32x32x3 data: forward, loss, backward and an SGD
+ * step with momentum and weight decay, as tests/bench/train has PyTorch do it. Prints one line of JSON; with
+ * BENCH_PROFILE set, the time of every operator behind it.
+ *
+ *   bench_step ARCHITECTURE.yaml [BATCH [STEPS [THREADS]]] */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 
+#include "base/json.h"
 #include "base/parallel.h"
 #include "base/philox.h"
 #include "config/params.h"
 #include "convoy/loss.h"
-#include "convoy/optimizer.h"
 #include "device/buffer.h"
 #include "graph/plan.h"
 #include "plugin/host.h"
+#include "train/optimize.h"
 
 static double now(void)
 {
@@ -27,6 +30,18 @@ static int by_value(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
     return x < y ? -1 : x > y;
+}
+
+/* getrusage() would count what the parent had before exec, too. */
+static long peak_resident_mb(void)
+{
+    FILE *f = fopen("/proc/self/status", "r");
+    char line[128];
+    long kb = 0;
+    while (f && fgets(line, sizeof line, f))
+        if (strncmp(line, "VmHWM:", 6) == 0) kb = strtol(line + 6, NULL, 10);
+    if (f) fclose(f);
+    return kb / 1024;
 }
 
 static int complain(errors *e)
@@ -42,6 +57,7 @@ int main(int argc, char **argv)
     if (argc < 2) return fputs("usage: bench_step ARCHITECTURE.yaml [BATCH [STEPS [THREADS]]]\n", stderr), 2;
     int batch = argc > 2 ? atoi(argv[2]) : 128, steps = argc > 3 ? atoi(argv[3]) : 20;
     parallel_set_threads(argc > 4 ? atoi(argv[4]) : 2);
+    long resident = peak_resident_mb();
     arena a = {0};
     errors e = {0};
     registry *r = registry_open(NULL, 0, &e);
@@ -56,17 +72,19 @@ int main(int argc, char **argv)
     void *config = params_make(&a, sgd, tree_read_text(&a, "sgd", settings, strlen(settings), &e), NULL, &e);
     void *loss_config = params_make(&a, xent, NULL, NULL, &e);
     state *s = state_new(n, 1, true, &e);
+    cvy_child chosen = {sgd, config};
+    optimizer updates;
+    if (!s || !config || !loss_config || optimizer_init(&updates, &chosen, s, &e)) return complain(&e);
     machine m = machine_here();
     double start = now();
     plan_options o = {.batch = batch, .train = true, .profile = getenv("BENCH_PROFILE") != NULL};
-    plan *p = s ? plan_new(n, s, &m, &o, &e) : NULL;
-    if (!p || !config || !loss_config) return complain(&e);
+    plan *p = plan_new(n, s, &m, &o, &e);
+    if (!p) return complain(&e);
     double planned = now() - start;
     void *memory = buffer_new(plan_bytes(p), &e);
-    float *momentum = buffer_new((size_t)n->weight_floats * 4, &e);
     float *x = buffer_new((size_t)batch * 3072 * 4, &e);
     int32_t *labels = mem_array((size_t)batch, sizeof *labels);
-    if (!memory || !momentum || !x) return complain(&e);
+    if (!memory || !x) return complain(&e);
     plan_bind(p, memory);
     philox_stream random = philox_open(philox_key_of(1, "bench", "x"), 0, 0);
     for (int i = 0; i < batch * 3072; i++) x[i] = (float)philox_normal(&random);
@@ -83,35 +101,42 @@ int main(int argc, char **argv)
             .host = &h.face, .shape = &shape, .y = y, .labels = labels, .gy = plan_output_gradient(p)};
         ((const cvy_loss *)xent->type)->evaluate(&l, loss_config);
         plan_backward(p, &e);
-        float *slots[] = {momentum};
-        cvy_update u = {.host = &h.face,
-                        .n = n->weight_floats,
-                        .step = i + 4,
-                        .lr_factor = 1,
-                        .w = s->weights,
-                        .g = s->gradients,
-                        .slots = slots};
-        ((const cvy_optimizer *)sgd->type)->update(&u, config);
-        s->version++;
+        optimizer_update(&updates, i + 4, 1, &e);
         if (i >= 0) seconds[i] = now() - start;
         last = l.loss;
     }
     if (errors_status(&e)) return complain(&e);
     qsort(seconds, (size_t)steps, sizeof *seconds, by_value);
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
     double median = seconds[steps / 2], images = batch / median;
-    printf("{\"model\": \"%s\", \"threads\": %d, \"batch\": %d, \"params\": %lld, \"MMACs\": %.2f, \"img_s\": %.1f, "
-           "\"img_s_best\": %.1f, \"gflops\": %.1f, \"rss_MB\": %ld, \"plan_MB\": %zu, \"plan_s\": %.3f, \"loss\": %.4f}\n",
-           argv[1], parallel_threads(), batch, (long long)n->parameters, (double)n->macs / 1e6, images,
-           batch / seconds[0], 6e-9 * (double)n->macs * images, usage.ru_maxrss / 1024, plan_bytes(p) >> 20, planned, last);
+    text about = {0};
+    machine_describe(&m, &about);
+    json_writer w = {0};
+    json_open(&w, '{');
+    json_put_text(&w, "model", argv[1]);
+    json_put_text(&w, "convoy", CONVOY_VERSION);
+    json_put_text(&w, "machine", text_str(&about)); /* lines of key=value */
+    json_put_int(&w, "threads", parallel_threads());
+    json_put_int(&w, "batch", batch);
+    json_put_int(&w, "params", n->parameters);
+    json_put_double(&w, "MMACs", (double)n->macs / 1e6);
+    json_put_double(&w, "img_s", round(images * 10) / 10);
+    json_put_double(&w, "img_s_best", round(batch / seconds[0] * 10) / 10);
+    json_put_double(&w, "gflops", round(6e-8 * (double)n->macs * images) / 10);
+    json_put_int(&w, "rss_MB", peak_resident_mb());
+    json_put_int(&w, "rss_start_MB", resident);
+    json_put_int(&w, "plan_MB", (int64_t)(plan_bytes(p) >> 20));
+    json_put_double(&w, "plan_s", round(planned * 1e3) / 1e3);
+    json_put_double(&w, "loss", round(last * 1e4) / 1e4);
+    json_close(&w, '}');
+    puts(text_str(&w.out));
     if (o.profile) {
         for (size_t i = 0; i < plan_steps(p); i++) {
             plan_step_info info = plan_step(p, i);
-            printf("%7.3f ms %6.1f GF/s %6.1f GB/s %-28s %-18s %-10s %-22s %s\n", 1e3 * info.seconds / (double)info.runs,
+            printf("%7.3f ms %6.1f GF/s %6.1f GB/s %-28s %-18s %-10s %-22s %s\n",
+                   1e3 * info.seconds / (double)info.runs,
                    2e-9 * (double)info.macs * (double)info.runs / info.seconds,
-                   1e-9 * (double)info.bytes * (double)info.runs / info.seconds, info.path, info.op, info.kernel,
-                   info.layouts, info.fused);
+                   1e-9 * (double)info.bytes * (double)info.runs / info.seconds, info.path, info.op,
+                   info.kernel, info.layouts, info.fused);
         }
         printf("pack %.3f ms\n", 1e3 * plan_pack_seconds(p) / (steps + 3));
     }

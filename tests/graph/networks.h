@@ -25,16 +25,21 @@ typedef struct network {
 } network;
 
 /* With net NULL when the text is refused; the messages are in e then. */
-static inline network network_of(const char *yaml, int c, int h, int w, int classes)
+static inline network network_with(const char *yaml, int c, int h, int w, int classes, const char *plugin_path)
 {
     network n = {0};
-    setenv("CONVOY_PLUGIN_PATH", BINARY_DIR "/plugins", 1);
+    setenv("CONVOY_PLUGIN_PATH", plugin_path, 1);
     n.registry = registry_open(NULL, 0, &n.e);
     assert_non_null(n.registry);
     const struct node *layers = tree_read_text(&n.memory, "model", yaml, strlen(yaml), &n.e);
     cvy_shape sample = {3, {c, h, w}};
     if (layers) n.net = net_build(layers, &sample, classes, n.registry, &n.e);
     return n;
+}
+
+static inline network network_of(const char *yaml, int c, int h, int w, int classes)
+{
+    return network_with(yaml, c, h, w, classes, BINARY_DIR "/plugins");
 }
 
 static inline void network_print(const network *n)
@@ -63,7 +68,7 @@ typedef struct bound {
 static inline bound bound_of(network *n, state *s, const machine *m, plan_options o)
 {
     bound b = {.plan = plan_new(n->net, s, m, &o, &n->e)};
-    network_print(n);
+    if (!b.plan) network_print(n);
     assert_non_null(b.plan);
     b.bytes = plan_bytes(b.plan);
     b.memory = buffer_new(b.bytes + 64, &n->e);

@@ -73,8 +73,9 @@ static inline char *made_describe(const char *results, const made_run *r)
     json_key(&w, "environment");
     json_raw(&w, "{\"host\":\"lab\",\"threads\":\"2\"}");
     json_key(&w, "dataset");
-    json_raw(&w, "{\"type\":\"cifar10\",\"fingerprint\":\"f\",\"train\":45000,\"validation\":5000,\"test\":10000,"
-                 "\"classes\":10}");
+    json_raw(&w,
+             "{\"type\":\"cifar10\",\"fingerprint\":\"f\",\"train\":45000,\"validation\":5000,\"test\":10000,"
+             "\"classes\":10}");
     json_key(&w, "metric");
     json_open(&w, '{');
     json_put_text(&w, "name", r->metric ? r->metric : "val_accuracy");
@@ -120,7 +121,8 @@ static inline void made_epochs(journal *j, int from, int to, double rate, unsign
         double wave = 0.06 * (made_noise(&state) - 0.5), wave2 = 0.06 * (made_noise(&state) - 0.5);
         double fit = 1 - exp(-rate * i), gap = 0.25 * (1 - exp(-rate * i / 3));
         metric steps[] = {{"train_loss", 2.3 - 2.1 * fit + wave}, {"lr", 0.1}};
-        for (int k = 1; k <= 3; k++) record_metrics(j, "step", (i - 1) * 351 + k * 100, i - 1, steps, 2, NULL);
+        for (int k = 1; k <= 3; k++)
+            record_metrics(j, "step", (i - 1) * 351 + k * 100, i - 1, steps, 2, NULL);
         metric m[] = {{"train_loss", 2.3 - 2.1 * fit + wave / 2 + shift},
                       {"train_accuracy", 0.1 + 0.85 * fit - wave / 4},
                       {"val_loss", 2.3 - 2.1 * fit + wave2 + gap + shift},
@@ -154,10 +156,12 @@ static inline void made_sweep(const char *results, const char *name, int trials)
 {
     char *dir = made_dir(results, name);
     text t = {0};
-    text_printf(&t,
-                "{\"sweep\":\"%s\",\"experiment\":\"optimizers\",\"source\":\"experiments/x.yaml\",\"created\":1732189999,"
-                "\"method\":\"grid\",\"metric\":{\"name\":\"val_accuracy\",\"goal\":\"maximize\"},\"trials\":%d}",
-                name, trials);
+    text_printf(
+        &t,
+        "{\"sweep\":\"%s\",\"experiment\":\"optimizers\",\"source\":\"experiments/"
+        "x.yaml\",\"created\":1732189999,"
+        "\"method\":\"grid\",\"metric\":{\"name\":\"val_accuracy\",\"goal\":\"maximize\"},\"trials\":%d}",
+        name, trials);
     made_file(dir, "sweep.json", text_str(&t));
     text_free(&t);
     mem_free(dir);

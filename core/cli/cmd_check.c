@@ -1,0 +1,384 @@
+/* `convoy check`: everything that can be wrong with an experiment or model file, found without training.
+ *
+ * Each file is planned by a child process, so that a plugin which crashes costs an answer and not the
+ * command. */
+#include <errno.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/places.h"
+#include "config/model_file.h"
+#include "graph/plan.h"
+#include "sweep/grid.h"
+#include "sweep/label.h"
+#include "train/setup.h"
+
+enum {
+    MODEL_BATCH = 128,    /* of a model file, which says none */
+    CONFIGS_PLANNED = 100 /* of a sweep: each takes a good part of a second */
+};
+
+/* ---- in the child ------------------------------------------------------------------------------------ */
+
+/* Before any plugin is touched: who is to be suspected if nothing more is heard. */
+static void send_suspects(int fd, const plugin_request *files, size_t n)
+{
+    json_writer w = {0};
+    json_open(&w, '[');
+    for (size_t i = 0; i < n; i++) json_text(&w, files[i].path);
+    json_close(&w, ']');
+    text_char(&w.out, '\n');
+    if (write(fd, w.out.s, w.out.n) < 0) { /* the parent will miss it and say so */
+    }
+    text_free(&w.out);
+}
+
+/* The plans that a run makes find what only kernels and layouts can tell. Bytes of the largest, 0 after
+ * reporting. */
+static size_t plan_all(const net *n, int64_t batch, int64_t last, errors *e)
+{
+    machine m = machine_here();
+    state none = {.net = n}; /* plans that never run need no numbers */
+    plan_options wanted[] = {
+        {.batch = batch, .train = true}, {.batch = batch}, {.batch = last, .train = true}};
+    size_t bytes = 0;
+    for (size_t i = 0; i < (last && last != batch ? 3 : 2); i++) {
+        plan *p = plan_new(n, &none, &m, &wanted[i], e);
+        if (!p) return 0;
+        if (plan_bytes(p) > bytes) bytes = plan_bytes(p);
+        plan_free(p);
+    }
+    return bytes;
+}
+
+static void describe(const experiment *x, const setup *s, size_t bytes, json_writer *w)
+{
+    json_put_text(w, "model", x->model_name);
+    json_put_int(w, "layers", (int64_t)s->net->n_nodes - 1);
+    json_put_int(w, "parameters", s->net->parameters);
+    json_put_int(w, "macs", s->net->macs);
+    json_put_int(w, "memory_bytes", (int64_t)bytes);
+    if (!s->data || !s->batch) return;
+    json_put_int(w, "training_samples", s->data->n[DATA_TRAIN]);
+    json_put_int(w, "batch", s->batch);
+    json_put_int(w, "batches_per_epoch", s->steps_per_epoch);
+    json_put_int(w, "epochs", s->train.epochs);
+}
+
+/* One configuration, completely; described when w is not NULL. */
+static void plan_one(const experiment *x, registry *r, setup_scope scope, json_writer *w, errors *e)
+{
+    setup *s = setup_new(x, r, x->dir, scope, e);
+    if (!s) return;
+    int64_t batch = s->batch ? s->batch : MODEL_BATCH, n = s->batch ? s->data->n[DATA_TRAIN] : 0;
+    size_t bytes = plan_all(s->net, batch, n % batch, e);
+    if (bytes && w) describe(x, s, bytes, w);
+    setup_free(s);
+}
+
+/* The configurations of a sweep. One that is wrong is told in full; of others only the number, since they
+ * mostly share their mistake. */
+static void plan_sweep(const experiment *x, registry *r, json_writer *w, errors *e)
+{
+    arena a = {0};
+    space all;
+    size_t configs = 0, wrong = 0, planned = 0;
+    const node *sweep = node_get(x->root, "sweep");
+    cvy_status status = space_read(x, NULL, 0, &a, &all, e);
+    if (!status) status = grid_count(&all, x->repeats, &sweep->at, &configs, e);
+    for (; !status && planned < configs && planned < CONFIGS_PLANNED; planned++) {
+        errors own = {0};
+        text label = {0};
+        label_of(&all, planned, &label);
+        errors_push(&own, "trial %zu (%s)", planned + 1, text_str(&label));
+        const char **overrides = grid_overrides(&all, planned, &a);
+        experiment *y = experiment_read(x->file, overrides, all.n, places_architectures(), &own);
+        if (y) plan_one(y, r, SETUP_ALL, planned ? NULL : w, &own);
+        experiment_free(y);
+        errors_pop(&own);
+        if (errors_count(&own)) wrong++;
+        if (!planned || (wrong == 1 && errors_count(&own))) errors_move(e, &own);
+        errors_free(&own);
+        text_free(&label);
+    }
+    if (wrong > 1)
+        errors_add(e, CVY_ERR_CONFIG, &sweep->at, NULL, "%zu of %zu configurations cannot be run", wrong,
+                   planned);
+    if (!status) {
+        json_put_int(w, "configurations", (int64_t)configs);
+        json_put_int(w, "configurations_planned", (int64_t)planned);
+    }
+    arena_free(&a);
+}
+
+static bool is_model(const char *file)
+{
+    arena scratch = {0};
+    errors ignored = {0}; /* whoever reads it next reports the same */
+    const node *root = tree_read_file(&scratch, file, &ignored);
+    bool model = root && model_file_is(root);
+    errors_free(&ignored);
+    arena_free(&scratch);
+    return model;
+}
+
+static void look(const char *file, const common *c, int fd, json_writer *w, errors *e)
+{
+    arena a = {0};
+    bool model = is_model(file);
+    experiment *x = model ? experiment_of_model(file, NULL, 0, places_architectures(), e)
+                          : experiment_read(file, NULL, 0, places_architectures(), e);
+    registry *r = NULL;
+    if (x) {
+        size_t n = 0, before = errors_count(e);
+        const plugin_request *files = setup_plugins(x, c->plugin.items, c->plugin.n, &a, &n, e);
+        if (errors_count(e) == before) {
+            send_suspects(fd, files, n);
+            r = registry_open(files, n, e);
+        }
+    }
+    if (r) {
+        json_put_bool(w, "experiment", !model);
+        json_put_int(w, "repeats", x->repeats);
+        if (space_given(x))
+            plan_sweep(x, r, w, e);
+        else
+            plan_one(x, r, model ? SETUP_MODEL : SETUP_ALL, w, e);
+    }
+    registry_free(r);
+    experiment_free(x);
+    arena_free(&a);
+}
+
+static void answer(const char *file, const common *c, int fd)
+{
+    errors e = {0};
+    json_writer w = {0};
+    json_open(&w, '{');
+    json_put_text(&w, "file", file);
+    look(file, c, fd, &w, &e);
+    json_put_bool(&w, "ok", errors_status(&e) == CVY_OK);
+    json_put_int(&w, "status", (int64_t)errors_status(&e));
+    json_key(&w, "errors");
+    errors_write_json(&e, &w);
+    json_close(&w, '}');
+    text_char(&w.out, '\n');
+    for (size_t done = 0; done < w.out.n;) {
+        ssize_t wrote = write(fd, w.out.s + done, w.out.n - done);
+        if (wrote < 0 && errno == EINTR) continue;
+        if (wrote < 0) break;
+        done += (size_t)wrote;
+    }
+    text_free(&w.out);
+    errors_free(&e);
+}
+
+/* ---- in the parent ----------------------------------------------------------------------------------- */
+
+static void receive(int fd, text *out)
+{
+    char chunk[4096];
+    for (ssize_t got; (got = read(fd, chunk, sizeof chunk)) != 0;) {
+        if (got > 0) text_add_n(out, chunk, (size_t)got);
+        if (got < 0 && errno != EINTR) return;
+    }
+}
+
+/* Everything the child said, into `out`; how it ended, or -1 after reporting that there was none. */
+static int ask(const char *file, const common *c, text *out, errors *e)
+{
+    int ends[2], status = 0;
+    place at = PLACE_FILE(file);
+    cli_flush(); /* or the child would print our text once more */
+    pid_t pid = -1;
+    if (pipe(ends) == 0) {
+        pid = fork();
+        if (pid < 0) {
+            close(ends[0]);
+            close(ends[1]);
+        }
+    }
+    if (pid < 0) {
+        errors_add(e, CVY_ERR_RESOURCE, &at, NULL, "cannot start a process to plan it: %s", strerror(errno));
+        return -1;
+    }
+    if (pid == 0) {
+        close(ends[0]);
+        answer(file, c, ends[1]);
+        /* Not exit(): what the parent registered to happen at its end is not ours to do. */
+        _exit(0);
+    }
+    close(ends[1]);
+    receive(ends[0], out);
+    close(ends[0]);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    return status;
+}
+
+/* The plugins that the experiment named, in a sentence; NULL when it named none. */
+static char *suspects_hint(arena *a, const char *line, size_t n)
+{
+    const char *why;
+    size_t offset;
+    const json *list = json_parse(a, line, n, &why, &offset);
+    if (!list || list->kind != JSON_ARRAY || !list->n) return NULL;
+    text hint = {0};
+    for (size_t i = 0; i < list->n; i++)
+        if (list->items[i]->kind == JSON_TEXT)
+            text_printf(&hint, "%s%s", i ? ", " : "it names these plugins: ", list->items[i]->s);
+    return text_take(&hint);
+}
+
+static cvy_status crashed(const char *file, int status, const char *hint, errors *e)
+{
+    place at = PLACE_FILE(file);
+    if (WIFSIGNALED(status))
+        return errors_add(e, CVY_ERR_PLUGIN, &at, hint, "a plugin crashed while it was planned: %s",
+                          strsignal(WTERMSIG(status)));
+    if (WEXITSTATUS(status) == CVY_ERR_RESOURCE)
+        return errors_add(e, CVY_ERR_RESOURCE, &at, NULL, "not enough memory to plan it");
+    return errors_add(e, CVY_ERR_PLUGIN, &at, hint,
+                      "a plugin ended the process that planned it (exit code %d)", WEXITSTATUS(status));
+}
+
+static const json *judge(arena *a, const char *file, const text *said, int status, errors *e)
+{
+    const char *line = text_str(said), *why;
+    size_t offset, n = strcspn(line, "\n");
+    bool two = line[0] == '[';
+    const char *second = two && line[n] ? line + n + 1 : line;
+    const json *root = json_parse(a, second, strlen(second), &why, &offset);
+    if (root && root->kind == JSON_OBJECT) {
+        errors_read_json(e, json_get(root, "errors"));
+        return root;
+    }
+    char *hint = two ? suspects_hint(a, line, n) : NULL;
+    crashed(file, status, hint, e);
+    mem_free(hint);
+    return NULL;
+}
+
+static void put_count(text *out, const json *root, const char *key, const char *unit)
+{
+    text_count(out, json_get_int(root, key, 0));
+    text_printf(out, " %s", unit);
+}
+
+static void summary_trials(text *out, const json *root)
+{
+    int64_t repeats = json_get_int(root, "repeats", 1), configs = json_get_int(root, "configurations", 0);
+    int64_t planned = json_get_int(root, "configurations_planned", configs);
+    if (configs || repeats > 1) {
+        text_add(out, "; ");
+        text_count(out, (configs ? configs : 1) * repeats);
+        text_add(out, " trials");
+    }
+    if (configs && repeats > 1) {
+        text_add(out, ": ");
+        put_count(out, root, "configurations", "configurations, ");
+        put_count(out, root, "repeats", "seeds");
+    }
+    if (planned < configs) text_printf(out, " (of which %lld were planned)", (long long)planned);
+}
+
+static void summary(const char *file, const json *root)
+{
+    text out = {0};
+    text_safe(&out, file, SIZE_MAX);
+    text_add(&out, ": ok: ");
+    const char *model = json_get_text(root, "model", NULL);
+    if (model && json_get_bool(root, "experiment", false)) {
+        text_safe(&out, model, 200);
+        text_add(&out, ", ");
+    }
+    put_count(&out, root, "layers", "layers, ");
+    put_count(&out, root, "parameters", "parameters, ");
+    put_count(&out, root, "macs", "MACs");
+    if (json_get_bool(root, "experiment", false)) {
+        text_add(&out, "; ");
+        put_count(&out, root, "batches_per_epoch", "batches of ");
+        put_count(&out, root, "batch", "per epoch, ");
+        put_count(&out, root, "epochs", "epochs");
+        summary_trials(&out, root);
+    }
+    text_char(&out, '\n');
+    cli_print(&out);
+    text_free(&out);
+}
+
+static void put_json(json_writer *w, const char *file, const json *root, const errors *e)
+{
+    static const char *const numbers[] = {"layers",
+                                          "parameters",
+                                          "macs",
+                                          "batch",
+                                          "memory_bytes",
+                                          "training_samples",
+                                          "batches_per_epoch",
+                                          "epochs",
+                                          "repeats",
+                                          "configurations",
+                                          "configurations_planned"};
+    json_open(w, '{');
+    json_put_text(w, "file", file);
+    json_put_bool(w, "ok", errors_status(e) == CVY_OK);
+    json_put_int(w, "status", (int64_t)errors_status(e));
+    if (json_get_text(root, "model", NULL)) json_put_text(w, "model", json_get_text(root, "model", NULL));
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (json_get(root, numbers[i])) json_put_int(w, numbers[i], json_get_int(root, numbers[i], 0));
+    json_key(w, "errors");
+    errors_write_json(e, w);
+    json_close(w, '}');
+}
+
+static int check(const char *file, const common *c, json_writer *w)
+{
+    arena a = {0};
+    errors e = {0};
+    text said = {0};
+    int status = ask(file, c, &said, &e);
+    const json *root = status < 0 ? NULL : judge(&a, file, &said, status, &e);
+    if (c->json)
+        put_json(w, file, root, &e);
+    else if (errors_status(&e) == CVY_OK)
+        summary(file, root);
+    text_free(&said);
+    int code = cli_fail(c, &e);
+    arena_free(&a);
+    return code;
+}
+
+static int run(const command *self, const common *c, void *options, int argc, char **argv)
+{
+    (void)options;
+    if (argc < 1) return cli_usage(self, c, "which file?");
+    int worst = CVY_OK;
+    json_writer w = {0};
+    json_open(&w, '{');
+    json_key(&w, "files");
+    json_open(&w, '[');
+    for (int i = 0; i < argc; i++) {
+        int code = check(argv[i], c, &w);
+        if (code > worst) worst = code;
+    }
+    json_close(&w, ']');
+    json_close(&w, '}');
+    if (c->json)
+        cli_print_json(&w);
+    else
+        text_free(&w.out);
+    return worst;
+}
+
+const command cmd_check = {
+    .name = "check",
+    .summary = "Plan experiments and models completely, and say all that is wrong with them",
+    .usage = "convoy check FILE ... [--plugin FILE] [--json]",
+    .examples = "convoy check experiments/cifar10.yaml\n"
+                "convoy check experiments/*.yaml experiments/architectures/*.yaml\n"
+                "convoy check my_experiment.yaml --plugin ./maxout.so --json",
+    .run = run,
+};

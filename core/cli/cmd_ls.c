@@ -1,0 +1,142 @@
+/* `convoy ls`: what runs and sweeps there are, the newest last. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "cli/cli.h"
+#include "cli/results.h"
+#include "cli/table.h"
+
+typedef struct options {
+    bool all;
+    int64_t last;
+} options;
+
+static const option_row rows[] = {
+    OPTION(options, all, 'a', OPTION_FLAG, NULL, "the runs of sweeps too"),
+    OPTION_NUMBER(options, last, 'n', "N", 0, 0, INT64_MAX, "only the last N"),
+};
+
+static void print_json(const query_run *runs, size_t n_runs, const query_sweep *sweeps, size_t n_sweeps)
+{
+    json_writer w = {0};
+    json_open(&w, '{');
+    json_key(&w, "runs");
+    json_open(&w, '[');
+    for (size_t i = 0; i < n_runs; i++) {
+        json_open(&w, '{');
+        results_put_run(&w, &runs[i]);
+        json_close(&w, '}');
+    }
+    json_close(&w, ']');
+    json_key(&w, "sweeps");
+    json_open(&w, '[');
+    for (size_t i = 0; i < n_sweeps; i++) {
+        json_open(&w, '{');
+        results_put_sweep(&w, &sweeps[i]);
+        json_close(&w, '}');
+    }
+    json_close(&w, ']');
+    json_close(&w, '}');
+    cli_print_json(&w);
+}
+
+static void sweeps_table(const common *c, const query_sweep *sweeps, size_t n)
+{
+    table t = {0};
+    static const char *const titles[] = {"SWEEP",  "EXPERIMENT", "METHOD", "FINISHED",
+                                         "FAILED", "BEST",       "BY",     "CREATED"};
+    for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
+        table_column(&t, titles[i], i < 3 || i == 6 ? TABLE_LEFT : TABLE_RIGHT);
+    for (size_t i = 0; i < n; i++) {
+        const query_sweep *s = &sweeps[i];
+        text best = {0}, created = {0};
+        results_metric(&best, s->metric, s->best);
+        results_moment(&created, s->created);
+        table_cell(&t, s->name);
+        table_cell(&t, s->experiment ? s->experiment : "");
+        table_cell(&t, s->method ? s->method : "");
+        /* Repeats make more runs than trials; which of them are still to come, only the sweep knows. */
+        table_cellf(&t, "%lld/%lld", (long long)s->finished,
+                    (long long)(s->trials != QUERY_NONE && s->trials > s->runs ? s->trials : s->runs));
+        table_cellf(&t, "%lld", (long long)s->failed);
+        table_cell(&t, text_str(&best));
+        if (s->best_run)
+            table_cellf(&t, "%s, %s", s->best_run, s->metric ? s->metric : "");
+        else
+            table_cell(&t, "");
+        table_cell(&t, text_str(&created));
+        text_free(&best);
+        text_free(&created);
+    }
+    text out = {0};
+    table_write(&t, cli_colour(c, stdout), &out);
+    cli_print(&out);
+    text_free(&out);
+    table_free(&t);
+}
+
+/* Leaves the runs that are not a sweep's. */
+static size_t single_runs(query_run *runs, size_t n)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!runs[i].sweep) runs[kept++] = runs[i];
+    return kept;
+}
+
+static void last_of(query_run **runs, size_t *n, query_sweep **sweeps, size_t *n_sweeps, int64_t most)
+{
+    if (most <= 0) return;
+    size_t keep = (size_t)most;
+    if (*n > keep) *runs += *n - keep, *n = keep;
+    if (*n_sweeps > keep) *sweeps += *n_sweeps - keep, *n_sweeps = keep;
+}
+
+static int run(const command *self, const common *c, void *given, int argc, char **argv)
+{
+    const options *o = given;
+    if (argc > 1) return cli_usage(self, c, "unexpected \"%s\"", argv[1]);
+    errors e = {0};
+    arena a = {0};
+    query_run *runs = NULL;
+    query_sweep *sweeps = NULL;
+    size_t n = 0, n_sweeps = 0;
+    store *s = results_open(c, &e);
+    if (s && argc) {
+        bool by_run;
+        const char *sweep;
+        results_find(s, argv, 1, &a, &runs, &n, &by_run, &sweep, &e);
+    } else if (s) {
+        query_runs(s, &a, &runs, &n, &e);
+        query_sweeps(s, &a, &sweeps, &n_sweeps, &e);
+        if (!o->all && !c->json) n = single_runs(runs, n);
+    }
+    if (s && errors_status(&e) == CVY_OK) {
+        last_of(&runs, &n, &sweeps, &n_sweeps, o->last);
+        if (c->json)
+            print_json(runs, n, sweeps, n_sweeps);
+        else {
+            if (n_sweeps) sweeps_table(c, sweeps, n_sweeps);
+            if (n_sweeps && n) cli_print(&(text){"\n", 1, 0});
+            if (n) results_runs_table(c, runs, n);
+            if (!n && !n_sweeps) cli_say(c, "no runs in %s yet", store_results(s));
+        }
+    }
+    store_close(s);
+    arena_free(&a);
+    return cli_fail(c, &e);
+}
+
+const command cmd_ls = {
+    .name = "ls",
+    .summary = "List runs and sweeps, the newest last",
+    .usage = "convoy ls [SWEEP|NAME] [-a] [-n N] [--json]",
+    .examples = "convoy ls\n"
+                "convoy ls s3\n"
+                "convoy ls -a -n 20\n"
+                "convoy ls --json",
+    .options = rows,
+    .n_options = sizeof rows / sizeof *rows,
+    .size = sizeof(options),
+    .run = run,
+};

@@ -1,0 +1,247 @@
+/* Owns how results read, on a terminal and as JSON; must not know where they are stored. */
+#include "cli/results.h"
+
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/memory.h"
+#include "cli/table.h"
+
+/* ---- finding
+ * ----------------------------------------------------------------------------------------------- */
+
+store *results_open(const common *c, errors *e)
+{
+    return store_open_current(c->results, e);
+}
+
+static bool has(const query_run *runs, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(runs[i].name, name)) return true;
+    return false;
+}
+
+cvy_status results_find(store *s, char **words, int n, arena *a, query_run **runs, size_t *n_runs,
+                        bool *by_run, const char **sweep, errors *e)
+{
+    query_run *all = NULL;
+    size_t cap = 0;
+    *n_runs = 0;
+    *by_run = true;
+    *sweep = NULL;
+    for (int i = 0; i < n; i++) {
+        query_target t;
+        if (query_find(s, words[i], false, a, &t, e) != CVY_OK) continue; /* all unknown names at once */
+        if (t.sweep || t.n != 1) *by_run = false;
+        if (n == 1) *sweep = t.sweep;
+        for (size_t k = 0; k < t.n; k++) {
+            if (has(all, *n_runs, t.runs[k].name)) continue;
+            all = MEM_GROW(all, *n_runs, &cap);
+            all[(*n_runs)++] = t.runs[k];
+        }
+    }
+    *runs = arena_array(a, *n_runs, sizeof *all);
+    if (*n_runs) memcpy(*runs, all, *n_runs * sizeof *all);
+    mem_free(all);
+    return errors_status(e);
+}
+
+/* ---- for people
+ * -------------------------------------------------------------------------------------------- */
+
+void results_accuracy(text *t, double v)
+{
+    if (isnan(v))
+        text_char(t, '-');
+    else
+        text_printf(t, "%.2f", 100 * v);
+}
+
+void results_loss(text *t, double v)
+{
+    if (isnan(v))
+        text_char(t, '-');
+    else
+        text_printf(t, fabs(v) < 1000 ? "%.4f" : "%.3g", v);
+}
+
+void results_metric(text *t, const char *name, double v)
+{
+    if (name && text_ends(name, "accuracy")) {
+        results_accuracy(t, v);
+        if (!isnan(v)) text_add(t, " %");
+    } else {
+        results_loss(t, v);
+    }
+}
+
+void results_count(text *t, int64_t v)
+{
+    if (v == QUERY_NONE)
+        text_char(t, '-');
+    else
+        text_count(t, v);
+}
+
+void results_big(text *t, int64_t v)
+{
+    static const char *const units[] = {"", " k", " M", " G", " T", " P"};
+    double d = (double)v;
+    size_t unit = 0;
+    if (v == QUERY_NONE) {
+        text_char(t, '-');
+        return;
+    }
+    while (fabs(d) >= 999.5 && unit < 5) d /= 1000, unit++;
+    text_printf(t, unit && fabs(d) < 99.95 ? "%.1f%s" : "%.0f%s", d, units[unit]);
+}
+
+void results_duration(text *t, double seconds)
+{
+    if (!isfinite(seconds) || seconds < 0 || seconds > 1e12) {
+        text_char(t, '-');
+        return;
+    }
+    long long whole = (long long)(seconds + 0.5);
+    if (seconds < 9.95)
+        text_printf(t, "%.1f s", seconds);
+    else if (whole < 60)
+        text_printf(t, "%lld s", whole);
+    else if (whole < 3600)
+        text_printf(t, "%lld min %02lld s", whole / 60, whole % 60);
+    else
+        text_printf(t, "%lld h %02lld min", whole / 3600, whole / 60 % 60);
+}
+
+void results_moment(text *t, double moment)
+{
+    time_t at = isfinite(moment) && fabs(moment) < 1e11 ? (time_t)moment : 0;
+    struct tm parts;
+    char s[32];
+    if (at && localtime_r(&at, &parts) && strftime(s, sizeof s, "%Y-%m-%d %H:%M", &parts))
+        text_add(t, s);
+    else
+        text_char(t, '-');
+}
+
+/* The text as the next cell, and emptied. */
+static void cell(table *t, text *s)
+{
+    table_cell(t, text_str(s));
+    text_free(s);
+}
+
+static void epochs_text(text *t, const query_run *r)
+{
+    text_printf(t, "%lld", r->epochs_done == QUERY_NONE ? 0 : (long long)r->epochs_done);
+    if (r->epochs != QUERY_NONE) text_printf(t, "/%lld", (long long)r->epochs);
+}
+
+void results_runs_table(const common *c, const query_run *runs, size_t n)
+{
+    table t = {0};
+    static const char *const titles[] = {"RUN",      "EXPERIMENT", "LABEL",      "STATE", "EPOCHS",
+                                         "VAL LOSS", "VAL ACC %",  "TEST ACC %", "TIME",  "CREATED"};
+    for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
+        table_column(&t, titles[i], i < 4 ? TABLE_LEFT : TABLE_RIGHT);
+    for (size_t i = 0; i < n; i++) {
+        const query_run *r = &runs[i];
+        text s = {0};
+        table_cell(&t, r->name);
+        table_cell(&t, r->experiment ? r->experiment : "");
+        table_cell(&t, r->label ? r->label : "");
+        table_cell(&t, r->state);
+        epochs_text(&s, r);
+        cell(&t, &s);
+        results_loss(&s, r->best_val_loss);
+        cell(&t, &s);
+        results_accuracy(&s, r->best_val_accuracy);
+        cell(&t, &s);
+        results_accuracy(&s, r->test_accuracy);
+        cell(&t, &s);
+        results_duration(&s, r->seconds);
+        cell(&t, &s);
+        results_moment(&s, r->created);
+        cell(&t, &s);
+    }
+    text out = {0};
+    table_write(&t, cli_colour(c, stdout), &out);
+    cli_print(&out);
+    text_free(&out);
+    table_free(&t);
+}
+
+/* ---- for machines
+ * ------------------------------------------------------------------------------------------ */
+
+void results_put_int(json_writer *w, const char *key, int64_t v)
+{
+    json_key(w, key);
+    if (v == QUERY_NONE)
+        json_null(w);
+    else
+        json_int(w, v);
+}
+
+void results_put_double(json_writer *w, const char *key, double v)
+{
+    json_key(w, key);
+    if (isnan(v))
+        json_null(w); /* as in the database */
+    else
+        json_double(w, v);
+}
+
+void results_put_run(json_writer *w, const query_run *r)
+{
+    json_put_text(w, "name", r->name);
+    json_put_text(w, "experiment", r->experiment);
+    json_put_text(w, "sweep", r->sweep);
+    results_put_int(w, "trial", r->trial);
+    results_put_int(w, "repeat", r->repeat);
+    results_put_int(w, "seed", r->seed);
+    json_put_text(w, "label", r->label);
+    json_put_text(w, "state", r->state);
+    json_put_text(w, "model", r->model);
+    json_put_text(w, "dataset", r->dataset);
+    results_put_int(w, "parameters", r->parameters);
+    results_put_int(w, "trainable", r->trainable);
+    results_put_int(w, "macs", r->macs);
+    results_put_int(w, "epochs", r->epochs);
+    results_put_int(w, "epochs_done", r->epochs_done);
+    json_put_text(w, "metric", r->metric);
+    json_put_text(w, "goal", r->goal);
+    results_put_int(w, "best_epoch", r->best_epoch);
+    results_put_double(w, "best", r->best);
+    results_put_double(w, "best_val_accuracy", r->best_val_accuracy);
+    results_put_double(w, "best_val_loss", r->best_val_loss);
+    results_put_double(w, "test_accuracy", r->test_accuracy);
+    results_put_double(w, "test_loss", r->test_loss);
+    results_put_double(w, "seconds", r->seconds);
+    results_put_int(w, "attempts", r->attempts);
+    results_put_double(w, "created", r->created);
+    json_put_text(w, "source", r->source);
+    json_put_text(w, "config_hash", r->config_hash);
+    json_put_text(w, "exact_key", r->exact_key);
+    json_put_text(w, "tags", r->tags);
+}
+
+void results_put_sweep(json_writer *w, const query_sweep *s)
+{
+    json_put_text(w, "name", s->name);
+    json_put_text(w, "experiment", s->experiment);
+    json_put_text(w, "method", s->method);
+    json_put_text(w, "metric", s->metric);
+    json_put_text(w, "goal", s->goal);
+    results_put_int(w, "trials", s->trials);
+    results_put_int(w, "runs", s->runs);
+    results_put_int(w, "finished", s->finished);
+    results_put_int(w, "failed", s->failed);
+    json_put_text(w, "best_run", s->best_run);
+    results_put_double(w, "best", s->best);
+    results_put_double(w, "created", s->created);
+    json_put_text(w, "source", s->source);
+    json_put_text(w, "tags", s->tags);
+}

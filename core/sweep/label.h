@@ -1,0 +1,10 @@
+/* What to call a configuration among others: only what differs. */
+#ifndef SWEEP_LABEL_H
+#define SWEEP_LABEL_H
+
+#include "sweep/space.h"
+
+/* "adam lr=0.001, channels=16": the parameters that have more than one value. Empty when none has. */
+void label_of(const space *s, size_t config, text *out);
+
+#endif

@@ -1,0 +1,79 @@
+/* Owns the reading of the planning child's lines; must not know how that child is run. */
+#include "sweep/plan.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+static bool read_planned(const json *v, plan *out)
+{
+    const json *parameters = json_get(v, "parameters"), *data = json_get(v, "dataset");
+    const char *spec = json_get_text(v, "spec", NULL), *hash = json_get_text(v, "config_hash", NULL),
+               *key = json_get_text(v, "exact_key", NULL);
+    if (!spec || !hash || !*hash || !key) return false;
+    out->experiment = mem_text(json_get_text(v, "experiment", ""));
+    out->config_hash = mem_text(hash);
+    out->exact_key = mem_text(key);
+    out->model = mem_text(json_get_text(v, "model", ""));
+    out->seed = json_get_int(v, "seed", 0);
+    out->epochs = json_get_int(v, "epochs", 0);
+    out->steps_per_epoch = json_get_int(v, "steps_per_epoch", 0);
+    out->train_samples = json_get_int(data, "train", 0);
+    out->macs = json_get_int(v, "macs", 0);
+    out->parameters = json_get_int(parameters, "total", 0);
+    out->memory_bytes = json_get_int(v, "memory_bytes", 0);
+    return true;
+}
+
+bool plan_read(const char *line, size_t n, plan *out)
+{
+    arena a = {0};
+    const json *v = n ? json_parse(&a, line, n, NULL, NULL) : NULL;
+    const json *ok = json_get(v, "ok");
+    plan p = {0};
+    bool good = ok && ok->kind == JSON_BOOL;
+    if (good) {
+        const json *problems = json_get(v, "errors");
+        if (problems && problems->kind == JSON_ARRAY) errors_read_json(&p.problems, problems);
+        if (ok->b) {
+            good = read_planned(v, &p) && errors_status(&p.problems) == CVY_OK;
+            if (good) p.line = mem_text_n(line, n);
+        } else {
+            int64_t status = json_get_int(v, "status", 0);
+            p.status = status > 0 && status < 256 ? (cvy_status)status : CVY_ERR_CONFIG;
+            if (!errors_count(&p.problems))
+                errors_add(&p.problems, p.status, NULL, NULL, "the trial cannot be run; planning did not say why");
+        }
+    }
+    arena_free(&a);
+    if (good)
+        *out = p;
+    else
+        plan_free(&p);
+    return good;
+}
+
+plan plan_failed(cvy_status status, const char *hint, const char *fmt, ...)
+{
+    plan p = {.status = status};
+    text what = {0};
+    va_list ap;
+    va_start(ap, fmt);
+    text_vprintf(&what, fmt, ap);
+    va_end(ap);
+    errors_add(&p.problems, status, NULL, hint, "%s", text_str(&what));
+    text_free(&what);
+    return p;
+}
+
+void plan_free(plan *p)
+{
+    errors_free(&p->problems);
+    mem_free(p->line);
+    mem_free(p->experiment);
+    mem_free(p->config_hash);
+    mem_free(p->exact_key);
+    mem_free(p->model);
+    *p = (plan){0};
+}

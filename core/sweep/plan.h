@@ -1,0 +1,25 @@
+/* What the planning child says about one trial: why it cannot be run, or all that run.json wants to know. */
+#ifndef SWEEP_PLAN_H
+#define SWEEP_PLAN_H
+
+#include <stdint.h>
+#include "base/error.h"
+#include "base/json.h"
+
+typedef struct plan {
+    cvy_status status; /* CVY_OK: it can be run */
+    errors problems;   /* why not; else warnings */
+    char *line;        /* what the child said, JSON; NULL unless CVY_OK */
+    /* read off it */
+    char *experiment, *config_hash, *exact_key, *model;
+    int64_t seed, epochs, steps_per_epoch, train_samples, macs, parameters, memory_bytes;
+} plan; /* a zeroed one is valid and says nothing */
+
+/* Understands one line. False when it is none of the protocol: then *out is untouched. */
+bool plan_read(const char *line, size_t n, plan *out);
+/* The plan of something that could not be planned. */
+plan plan_failed(cvy_status status, const char *hint, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+#define plan_free trial_plan_free /* graph/plan.h has the name plan_free in the same library: rename type and functions here to trial_plan */
+void plan_free(plan *p);
+
+#endif

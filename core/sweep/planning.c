@@ -1,0 +1,255 @@
+/* Owns the planning child: what it is asked, how its answers are read, what becomes of it when it crashes or hangs. Must
+ * not know what a plan says. */
+#include "sweep/planning.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "sweep/interrupt.h"
+#include "sweep/process.h"
+
+enum {
+    LINE_MAX_BYTES = 64 << 20,
+    NOISE_MAX = 1 << 20, /* bytes of lines that are no answers, before the child is given up */
+    TALK_MAX = 400,      /* bytes of what the child printed, shown in a message */
+    FRUITLESS_MAX = 3    /* children in a row that answer nothing: the rest would not either */
+};
+
+typedef struct session {
+    const planning_options *o;
+    plan *plans;
+    size_t n, done; /* trials answered */
+    /* the child at work */
+    process child;
+    int output, talk; /* its standard output; a file with its standard error */
+    text pending;     /* of a line */
+    size_t noise, answered;
+    double heard;     /* when its last line came */
+} session;
+
+/* ---- asking ------------------------------------------------------------------------------------------------------- */
+
+static int memory_file(const char *name, errors *e)
+{
+    int fd = memfd_create(name, MFD_CLOEXEC);
+    if (fd < 0) errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "cannot make a file in memory: %s", strerror(errno));
+    return fd;
+}
+
+/* The questions from number `from` on, in a file that is read from its begin. A pipe could fill and block both sides. */
+static int questions(const planning_request *requests, size_t from, size_t n, errors *e)
+{
+    json_writer w = {0};
+    json_open(&w, '[');
+    for (size_t i = from; i < n; i++) {
+        json_open(&w, '{');
+        json_key(&w, "overrides");
+        json_open(&w, '[');
+        for (size_t k = 0; k < requests[i].n; k++) json_text(&w, requests[i].overrides[k]);
+        json_close(&w, ']');
+        if (requests[i].seed >= 0) json_put_int(&w, "seed", requests[i].seed);
+        json_close(&w, '}');
+    }
+    json_close(&w, ']');
+    int fd = memory_file("convoy-questions", e);
+    size_t written = 0;
+    while (fd >= 0 && written < w.out.n) {
+        ssize_t got = write(fd, w.out.s + written, w.out.n - written);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) {
+            errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "cannot write to a file in memory: %s", strerror(errno));
+            close(fd);
+            fd = -1;
+        } else {
+            written += (size_t)got;
+        }
+    }
+    if (fd >= 0) lseek(fd, 0, SEEK_SET);
+    text_free(&w.out);
+    return fd;
+}
+
+static const char **arguments(const planning_options *o, arena *a)
+{
+    const char **argv = arena_array(a, 2 * o->n_plugins + 8, sizeof *argv);
+    size_t n = 0;
+    argv[n++] = o->program;
+    argv[n++] = "planner";
+    for (size_t i = 0; i < o->n_plugins; i++) {
+        argv[n++] = "--plugin";
+        argv[n++] = o->plugins[i];
+    }
+    argv[n++] = "--threads";
+    argv[n++] = arena_printf(a, "%lld", (long long)o->threads);
+    argv[n++] = "--"; /* a file may be called -x.yaml */
+    argv[n++] = o->file;
+    return argv;
+}
+
+static cvy_status start(session *s, const planning_request *requests, errors *e)
+{
+    int ends[2] = {-1, -1};
+    int input = questions(requests, s->done, s->n, e);
+    s->talk = input < 0 ? -1 : memory_file("convoy-talk", e);
+    if (s->talk >= 0 && pipe2(ends, O_CLOEXEC) != 0)
+        errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "cannot make a pipe: %s", strerror(errno));
+    cvy_status status = CVY_ERR_RESOURCE;
+    if (ends[0] >= 0) {
+        arena a = {0};
+        process_options po = {.argv = arguments(s->o, &a),
+                              .input = input,
+                              .output = ends[1],
+                              .messages = s->talk,
+                              .pass = -1,
+                              .threads = s->o->threads};
+        status = process_start(&po, &s->child, e);
+        arena_free(&a);
+        close(ends[1]);
+    }
+    if (input >= 0) close(input);
+    s->output = ends[0];
+    s->heard = process_now();
+    s->noise = s->answered = 0;
+    return status;
+}
+
+static void end(session *s)
+{
+    process_signal(&s->child, SIGKILL);
+    while (!process_wait(&s->child, 1)) {
+    }
+    process_free(&s->child);
+    if (s->output >= 0) close(s->output);
+    if (s->talk >= 0) close(s->talk);
+    s->output = s->talk = -1;
+    text_free(&s->pending);
+}
+
+/* ---- listening ------------------------------------------------------------------------------------------------------ */
+
+static void take_line(session *s, const char *line, size_t n)
+{
+    if (s->done < s->n && plan_read(line, n, &s->plans[s->done])) {
+        s->done++;
+        s->answered++;
+        s->heard = process_now();
+        if (s->o->progress) s->o->progress(s->o->ctx, s->done, s->n);
+    } else {
+        s->noise += n + 1; /* a plugin that prints must not spoil the answers around it */
+    }
+}
+
+/* Whatever the child has said. False once it has closed its output, or when a read fails. */
+static bool listen(session *s)
+{
+    char piece[1 << 16];
+    ssize_t got = read(s->output, piece, sizeof piece);
+    if (got < 0) return errno == EINTR || errno == EAGAIN;
+    if (got == 0) return false;
+    const char *at = piece, *stop = piece + got;
+    for (const char *newline; (newline = memchr(at, '\n', (size_t)(stop - at))) != NULL; at = newline + 1) {
+        text_add_n(&s->pending, at, (size_t)(newline - at));
+        take_line(s, text_str(&s->pending), s->pending.n);
+        text_free(&s->pending);
+    }
+    text_add_n(&s->pending, at, (size_t)(stop - at));
+    return true;
+}
+
+typedef enum ending { ENDED, HUNG, BABBLED, INTERRUPTED } ending;
+
+/* Until the child ends, or nothing good is to be expected of it any more. */
+static ending hear(session *s)
+{
+    double patience = s->o->patience > 0 ? s->o->patience : PLANNING_PATIENCE;
+    while (s->done < s->n) {
+        if (interrupt_count()) return INTERRUPTED;
+        double left = s->heard + patience - process_now();
+        if (left <= 0) return HUNG;
+        struct pollfd fds[2] = {{s->output, POLLIN, 0}, {interrupt_fd(), POLLIN, 0}};
+        int ready = poll(fds, 2, left < 1 ? (int)(1000 * left) + 1 : 1000);
+        if (ready > 0 && fds[0].revents && !listen(s)) return ENDED;
+        if (s->noise > NOISE_MAX || s->pending.n > LINE_MAX_BYTES) return BABBLED;
+    }
+    return ENDED;
+}
+
+/* ---- what went wrong ------------------------------------------------------------------------------------------------- */
+
+/* The last lines that the child printed, for a hint; NULL when it was silent. */
+static char *last_words(const session *s)
+{
+    off_t size = lseek(s->talk, 0, SEEK_END);
+    char bytes[TALK_MAX + 1];
+    off_t from = size > TALK_MAX ? size - TALK_MAX : 0;
+    ssize_t got = size > 0 ? pread(s->talk, bytes, TALK_MAX, from) : 0;
+    if (got <= 0) return NULL;
+    while (got > 0 && strchr("\n\r\t ", bytes[got - 1])) got--;
+    bytes[got] = 0;
+    const char *shown = bytes;
+    if (from > 0 && strchr(bytes, '\n')) shown = strchr(bytes, '\n') + 1; /* not from the middle of a line */
+    text flat = {0};
+    for (const char *c = shown; *c; c++) text_char(&flat, *c == '\n' ? ' ' : *c);
+    text hint = {0};
+    if (flat.n) text_add(&hint, "it said: "), text_safe(&hint, text_str(&flat), TALK_MAX);
+    text_free(&flat);
+    return hint.n ? text_take(&hint) : NULL;
+}
+
+static plan verdict(session *s, ending how)
+{
+    double patience = s->o->patience > 0 ? s->o->patience : PLANNING_PATIENCE;
+    if (how == HUNG)
+        return plan_failed(CVY_ERR_PLUGIN, "an endless loop in a plugin? CONVOY_PLAN_SECONDS waits longer",
+                           "planning took more than %g s and was stopped", patience);
+    char *hint = last_words(s);
+    text why = {0};
+    process_describe(&s->child, &why);
+    plan p = how == BABBLED      ? plan_failed(CVY_ERR_PLUGIN, hint, "planning printed what is no plan and was stopped")
+             : s->child.signal   ? plan_failed(CVY_ERR_PLUGIN, hint, "plugin crashed while planning: %s", text_str(&why))
+             : s->child.code == CVY_ERR_RESOURCE
+                 ? plan_failed(CVY_ERR_RESOURCE, hint, "planning ran out of memory or storage: %s", text_str(&why))
+                 : plan_failed(CVY_ERR_PLUGIN, hint, "planning ended early: %s", text_str(&why));
+    text_free(&why);
+    mem_free(hint);
+    return p;
+}
+
+cvy_status planning_run(const planning_options *o, const planning_request *requests, size_t n, plan *plans, errors *e)
+{
+    session s = {.o = o, .plans = plans, .n = n, .output = -1, .talk = -1};
+    size_t fruitless = 0;
+    for (size_t i = 0; i < n; i++) plans[i] = (plan){0};
+    while (s.done < n) {
+        if (start(&s, requests, e) != CVY_OK) {
+            end(&s);
+            return CVY_ERR_RESOURCE;
+        }
+        ending how = hear(&s);
+        if (how == INTERRUPTED) {
+            end(&s);
+            return errors_add(e, CVY_FORCED, NULL, NULL, "interrupted while planning: nothing was begun");
+        }
+        /* Its end is worth a moment: how it ended is what there is to say. */
+        if (how == ENDED && s.done < n) process_wait(&s.child, 5);
+        if (s.done < n && how != ENDED) process_signal(&s.child, SIGKILL);
+        if (s.done < n) {
+            while (!process_wait(&s.child, 1)) process_signal(&s.child, SIGKILL);
+            fruitless = s.answered ? 0 : fruitless + 1;
+            size_t cost = fruitless >= FRUITLESS_MAX ? n - s.done : 1;
+            while (cost--) plans[s.done++] = verdict(&s, how);
+            if (o->progress) o->progress(o->ctx, s.done, n);
+        } else {
+            process_wait(&s.child, 2);
+        }
+        end(&s);
+    }
+    return CVY_OK;
+}

@@ -1,0 +1,262 @@
+/* Owns child processes: how they are started, watched and ended. Must not know what they do. */
+#include "sweep/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+
+extern char **environ;
+
+double process_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+int64_t process_cores(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) return CPU_COUNT(&set);
+    long n = sysconf(_SC_NPROCESSORS_ONLN); /* beyond 1024 cores */
+    return n > 0 ? n : 1;
+}
+
+int process_lifeline(int *write_end, errors *e)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "cannot make a pipe: %s", strerror(errno));
+        return -1;
+    }
+    *write_end = ends[1];
+    return ends[0];
+}
+
+/* ---- the environment ----------------------------------------------------------------------------------------- */
+
+typedef struct variable {
+    const char *name, *value; /* NULL: taken away */
+    bool weak;                /* the user's own setting stays */
+} variable;
+
+enum { MAX_VARIABLES = 12 };
+
+static size_t variables_for(const process_options *o, char number[24], variable *v)
+{
+    size_t n = 0;
+    if (o->threads <= 0) return 0;
+    text t = {0};
+    text_printf(&t, "%lld", (long long)o->threads);
+    memcpy(number, text_str(&t), t.n + 1);
+    text_free(&t);
+    v[n++] = (variable){"OMP_NUM_THREADS", number, false};
+    /* The split of the work is part of the promise of equal bits: no library may use fewer threads than asked. */
+    v[n++] = (variable){"OMP_DYNAMIC", "false", false};
+    v[n++] = (variable){"OMP_THREAD_LIMIT", NULL, false};
+    /* Bound threads would have all trials on the first cores. */
+    v[n++] = (variable){"OMP_PROC_BIND", "false", true};
+    v[n++] = (variable){"OMP_PLACES", NULL, false};
+    if (o->crowded) {
+        v[n++] = (variable){"OMP_WAIT_POLICY", "passive", true};
+        v[n++] = (variable){"GOMP_SPINCOUNT", "0", true};
+        v[n++] = (variable){"KMP_BLOCKTIME", "0", true};
+    } else {
+        /* Long enough to bridge the gap between two operators, short enough to leave a core to the input thread. */
+        v[n++] = (variable){"GOMP_SPINCOUNT", "300000", true};
+        v[n++] = (variable){"KMP_BLOCKTIME", "1", true};
+    }
+    v[n++] = (variable){"KMP_AFFINITY", "disabled", true};
+    return n;
+}
+
+static const char *value_of(const char *entry, const char *name)
+{
+    size_t n = strlen(name);
+    return strncmp(entry, name, n) == 0 && entry[n] == '=' ? entry + n + 1 : NULL;
+}
+
+/* environ with the variables over it, as an array of texts in the arena. */
+static char **environment(const variable *v, size_t n, arena *a)
+{
+    size_t have = 0, out = 0;
+    while (environ && environ[have]) have++;
+    char **list = arena_array(a, have + n + 1, sizeof *list);
+    bool kept[MAX_VARIABLES] = {false};
+    for (size_t i = 0; i < have; i++) {
+        bool mine = false;
+        for (size_t k = 0; k < n; k++) {
+            if (!value_of(environ[i], v[k].name)) continue;
+            kept[k] = v[k].weak;
+            mine = !v[k].weak;
+        }
+        if (!mine) list[out++] = environ[i];
+    }
+    for (size_t k = 0; k < n; k++)
+        if (v[k].value && !kept[k]) list[out++] = arena_printf(a, "%s=%s", v[k].name, v[k].value);
+    return list;
+}
+
+/* ---- starting ------------------------------------------------------------------------------------------------- */
+
+static int add_descriptors(posix_spawn_file_actions_t *actions, const process_options *o)
+{
+    const int from[] = {o->input, o->output, o->messages};
+    int wrong = 0;
+    for (int fd = 0; fd < 3 && !wrong; fd++)
+        wrong = from[fd] >= 0 ? posix_spawn_file_actions_adddup2(actions, from[fd], fd)
+                              : posix_spawn_file_actions_addopen(actions, fd, "/dev/null", fd ? O_WRONLY : O_RDONLY, 0);
+    /* Last, since any of the others may stand on this number in us. */
+    if (!wrong && o->pass >= 0) wrong = posix_spawn_file_actions_adddup2(actions, o->pass, PROCESS_PASSED);
+    return wrong;
+}
+
+/* A group of its own keeps the terminal's Ctrl-C away, which is the supervisor's to pass on. Signals are as after a
+ * login, whatever is handled or blocked here. */
+static int set_attributes(posix_spawnattr_t *attributes)
+{
+    static const int usual[] = {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGCHLD};
+    sigset_t defaults, none;
+    sigemptyset(&none);
+    sigemptyset(&defaults);
+    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++) {
+        struct sigaction now;
+        if (sigaction(usual[i], NULL, &now) == 0 && now.sa_handler == SIG_IGN) continue; /* nohup's stays */
+        sigaddset(&defaults, usual[i]);
+    }
+    int wrong = posix_spawnattr_setsigdefault(attributes, &defaults);
+    if (!wrong) wrong = posix_spawnattr_setsigmask(attributes, &none);
+    if (!wrong) wrong = posix_spawnattr_setpgroup(attributes, 0);
+    if (!wrong)
+        wrong = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK |
+                                                         POSIX_SPAWN_SETPGROUP);
+    return wrong;
+}
+
+cvy_status process_start(const process_options *o, process *p, errors *e)
+{
+    *p = (process){.watch = -1};
+    arena a = {0};
+    char number[24];
+    variable variables[MAX_VARIABLES];
+    char **env = environment(variables, variables_for(o, number, variables), &a);
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    int wrong = add_descriptors(&actions, o);
+    if (!wrong) wrong = set_attributes(&attributes);
+    pid_t pid = 0;
+    double begin = process_now();
+    if (!wrong) {
+        char *const *argv = (char *const *)(uintptr_t)o->argv; /* posix_spawn changes nothing in them */
+        wrong = posix_spawn(&pid, o->argv[0], &actions, &attributes, argv, env);
+    }
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    arena_free(&a);
+    if (wrong)
+        return errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "%s: cannot be started: %s", o->argv[0], strerror(wrong));
+    p->pid = pid;
+    p->started = begin;
+    p->watch = (int)syscall(SYS_pidfd_open, pid, 0); /* close-on-exec by itself */
+    return CVY_OK;
+}
+
+/* ---- watching and ending --------------------------------------------------------------------------------------- */
+
+bool process_ended(process *p)
+{
+    if (p->ended || !p->pid) return true;
+    int status;
+    pid_t got;
+    while ((got = waitpid(p->pid, &status, WNOHANG)) < 0 && errno == EINTR) {
+    }
+    if (got == 0) return false;
+    p->ended = true;
+    p->seconds = process_now() - p->started;
+    if (got < 0) return true; /* somebody else took it: nothing is known of its end */
+    if (WIFSIGNALED(status))
+        p->signal = WTERMSIG(status);
+    else
+        p->code = WEXITSTATUS(status);
+    return true;
+}
+
+bool process_wait(process *p, double seconds)
+{
+    double until = process_now() + seconds;
+    while (!process_ended(p)) {
+        double left = until - process_now();
+        if (left <= 0) return false;
+        struct pollfd fd = {p->watch, POLLIN, 0};
+        double step = p->watch >= 0 ? 1 : 0.01;
+        poll(&fd, 1, (int)(1000 * (left < step ? left : step)) + 1);
+    }
+    return true;
+}
+
+void process_signal(const process *p, int number)
+{
+    if (!p->pid || p->ended) return;
+    kill(number == SIGKILL ? -p->pid : p->pid, number);
+}
+
+void process_stop(process *p, double grace)
+{
+    process_signal(p, SIGTERM);
+    if (process_wait(p, grace)) return;
+    process_signal(p, SIGKILL);
+    while (!process_wait(p, 1)) {
+    }
+}
+
+void process_free(process *p)
+{
+    if (p->watch >= 0) close(p->watch);
+    *p = (process){.watch = -1};
+}
+
+/* ---- words ------------------------------------------------------------------------------------------------------ */
+
+/* Not strsignal(): its words depend on the system and the language. */
+static const struct {
+    int number;
+    const char *words;
+} signal_words[] = {
+    {SIGSEGV, "segmentation fault"},
+    {SIGABRT, "aborted"},
+    {SIGBUS, "bus error: an unaligned or vanished piece of memory"},
+    {SIGFPE, "arithmetic error, as a division by zero"},
+    {SIGILL, "illegal instruction"},
+    {SIGKILL, "killed, perhaps for want of memory"},
+    {SIGTERM, "terminated"},
+    {SIGINT, "interrupted"},
+    {SIGHUP, "hung up"},
+    {SIGPIPE, "broken pipe"},
+    {SIGXCPU, "limit of processor time"},
+    {SIGXFSZ, "limit of file size"},
+    {SIGSYS, "forbidden system call"},
+    {SIGTRAP, "trap"},
+};
+
+void process_describe(const process *p, text *out)
+{
+    if (!p->signal) {
+        text_printf(out, "exit code %d", p->code);
+        return;
+    }
+    text_printf(out, "signal %d", p->signal);
+    for (size_t i = 0; i < sizeof signal_words / sizeof *signal_words; i++)
+        if (signal_words[i].number == p->signal) text_printf(out, " (%s)", signal_words[i].words);
+}

@@ -1,0 +1,56 @@
+/* A layer with nothing but plain code in the middle of a fast network: it works, and costs a conversion on either side of
+ * it, forward and backward, and none elsewhere. */
+#include <math.h>
+#include "networks.h"
+
+#define BEFORE "- conv2d: {channels: 32, kernel: 3, padding: 1, bias: false}\n- batch_norm\n- relu\n"
+#define AFTER                                                                                                          \
+    "- conv2d: {channels: 32, kernel: 3, padding: 1, bias: false}\n- batch_norm\n- relu\n"                             \
+    "- global_avg_pool\n- linear: {units: classes}\n"
+
+static void test_two_conversions(void **unused)
+{
+    (void)unused;
+    network without = network_of(BEFORE AFTER, 3, 16, 16, 10);
+    network with = network_with(BEFORE "- softsign: {name: own}\n" AFTER, 3, 16, 16, 10,
+                                BINARY_DIR "/plugins:" BINARY_DIR "/tests/plugins");
+    network_print(&with);
+    assert_non_null(without.net);
+    assert_non_null(with.net);
+    machine m = machine_here();
+    state *a = state_new(without.net, 1, true, &without.e), *b = state_new(with.net, 1, true, &with.e);
+    state *c = state_new(with.net, 1, true, &with.e);
+    bound fast = bound_of(&without, a, &m, (plan_options){.batch = 32, .train = true});
+    bound own = bound_of(&with, b, &m, (plan_options){.batch = 32, .train = true});
+    bound plain = bound_of(&with, c, &m, (plan_options){.batch = 32, .train = true, .plain = true});
+    assert_int_equal(plan_conversions(own.plan, false), plan_conversions(fast.plan, false) + 2);
+    assert_int_equal(plan_conversions(own.plan, true), plan_conversions(fast.plan, true) + 2);
+
+    float *x = noise(32 * 3 * 256, 1);
+    assert_int_equal(plan_forward(own.plan, x, 0, 0, &with.e), CVY_OK);
+    assert_int_equal(plan_forward(plain.plan, x, 0, 0, &with.e), CVY_OK);
+    for (int i = 0; i < 320; i++) {
+        float got = plan_output(own.plan, NULL)[i], expected = plan_output(plain.plan, NULL)[i];
+        assert_true(fabsf(got - expected) < 1e-3f);
+        plan_output_gradient(own.plan)[i] = plan_output_gradient(plain.plan)[i] = x[i];
+    }
+    assert_int_equal(plan_backward(own.plan, &with.e), CVY_OK);
+    assert_int_equal(plan_backward(plain.plan, &with.e), CVY_OK);
+    for (size_t t = 0; t < with.net->n_weights; t++) {
+        const net_tensor *w = &with.net->weights[t];
+        float largest = 0;
+        for (int64_t i = 0; i < w->count; i++) largest = fmaxf(largest, fabsf(c->gradients[w->offset + i]));
+        for (int64_t i = 0; i < w->count; i++)
+            assert_true(fabsf(b->gradients[w->offset + i] - c->gradients[w->offset + i]) <= 2e-3f * largest + 1e-6f);
+    }
+    mem_free(x);
+    bound_free(&fast), bound_free(&own), bound_free(&plain);
+    state_free(a), state_free(b), state_free(c);
+    network_free(&without), network_free(&with);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_two_conversions)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
