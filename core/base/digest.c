@@ -19,8 +19,7 @@
 #include <immintrin.h>
 #endif
 
-/* ---- CRC-32C
- * ----------------------------------------------------------------------------------------------- */
+/* ---- CRC-32C ---- */
 
 #define CASTAGNOLI 0x82F63B78u /* reflected */
 
@@ -57,8 +56,7 @@ __attribute__((target("sse4.2"))) static uint32_t crc_by_sse42(uint32_t crc, con
 }
 #endif
 
-/* ---- SHA-256 (FIPS 180-4)
- * ---------------------------------------------------------------------------------- */
+/* ---- SHA-256 (FIPS 180-4) ---- */
 
 typedef void sha_fn(uint32_t h[8], const unsigned char *p, size_t blocks);
 
@@ -144,8 +142,7 @@ __attribute__((target("sha,sse4.1"))) static void sha_ni(uint32_t h[8], const un
 }
 #endif
 
-/* ---- choosing
- * ---------------------------------------------------------------------------------------------- */
+/* ---- choosing ---- */
 
 static crc_fn *crc_best = crc_by_table;
 static sha_fn *sha_best = sha_plain;
@@ -192,8 +189,7 @@ uint32_t crc32c(uint32_t crc, const void *data, size_t n)
     return ~crc_best(~crc, data, n);
 }
 
-/* ---- SHA-256, the streaming around the blocks
- * -------------------------------------------------------------- */
+/* ---- SHA-256, the streaming around the blocks ---- */
 
 void sha256_init(sha256 *s)
 {
@@ -235,8 +231,7 @@ void sha256_hex(sha256 *s, char hex[65])
     for (int i = 0; i < 8; i++) snprintf(hex + 8 * i, 9, "%08x", (unsigned)s->h[i]);
 }
 
-/* ---- files
- * ------------------------------------------------------------------------------------------------- */
+/* ---- files ---- */
 
 static cvy_status read_failed(const char *path, int error, errors *e)
 {

@@ -145,8 +145,7 @@ void errors_move(errors *to, errors *from)
     if (!from->n_context) free_context(from);
 }
 
-/* ---- as text
- * ----------------------------------------------------------------------------------------------- */
+/* ---- as text ---- */
 
 /* Made safe, but its own line breaks kept: continued lines are indented, so they cannot pose as another
  * message. */
@@ -268,8 +267,7 @@ void errors_text(const errors *e, bool colour, text *out)
     add_lost(out, e->lost_warnings, "warning");
 }
 
-/* ---- as JSON
- * ----------------------------------------------------------------------------------------------- */
+/* ---- as JSON ---- */
 
 void errors_write_json(const errors *e, struct json_writer *w)
 {

@@ -32,8 +32,7 @@ static cvy_status storage_failed(const char *path, const char *what, int error, 
     return errors_add(e, CVY_ERR_RESOURCE, &at, NULL, "cannot %s: %s", what, strerror(error));
 }
 
-/* ---- reading
- * ----------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 /* Reads to the end: what stat() said is only a first guess, since a file may grow and a pipe has no size. */
 static cvy_status read_all(int fd, const char *path, size_t guess, size_t limit, char **out, size_t *n,
@@ -114,8 +113,7 @@ int64_t file_size(const char *path)
     return stat(path, &st) == 0 ? (int64_t)st.st_size : -1;
 }
 
-/* ---- writing
- * ----------------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static bool write_all(int fd, const char *s, size_t n)
 {
@@ -253,8 +251,7 @@ cvy_status file_remove_tree(const char *path, errors *e)
     return remove_at(AT_FDCWD, path, path, e);
 }
 
-/* ---- lock
- * -------------------------------------------------------------------------------------------------- */
+/* ---- lock ---- */
 
 static int64_t now_ms(void)
 {
@@ -311,8 +308,7 @@ void file_unlock(int fd)
     close(fd);
 }
 
-/* ---- paths
- * ------------------------------------------------------------------------------------------------- */
+/* ---- paths ---- */
 
 char *path_join(const char *dir, const char *name)
 {

@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- writer
- * ------------------------------------------------------------------------------------------------ */
+/* ---- writer ---- */
 
 static void before_value(json_writer *w)
 {
@@ -128,8 +127,7 @@ void json_put_bool(json_writer *w, const char *key, bool v)
     json_bool(w, v);
 }
 
-/* ---- reader
- * ------------------------------------------------------------------------------------------------ */
+/* ---- reader ---- */
 
 enum { DEPTH_MAX = 64 };
 
@@ -468,8 +466,7 @@ json *json_parse(arena *a, const char *s, size_t n, const char **error, size_t *
     return v;
 }
 
-/* ---- questions
- * --------------------------------------------------------------------------------------------- */
+/* ---- questions ---- */
 
 const json *json_get(const json *object, const char *key)
 {

@@ -107,8 +107,7 @@ void *mem_grow(void *p, size_t n, size_t *cap, size_t size)
     return p;
 }
 
-/* ---- arena
- * ------------------------------------------------------------------------------------------------- */
+/* ---- arena ---- */
 
 enum { ARENA_ALIGN = 16, ARENA_BLOCK = 16 * 1024 };
 

@@ -10,8 +10,7 @@
 
 #include "base/memory.h"
 
-/* ---- growing
- * ----------------------------------------------------------------------------------------------- */
+/* ---- growing ---- */
 
 static void make_room(text *t, size_t more)
 {
@@ -78,8 +77,7 @@ void text_free(text *t)
     *t = (text){0};
 }
 
-/* ---- UTF-8
- * ------------------------------------------------------------------------------------------------- */
+/* ---- UTF-8 ---- */
 
 size_t text_utf8(const char *s, size_t n, uint32_t *code)
 {
@@ -109,8 +107,7 @@ size_t text_utf8(const char *s, size_t n, uint32_t *code)
     return len;
 }
 
-/* ---- nearest
- * ----------------------------------------------------------------------------------------------- */
+/* ---- nearest ---- */
 
 /* Longer words get no suggestion: names are short, and a hostile file must not buy quadratic time. */
 enum { NEAREST_MAX = 64 };
@@ -181,8 +178,7 @@ bool text_ends(const char *s, const char *suffix)
     return n >= m && !memcmp(s + n - m, suffix, m);
 }
 
-/* ---- numbers
- * ----------------------------------------------------------------------------------------------- */
+/* ---- numbers ---- */
 
 /* A positive decimal: digits * 10^(exponent), as many digits as were asked for. */
 typedef struct decimal {

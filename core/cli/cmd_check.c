@@ -20,14 +20,19 @@ enum {
     CONFIGS_PLANNED = 100 /* of a sweep: each takes a good part of a second */
 };
 
-/* ---- in the child ------------------------------------------------------------------------------------ */
+/* ---- in the child ---- */
+
+typedef struct named { /* the plugin files that the experiment and the command line name */
+    const plugin_request *v;
+    size_t n;
+} named;
 
 /* Before any plugin is touched: who is to be suspected if nothing more is heard. */
-static void send_suspects(int fd, const plugin_request *files, size_t n)
+static void send_suspects(int fd, const named *files)
 {
     json_writer w = {0};
     json_open(&w, '[');
-    for (size_t i = 0; i < n; i++) json_text(&w, files[i].path);
+    for (size_t i = 0; i < files->n; i++) json_text(&w, files->v[i].path);
     json_close(&w, ']');
     text_char(&w.out, '\n');
     if (write(fd, w.out.s, w.out.n) < 0) { /* the parent will miss it and say so */
@@ -68,39 +73,73 @@ static void describe(const experiment *x, const setup *s, size_t bytes, json_wri
 }
 
 /* One configuration, completely; described when w is not NULL. */
-static void plan_one(const experiment *x, registry *r, setup_scope scope, json_writer *w, errors *e)
+static void plan_one(const experiment *x, const named *files, setup_scope scope, json_writer *w, errors *e)
 {
-    setup *s = setup_new(x, r, x->dir, scope, e);
-    if (!s) return;
-    int64_t batch = s->batch ? s->batch : MODEL_BATCH, n = s->batch ? s->data->n[DATA_TRAIN] : 0;
-    size_t bytes = plan_all(s->net, batch, n % batch, e);
-    if (bytes && w) describe(x, s, bytes, w);
+    registry *r = registry_open(files->v, files->n, e);
+    setup *s = r ? setup_new(x, r, x->dir, scope, e) : NULL;
+    if (s) {
+        int64_t batch = s->batch ? s->batch : MODEL_BATCH, n = s->batch ? s->data->n[DATA_TRAIN] : 0;
+        size_t bytes = plan_all(s->net, batch, n % batch, e);
+        if (bytes && w) describe(x, s, bytes, w);
+    }
     setup_free(s);
+    registry_free(r);
 }
 
-/* The configurations of a sweep. One that is wrong is told in full; of others only the number, since they
- * mostly share their mistake. */
-static void plan_sweep(const experiment *x, registry *r, json_writer *w, errors *e)
+static bool same_message(const message *a, const message *b)
+{
+    return a->warning == b->warning && a->line == b->line && a->column == b->column &&
+           !strcmp(a->what, b->what);
+}
+
+/* Adds what no configuration before had said: they mostly share their mistakes. */
+static void add_new(errors *to, errors *seen, errors *own, const char *label, size_t number)
+{
+    for (size_t i = 0; i < own->n; i++) {
+        const message *m = &own->items[i];
+        bool known = false;
+        for (size_t k = 0; k < seen->n && !known; k++) known = same_message(&seen->items[k], m);
+        if (known) continue;
+        place at = {m->file, m->line, m->column, m->offset, m->source};
+        if (m->warning)
+            errors_warn(to, &at, m->hint, "trial %zu (%s): %s", number, label, m->what);
+        else
+            errors_add(to, m->status, &at, m->hint, "trial %zu (%s): %s", number, label, m->what);
+    }
+    errors_move(seen, own);
+}
+
+/* One configuration of a sweep. Nodes are set and not texts, so that what is wrong with a value is told where
+ * the value stands. */
+static void plan_config(const experiment *x, const space *all, size_t config, const named *files,
+                        json_writer *w, errors *e)
+{
+    experiment *y = experiment_copy(x);
+    bool good = true;
+    for (size_t i = 0; i < all->n && good; i++) {
+        const node *v = all->parameters[i].values[grid_choice(all, config, i)];
+        good = experiment_set(y, all->parameters[i].path, v, &v->at, e) == CVY_OK;
+    }
+    if (good && experiment_resolve(y, e) == CVY_OK) plan_one(y, files, SETUP_ALL, w, e);
+    experiment_free(y);
+}
+
+static void plan_sweep(const experiment *x, const named *files, json_writer *w, errors *e)
 {
     arena a = {0};
     space all;
     size_t configs = 0, wrong = 0, planned = 0;
+    errors seen = {0};
     const node *sweep = node_get(x->root, "sweep");
     cvy_status status = space_read(x, NULL, 0, &a, &all, e);
     if (!status) status = grid_count(&all, x->repeats, &sweep->at, &configs, e);
     for (; !status && planned < configs && planned < CONFIGS_PLANNED; planned++) {
         errors own = {0};
         text label = {0};
+        plan_config(x, &all, planned, files, planned ? NULL : w, &own);
+        wrong += errors_status(&own) != CVY_OK;
         label_of(&all, planned, &label);
-        errors_push(&own, "trial %zu (%s)", planned + 1, text_str(&label));
-        const char **overrides = grid_overrides(&all, planned, &a);
-        experiment *y = experiment_read(x->file, overrides, all.n, places_architectures(), &own);
-        if (y) plan_one(y, r, SETUP_ALL, planned ? NULL : w, &own);
-        experiment_free(y);
-        errors_pop(&own);
-        if (errors_count(&own)) wrong++;
-        if (!planned || (wrong == 1 && errors_count(&own))) errors_move(e, &own);
-        errors_free(&own);
+        add_new(e, &seen, &own, text_str(&label), planned + 1);
         text_free(&label);
     }
     if (wrong > 1)
@@ -110,6 +149,7 @@ static void plan_sweep(const experiment *x, registry *r, json_writer *w, errors 
         json_put_int(w, "configurations", (int64_t)configs);
         json_put_int(w, "configurations_planned", (int64_t)planned);
     }
+    errors_free(&seen);
     arena_free(&a);
 }
 
@@ -130,24 +170,18 @@ static void look(const char *file, const common *c, int fd, json_writer *w, erro
     bool model = is_model(file);
     experiment *x = model ? experiment_of_model(file, NULL, 0, places_architectures(), e)
                           : experiment_read(file, NULL, 0, places_architectures(), e);
-    registry *r = NULL;
-    if (x) {
-        size_t n = 0, before = errors_count(e);
-        const plugin_request *files = setup_plugins(x, c->plugin.items, c->plugin.n, &a, &n, e);
-        if (errors_count(e) == before) {
-            send_suspects(fd, files, n);
-            r = registry_open(files, n, e);
-        }
-    }
-    if (r) {
+    size_t before = errors_count(e);
+    named files = {0};
+    if (x) files.v = setup_plugins(x, c->plugin.items, c->plugin.n, &a, &files.n, e);
+    if (x && errors_count(e) == before) {
+        send_suspects(fd, &files);
         json_put_bool(w, "experiment", !model);
         json_put_int(w, "repeats", x->repeats);
         if (space_given(x))
-            plan_sweep(x, r, w, e);
+            plan_sweep(x, &files, w, e);
         else
-            plan_one(x, r, model ? SETUP_MODEL : SETUP_ALL, w, e);
+            plan_one(x, &files, model ? SETUP_MODEL : SETUP_ALL, w, e);
     }
-    registry_free(r);
     experiment_free(x);
     arena_free(&a);
 }
@@ -175,7 +209,7 @@ static void answer(const char *file, const common *c, int fd)
     errors_free(&e);
 }
 
-/* ---- in the parent ----------------------------------------------------------------------------------- */
+/* ---- in the parent ---- */
 
 static void receive(int fd, text *out)
 {
@@ -236,12 +270,13 @@ static cvy_status crashed(const char *file, int status, const char *hint, errors
 {
     place at = PLACE_FILE(file);
     if (WIFSIGNALED(status))
-        return errors_add(e, CVY_ERR_PLUGIN, &at, hint, "a plugin crashed while it was planned: %s",
+        return errors_add(e, CVY_ERR_PLUGIN, &at, hint, "planning it crashed (%s), probably in a plugin",
                           strsignal(WTERMSIG(status)));
     if (WEXITSTATUS(status) == CVY_ERR_RESOURCE)
         return errors_add(e, CVY_ERR_RESOURCE, &at, NULL, "not enough memory to plan it");
     return errors_add(e, CVY_ERR_PLUGIN, &at, hint,
-                      "a plugin ended the process that planned it (exit code %d)", WEXITSTATUS(status));
+                      "planning it ended without an answer (exit code %d), probably in a plugin",
+                      WEXITSTATUS(status));
 }
 
 static const json *judge(arena *a, const char *file, const text *said, int status, errors *e)
@@ -261,10 +296,11 @@ static const json *judge(arena *a, const char *file, const text *said, int statu
     return NULL;
 }
 
-static void put_count(text *out, const json *root, const char *key, const char *unit)
+static void put_count(text *out, const json *root, const char *key, const char *one, const char *many)
 {
-    text_count(out, json_get_int(root, key, 0));
-    text_printf(out, " %s", unit);
+    int64_t n = json_get_int(root, key, 0);
+    text_count(out, n);
+    text_printf(out, " %s", n == 1 ? one : many);
 }
 
 static void summary_trials(text *out, const json *root)
@@ -278,8 +314,8 @@ static void summary_trials(text *out, const json *root)
     }
     if (configs && repeats > 1) {
         text_add(out, ": ");
-        put_count(out, root, "configurations", "configurations, ");
-        put_count(out, root, "repeats", "seeds");
+        put_count(out, root, "configurations", "configuration, ", "configurations, ");
+        put_count(out, root, "repeats", "seed", "seeds");
     }
     if (planned < configs) text_printf(out, " (of which %lld were planned)", (long long)planned);
 }
@@ -294,14 +330,14 @@ static void summary(const char *file, const json *root)
         text_safe(&out, model, 200);
         text_add(&out, ", ");
     }
-    put_count(&out, root, "layers", "layers, ");
-    put_count(&out, root, "parameters", "parameters, ");
-    put_count(&out, root, "macs", "MACs");
+    put_count(&out, root, "layers", "layer, ", "layers, ");
+    put_count(&out, root, "parameters", "parameter, ", "parameters, ");
+    put_count(&out, root, "macs", "MAC", "MACs");
     if (json_get_bool(root, "experiment", false)) {
         text_add(&out, "; ");
-        put_count(&out, root, "batches_per_epoch", "batches of ");
-        put_count(&out, root, "batch", "per epoch, ");
-        put_count(&out, root, "epochs", "epochs");
+        put_count(&out, root, "batches_per_epoch", "batch of ", "batches of ");
+        put_count(&out, root, "batch", "per epoch, ", "per epoch, ");
+        put_count(&out, root, "epochs", "epoch", "epochs");
         summary_trials(&out, root);
     }
     text_char(&out, '\n');

@@ -51,8 +51,7 @@ static const struct {
 };
 enum { COMPARED = sizeof compared / sizeof *compared };
 
-/* ---- as text
- * ----------------------------------------------------------------------------------------------- */
+/* ---- as text ---- */
 
 static bool any(const groups *g, groups_value *value)
 {
@@ -131,8 +130,7 @@ static void print_table(const common *c, const groups *g)
     table_free(&t);
 }
 
-/* ---- as JSON
- * ----------------------------------------------------------------------------------------------- */
+/* ---- as JSON ---- */
 
 static void put_statistics(json_writer *w, const char *key, statistics s)
 {
@@ -189,8 +187,7 @@ static void print_json(const groups *g)
     cli_print_json(&w);
 }
 
-/* ---- the command
- * ------------------------------------------------------------------------------------------- */
+/* ---- the command ---- */
 
 static int run(const command *self, const common *c, void *given, int argc, char **argv)
 {

@@ -48,7 +48,7 @@ static void bytes_text(double bytes, text *t)
     text_printf(t, u ? "%.1f %s" : "%.0f %s", bytes, units[u]);
 }
 
-/* ---- for machines ------------------------------------------------------------------------------------ */
+/* ---- for machines ---- */
 
 static void json_shape(json_writer *w, const char *key, const cvy_shape *s)
 {
@@ -129,7 +129,7 @@ static void show_json(const view *v, bool layouts)
     cli_print_json(&w);
 }
 
-/* ---- for people -------------------------------------------------------------------------------------- */
+/* ---- for people ---- */
 
 static void cell_count(table *t, int64_t count)
 {

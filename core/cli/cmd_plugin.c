@@ -19,8 +19,7 @@ static registry *open_registry(const common *c, errors *e)
     return r;
 }
 
-/* ---- ls
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- ls ---- */
 
 static void list_json(registry *r, uint32_t kind)
 {
@@ -108,8 +107,7 @@ static int list(const command *self, const common *c, int argc, char **argv)
     return cli_fail(c, &e);
 }
 
-/* ---- info
- * -------------------------------------------------------------------------------------------------- */
+/* ---- info ---- */
 
 static void inputs_text(const cvy_layer *l, text *t)
 {

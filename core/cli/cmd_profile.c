@@ -46,7 +46,7 @@ typedef struct profile {
     size_t bytes;
 } profile;
 
-/* ---- measuring --------------------------------------------------------------------------------------- */
+/* ---- measuring ---- */
 
 static double now(void)
 {
@@ -130,7 +130,7 @@ static bool measure(profile *f, plan *p, state *s, errors *e)
     return good;
 }
 
-/* ---- showing ----------------------------------------------------------------------------------------- */
+/* ---- showing ---- */
 
 static int by_time(const void *a, const void *b)
 {

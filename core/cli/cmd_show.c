@@ -45,8 +45,7 @@ static cvy_status load(store *s, const char *run, arena *a, details *d, errors *
     return errors_status(e);
 }
 
-/* ---- as JSON
- * ----------------------------------------------------------------------------------------------- */
+/* ---- as JSON ---- */
 
 static void put_curves(json_writer *w, const char *key, const query_curve *curves, size_t n)
 {
@@ -148,8 +147,7 @@ static void print_json(const query_run *r, const details *d, const char *folder)
     cli_print_json(&w);
 }
 
-/* ---- as text
- * ----------------------------------------------------------------------------------------------- */
+/* ---- as text ---- */
 
 static void line(table *t, const char *what, text *value)
 {
@@ -341,8 +339,7 @@ static void print_events(const common *c, const details *d)
     text_free(&out);
 }
 
-/* ---- the command
- * ------------------------------------------------------------------------------------------- */
+/* ---- the command ---- */
 
 static cvy_status print_yaml(const char *folder, errors *e)
 {

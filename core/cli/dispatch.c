@@ -43,8 +43,7 @@ const char *cvy_version(void)
     return CONVOY_VERSION;
 }
 
-/* ---- the process
- * ------------------------------------------------------------------------------------------- */
+/* ---- the process ---- */
 
 static void exhausted(size_t bytes)
 {
@@ -90,8 +89,7 @@ static int finish(int code)
     return code ? code : failure;
 }
 
-/* ---- finding the command
- * ----------------------------------------------------------------------------------- */
+/* ---- finding the command ---- */
 
 static const command *find(const char *name)
 {

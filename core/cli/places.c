@@ -1,20 +1,45 @@
 /* Knows the folders of a source tree, a build tree and an installation; nothing of what lies in them. */
 #include "cli/places.h"
 
+#include <stdbool.h>
+#include <string.h>
+
 #include "base/file.h"
 #include "base/memory.h"
 
+enum { ARCHITECTURES = 3 };
+
+/* Inside its source tree the first two are one folder, which must not be listed twice to people. */
+static size_t add(const char **list, size_t n, const char *shown)
+{
+    char *absolute = path_absolute(shown);
+    bool known = false;
+    for (size_t i = 0; i < n && !known; i++) {
+        char *other = path_absolute(list[i]);
+        known = strcmp(absolute, other) == 0;
+        mem_free(other);
+    }
+    if (!known) list[n++] = shown[0] == '/' ? mem_text(absolute) : shown;
+    mem_free(absolute);
+    return n;
+}
+
 const char *const *places_architectures(void)
 {
-    static const char *list[4];
+    static const char *list[ARCHITECTURES + 1];
     if (list[0]) return list;
-    size_t n = 0;
-    list[n++] = "experiments/architectures";
+    size_t n = add(list, 0, "experiments/architectures");
     char *executable = path_executable();
     if (executable) {
+        static const char *const beside[] = {
+            "../experiments/architectures", /* a build tree inside the source tree */
+            "../share/convoy/architectures"};
         char *dir = path_dir(executable);
-        list[n++] = mem_printf("%s/../experiments/architectures", dir); /* a build tree inside the source tree */
-        list[n++] = mem_printf("%s/../share/convoy/architectures", dir);
+        for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) {
+            char *path = path_join(dir, beside[i]);
+            n = add(list, n, path);
+            mem_free(path);
+        }
         mem_free(dir);
         mem_free(executable);
     }

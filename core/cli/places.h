@@ -2,7 +2,8 @@
 #ifndef CLI_PLACES_H
 #define CLI_PLACES_H
 
-/* Folders searched for model files besides the experiment's own, NULL-terminated, living as long as the process. */
+/* Folders searched for model files besides the experiment's own, NULL-terminated, living as long as the
+ * process. */
 const char *const *places_architectures(void);
 
 #endif

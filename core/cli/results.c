@@ -8,8 +8,7 @@
 #include "base/memory.h"
 #include "cli/table.h"
 
-/* ---- finding
- * ----------------------------------------------------------------------------------------------- */
+/* ---- finding ---- */
 
 store *results_open(const common *c, errors *e)
 {
@@ -48,8 +47,7 @@ cvy_status results_find(store *s, char **words, int n, arena *a, query_run **run
     return errors_status(e);
 }
 
-/* ---- for people
- * -------------------------------------------------------------------------------------------- */
+/* ---- for people ---- */
 
 void results_accuracy(text *t, double v)
 {
@@ -173,8 +171,7 @@ void results_runs_table(const common *c, const query_run *runs, size_t n)
     table_free(&t);
 }
 
-/* ---- for machines
- * ------------------------------------------------------------------------------------------ */
+/* ---- for machines ---- */
 
 void results_put_int(json_writer *w, const char *key, int64_t v)
 {

@@ -69,7 +69,7 @@ void experiment_free(experiment *x)
     mem_free(s);
 }
 
-/* ---- the raw tree ------------------------------------------------------------------------------------ */
+/* ---- the raw tree ---- */
 
 static void put_default(state *s, const char *key, const char *type)
 {
@@ -110,7 +110,7 @@ static cvy_status inline_model(state *s, errors *e)
     return CVY_OK;
 }
 
-/* ---- overrides --------------------------------------------------------------------------------------- */
+/* ---- overrides ---- */
 
 static bool same_base(const char *a, const char *b)
 {
@@ -187,7 +187,7 @@ static bool apply_all(state *s, const char *const *overrides, size_t n, errors *
     return ok;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static experiment *finish(state *s, const char *const *overrides, size_t n_overrides, errors *e)
 {
@@ -245,7 +245,7 @@ experiment *experiment_of_model(const char *name, const char *const *overrides, 
     return finish(s, overrides, n_overrides, e);
 }
 
-/* ---- resolving --------------------------------------------------------------------------------------- */
+/* ---- resolving ---- */
 
 /* The parts of the experiment that are read off its tree. */
 static void take_model(experiment *x)
@@ -313,7 +313,7 @@ experiment *experiment_copy(const experiment *x)
     return &s->face;
 }
 
-/* ---- asking ------------------------------------------------------------------------------------------ */
+/* ---- asking ---- */
 
 const node *experiment_get(const experiment *x, const char *path)
 {

@@ -37,7 +37,7 @@ bool model_file_is(const node *root)
            !node_get(root, "experiment");
 }
 
-/* ---- finding ----------------------------------------------------------------------------------------- */
+/* ---- finding ---- */
 
 static bool is_path(const char *name)
 {
@@ -141,7 +141,7 @@ static node *read_named(arena *a, const char *name, const place *at, const model
     return NULL;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 bool model_file_check_input(const node *input, errors *e)
 {

@@ -105,7 +105,7 @@ void node_remove(node *map, const char *key)
     map->n--;
 }
 
-/* ---- copy: places included, so that the copy outlives the arena it came from ------------------------- */
+/* ---- copy: places included, so that the copy outlives the arena it came from ---- */
 
 typedef struct copied { /* texts of places already copied: many nodes share a file name and a source line */
     const char *from, *to;
@@ -181,7 +181,7 @@ node *tree_copy(arena *a, const node *n)
     return copy;
 }
 
-/* ---- compare ----------------------------------------------------------------------------------------- */
+/* ---- compare ---- */
 
 static bool scalar_equal(const node *a, const node *b)
 {

@@ -46,7 +46,7 @@ static bool position(const char *s, size_t *i)
     return true;
 }
 
-/* ---- items in lists ---------------------------------------------------------------------------------- */
+/* ---- items in lists ---- */
 
 /* `name: {...}` or `name:`, the form of lists. */
 static bool short_form(const node *n)
@@ -89,7 +89,7 @@ static size_t find_item(const node *list, const char *segment)
     return count == 1 ? found : SIZE_MAX;
 }
 
-/* ---- walking ----------------------------------------------------------------------------------------- */
+/* ---- walking ---- */
 
 /* The slot of a child, NULL when there is none. Layers are found through a model map, behind its parameters.
  */
@@ -146,7 +146,7 @@ const node *override_get(arena *a, const node *root, const char *path)
     return *at.slot;
 }
 
-/* ---- setting ----------------------------------------------------------------------------------------- */
+/* ---- setting ---- */
 
 /* Makes room to go below the node: a bare name becomes a plugin with parameters. False: it is a plain value.
  */

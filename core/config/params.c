@@ -39,7 +39,7 @@ static bool expected(filler *f, const node *n, const char *what, const char *hin
     return false;
 }
 
-/* ---- numbers ----------------------------------------------------------------------------------------- */
+/* ---- numbers ---- */
 
 static bool check_range(filler *f, const cvy_param *p, const node *n, double v)
 {
@@ -138,7 +138,7 @@ static bool read_floats(filler *f, const cvy_param *p, const node *n, cvy_floats
     return ok;
 }
 
-/* ---- words ------------------------------------------------------------------------------------------- */
+/* ---- words ---- */
 
 static bool read_enum(filler *f, const cvy_param *p, const node *n, int32_t *v)
 {
@@ -161,7 +161,7 @@ static bool read_enum(filler *f, const cvy_param *p, const node *n, int32_t *v)
     return false;
 }
 
-/* ---- plugins in plugins ------------------------------------------------------------------------------ */
+/* ---- plugins in plugins ---- */
 
 static bool read_child(filler *f, const cvy_param *p, const char *label, const node *n, cvy_child *out)
 {
@@ -203,7 +203,7 @@ static bool read_children(filler *f, const cvy_param *p, const node *n, cvy_chil
     return ok;
 }
 
-/* ---- one parameter ----------------------------------------------------------------------------------- */
+/* ---- one parameter ---- */
 
 static bool may_be_null(const cvy_param *p)
 {
@@ -290,7 +290,7 @@ static bool read_fallback(filler *f, const cvy_param *p, const place *at, void *
     return ok;
 }
 
-/* ---- tables ------------------------------------------------------------------------------------------ */
+/* ---- tables ---- */
 
 static const params_table *find_key(const params_table *tables, size_t n, const char *key)
 {

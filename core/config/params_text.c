@@ -5,7 +5,7 @@
 #include "config/params_table.h"
 #include "config/scalar.h"
 
-/* ---- JSON -------------------------------------------------------------------------------------------- */
+/* ---- JSON ---- */
 
 static void write_child(const cvy_child *c, json_writer *w)
 {
@@ -110,7 +110,7 @@ bool params_number(const params_table *t, const char *name, double *v)
     return false;
 }
 
-/* ---- for people -------------------------------------------------------------------------------------- */
+/* ---- for people ---- */
 
 static const char *kind_name(const cvy_param *p)
 {

@@ -30,7 +30,7 @@ typedef struct reader {
     size_t n_anchors, cap_anchors;
 } reader;
 
-/* ---- ${name} in flow style --------------------------------------------------------------------------- */
+/* ---- ${name} in flow style ---- */
 
 /* `{blocks: ${depth}}` is no YAML: braces end a plain scalar in flow style. They travel through libyaml as
  * two noncharacters, one character each, so that columns stay right, and come back in the scalars. */
@@ -83,7 +83,7 @@ static char *show_braces(arena *a, const char *s, size_t n)
     return out;
 }
 
-/* ---- events to nodes --------------------------------------------------------------------------------- */
+/* ---- events to nodes ---- */
 
 static place mark_at(const reader *r, yaml_mark_t mark)
 {

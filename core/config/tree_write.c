@@ -14,7 +14,7 @@ enum {
     WRITE_KEY_MAX = 1000 /* YAML allows 1024 characters before a colon; longer keys are marked with `?` */
 };
 
-/* ---- scalars ----------------------------------------------------------------------------------------- */
+/* ---- scalars ---- */
 
 /* Whether s can stand without quotes, in block and flow style alike. Cautious: quotes are never wrong. */
 static bool plain_safe(const char *s)
@@ -108,7 +108,7 @@ static void write_scalar(const node *n, text *out)
     }
 }
 
-/* ---- flow style -------------------------------------------------------------------------------------- */
+/* ---- flow style ---- */
 
 void tree_write_flow(const node *n, text *out)
 {
@@ -129,7 +129,7 @@ void tree_write_flow(const node *n, text *out)
     text_char(out, n->kind == NODE_LIST ? ']' : '}');
 }
 
-/* ---- block style ------------------------------------------------------------------------------------- */
+/* ---- block style ---- */
 
 /* Whether n belongs on one line at this column: scalars, empty ones, short collections of scalars. */
 static bool inline_at(const node *n, size_t column)
@@ -202,7 +202,7 @@ void tree_write(const node *n, text *out)
     }
 }
 
-/* ---- JSON -------------------------------------------------------------------------------------------- */
+/* ---- JSON ---- */
 
 typedef struct member {
     const char *key;

@@ -1,15 +1,15 @@
-/* Appends the backward steps: reverse order, each operator by its own rule, gradients of a value with several readers
- * summed. Must not know kernels or layouts. */
+/* Appends the backward steps: reverse order, each operator by its own rule, gradients of a value with several
+ * readers summed. Must not know kernels or layouts. */
 #include <string.h>
 
 #include "graph/program.h"
 
 typedef struct differentiation {
     program *p;
-    bool *needs;       /* per value: something trainable lies upstream */
-    int **parts;       /* per value: gradients given so far by its readers */
+    bool *needs; /* per value: something trainable lies upstream */
+    int **parts; /* per value: gradients given so far by its readers */
     size_t *n_parts, *cap_parts;
-    size_t n;          /* forward values; later ones are gradients */
+    size_t n; /* forward values; later ones are gradients */
 } differentiation;
 
 static void autodiff_give(differentiation *d, int v, int gradient)
@@ -55,8 +55,8 @@ static void autodiff_step(differentiation *d, const instruction *s, int gy)
         int out[2] = {autodiff_gradient(d, in[1]), s->n_in > 2 ? autodiff_gradient(d, in[2]) : NO_VALUE};
         int reads[2] = {in[0], gy};
         if (out[0] != NO_VALUE)
-            program_step(p, conv ? OP_CONV_BWD_WEIGHTS : OP_LINEAR_BWD_WEIGHTS, &a, reads, 2, out, s->n_in > 2 ? 2 : 1,
-                         s->unit, true);
+            program_step(p, conv ? OP_CONV_BWD_WEIGHTS : OP_LINEAR_BWD_WEIGHTS, &a, reads, 2, out,
+                         s->n_in > 2 ? 2 : 1, s->unit, true);
         int gx = autodiff_gradient(d, in[0]), with[2] = {gy, in[1]};
         if (gx != NO_VALUE)
             program_step(p, conv ? OP_CONV_BWD_DATA : OP_LINEAR_BWD_DATA, &a, with, 2, &gx, 1, s->unit, true);
@@ -74,7 +74,8 @@ static void autodiff_step(differentiation *d, const instruction *s, int gy)
             gradient = gy;
             out[3] = NO_VALUE;
         }
-        program_step(p, OP_BN_BWD, &a, reads, a.relu && residual ? 6 : 5, out, a.relu && residual ? 4 : 3, s->unit, true);
+        program_step(p, OP_BN_BWD, &a, reads, a.relu && residual ? 6 : 5, out, a.relu && residual ? 4 : 3,
+                     s->unit, true);
         autodiff_give(d, in[0], out[0]);
         if (residual && d->needs[in[4]]) autodiff_give(d, in[4], gradient);
         return;
@@ -134,7 +135,8 @@ static void autodiff_step(differentiation *d, const instruction *s, int gy)
         for (int i = 0; i < n->n_in; i++) autodiff_give(d, in[i], out[i]);
         return;
     }
-    default: return; /* statistics: their gradient is part of bn_bwd */
+    default:
+        return; /* statistics: their gradient is part of bn_bwd */
     }
 }
 
@@ -158,7 +160,8 @@ cvy_status autodiff(program *p, errors *e)
     p->output_gradient = program_value(p, VALUE_ACTIVATION, &t, 0);
     cvy_status status = CVY_OK;
     if (!d.needs[p->output]) {
-        status = errors_add(e, CVY_ERR_CONFIG, NULL, "add a layer with weights", "the network has nothing to train");
+        status = errors_add(e, CVY_ERR_CONFIG, NULL, "add a layer with weights",
+                            "the network has nothing to train");
     } else {
         autodiff_give(&d, p->output, p->output_gradient);
         for (size_t i = p->n_forward; i-- > 0;) {

@@ -1,4 +1,5 @@
-/* Merges neighbouring forward operators, whatever layers they came from. Matches operators, never plugin names.
+/* Merges neighbouring forward operators, whatever layers they came from. Matches operators, never plugin
+ * names.
  *
  *   conv -> bn_stats                     the convolution gathers the statistics of what it writes
  *   bn_apply -> add(·, residual)         one pass instead of two
@@ -7,7 +8,8 @@
  * A merge is made only where the value in between has no other reader. */
 #include "graph/program.h"
 
-/* The single step reading v, or NULL when there is none or several. The network's output counts as a reader. */
+/* The single step reading v, or NULL when there is none or several. The network's output counts as a reader.
+ */
 static instruction *fuse_only_reader(program *p, int v, size_t *at)
 {
     instruction *found = NULL;
@@ -40,8 +42,8 @@ static void fuse_statistics(program *p)
     }
 }
 
-/* bn at i, merged into the later step at k: the merged step stands where the later one stood, so that all its operands
- * exist by then. */
+/* bn at i, merged into the later step at k: the merged step stands where the later one stood, so that all its
+ * operands exist by then. */
 static void fuse_into(program *p, size_t i, size_t k)
 {
     instruction merged = p->steps[i];
@@ -72,7 +74,8 @@ static void fuse_relu(program *p)
         if (bn->dead || bn->o.type != OP_BN_APPLY || bn->o.attr.relu) continue;
         size_t k = 0;
         instruction *act = fuse_only_reader(p, bn->out[0], &k);
-        if (!act || act->o.type != OP_ACTIVATION || act->o.attr.activation.function != CVY_RELU || k < i) continue;
+        if (!act || act->o.type != OP_ACTIVATION || act->o.attr.activation.function != CVY_RELU || k < i)
+            continue;
         bn->o.attr.relu = 1;
         fuse_into(p, i, k);
     }

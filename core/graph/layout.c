@@ -1,12 +1,13 @@
-/* Chooses for every step a kernel and with it the layouts of its operands, so that kernels plus conversions cost least
- * over the whole program, forward and backward; then inserts the conversions as steps of their own.
+/* Chooses for every step a kernel and with it the layouts of its operands, so that kernels plus conversions
+ * cost least over the whole program, forward and backward; then inserts the conversions as steps of their
+ * own.
  *
- * Each step has a handful of candidates (kernel x layouts). A value is converted once per phase and wanted layout, where
- * its producer's layout is another; a forward copy is not kept for the backward phase unless it can stand in for the
- * original. The sum over steps and values is lowered by coordinate descent: each step in turn
- * takes the candidate that is best given its neighbours, until nothing changes. Descent can stick in a valley (a chain
- * flips only as a whole), so it starts once from every layout being preferred throughout and the best end wins.
- * Everything is a function of shapes, CPU features and thread count; nothing is timed. */
+ * Each step has a handful of candidates (kernel x layouts). A value is converted once per phase and wanted
+ * layout, where its producer's layout is another; a forward copy is not kept for the backward phase unless it
+ * can stand in for the original. The sum over steps and values is lowered by coordinate descent: each step in
+ * turn takes the candidate that is best given its neighbours, until nothing changes. Descent can stick in a
+ * valley (a chain flips only as a whole), so it starts once from every layout being preferred throughout and
+ * the best end wins. Everything is a function of shapes, CPU features and thread count; nothing is timed. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,8 +130,9 @@ static wants layout_wants(const planning *g, int v)
     return w;
 }
 
-/* The layout in which v, converted in the forward phase, is kept for the backward phase too: when nobody there wants it
- * as produced, the copy stays instead of the original, at no more memory. LAYOUT_COUNT: none. */
+/* The layout in which v, converted in the forward phase, is kept for the backward phase too: when nobody
+ * there wants it as produced, the copy stays instead of the original, at no more memory. LAYOUT_COUNT: none.
+ */
 static layout layout_kept(const wants *w, layout have)
 {
     if (w->in[1][have]) return LAYOUT_COUNT;
@@ -154,7 +156,8 @@ static double layout_value_cost(const planning *g, int v)
             tensor a = p->values[v].t, b = a;
             a.layout = have;
             b.layout = (layout)l;
-            cost += cost_bytes(&p->machine, (double)(tensor_bytes(&a) + tensor_bytes(&b))) + CONVERSION_OVERHEAD;
+            cost +=
+                cost_bytes(&p->machine, (double)(tensor_bytes(&a) + tensor_bytes(&b))) + CONVERSION_OVERHEAD;
         }
     }
     return cost;
@@ -280,7 +283,8 @@ static void layout_insert(planning *g)
         instruction s = old[i];
         const candidate *c = &g->steps[i].c[g->steps[i].chosen];
         s.kernel = c->kernel;
-        for (int k = 0; k < s.n_in; k++) s.in[k] = layout_as(p, copies, kept, s.in[k], c->in[k], s.backward, s.unit);
+        for (int k = 0; k < s.n_in; k++)
+            s.in[k] = layout_as(p, copies, kept, s.in[k], c->in[k], s.backward, s.unit);
         p->steps = MEM_GROW(p->steps, p->n_steps, &p->cap_steps);
         p->steps[p->n_steps++] = s;
     }

@@ -1,5 +1,5 @@
-/* Turns layers into forward operators: by their `lower` where they have one, else by a call of their own plain code. Must
- * not know kernels or layouts. */
+/* Turns layers into forward operators: by their `lower` where they have one, else by a call of their own
+ * plain code. Must not know kernels or layouts. */
 #include <string.h>
 
 #include "graph/program.h"
@@ -58,14 +58,18 @@ static bool lower_shape(const program *p, cvy_op type, const int *in, int n, con
         y->dim[1] = w->dim[0];
         for (int d = 0; d < 2; d++)
             y->dim[2 + d] = (x->dim[2 + d] + a->conv.padding[d] + a->conv.padding[d + 2] -
-                             a->conv.dilation[d] * (w->dim[2 + d] - 1) - 1) / a->conv.stride[d] + 1;
+                             a->conv.dilation[d] * (w->dim[2 + d] - 1) - 1) /
+                                a->conv.stride[d] +
+                            1;
         return true;
     }
     case CVY_OP_POOL:
         if (x->rank != 4) return false;
         for (int d = 0; d < 2; d++)
-            y->dim[2 + d] = (x->dim[2 + d] + a->pool.padding[d] + a->pool.padding[d + 2] - a->pool.kernel[d]) /
-                                a->pool.stride[d] + 1;
+            y->dim[2 + d] =
+                (x->dim[2 + d] + a->pool.padding[d] + a->pool.padding[d + 2] - a->pool.kernel[d]) /
+                    a->pool.stride[d] +
+                1;
         return true;
     case CVY_OP_LINEAR:
         if (x->rank != 2 || n < 2) return false;
@@ -110,12 +114,22 @@ static cvy_value lower_op(cvy_lower *call, cvy_op type, const cvy_value *handles
     op_attr a = {0};
     cvy_shape y;
     switch (type) {
-    case CVY_OP_CONV: a.conv = *(const cvy_conv_attr *)attr; break;
+    case CVY_OP_CONV:
+        a.conv = *(const cvy_conv_attr *)attr;
+        break;
     case CVY_OP_BN_STATS:
-    case CVY_OP_BN_APPLY: a.bn = *(const cvy_bn_attr *)attr; break;
-    case CVY_OP_ACTIVATION: a.activation = *(const cvy_activation_attr *)attr; break;
-    case CVY_OP_POOL: a.pool = *(const cvy_pool_attr *)attr; break;
-    case CVY_OP_SHORTCUT_PAD: a.shortcut = *(const cvy_shortcut_attr *)attr; break;
+    case CVY_OP_BN_APPLY:
+        a.bn = *(const cvy_bn_attr *)attr;
+        break;
+    case CVY_OP_ACTIVATION:
+        a.activation = *(const cvy_activation_attr *)attr;
+        break;
+    case CVY_OP_POOL:
+        a.pool = *(const cvy_pool_attr *)attr;
+        break;
+    case CVY_OP_SHORTCUT_PAD:
+        a.shortcut = *(const cvy_shortcut_attr *)attr;
+        break;
     case CVY_OP_DROPOUT:
         a.dropout = *(const cvy_dropout_attr *)attr;
         a.key = philox_key_of(p->options.seed, "dropout", p->net->nodes[l->unit].path);
@@ -124,7 +138,8 @@ static cvy_value lower_op(cvy_lower *call, cvy_op type, const cvy_value *handles
     case CVY_OP_GLOBAL_AVG:
     case CVY_OP_ADD:
     case CVY_OP_CONCAT:
-    case CVY_OP_RESHAPE: break;
+    case CVY_OP_RESHAPE:
+        break;
     default:
         l->failed = true;
         cvy_fail(call, "lower: %d is no operator", (int)type);
@@ -182,7 +197,8 @@ static int lower_plain(program *p, int unit, const int *inputs)
     for (int i = 0; i < n->n_weights; i++)
         in[n->n_in + i] = lower_state_value(p, &p->net->weights[n->first_weight + i], VALUE_WEIGHT);
     for (int i = 0; i < n->n_buffers; i++)
-        in[n->n_in + n->n_weights + i] = lower_state_value(p, &p->net->buffers[n->first_buffer + i], VALUE_BUFFER);
+        in[n->n_in + n->n_weights + i] =
+            lower_state_value(p, &p->net->buffers[n->first_buffer + i], VALUE_BUFFER);
     tensor t = tensor_plain(&p->shapes[unit]);
     out[0] = program_value(p, VALUE_ACTIVATION, &t, 0);
     if (p->options.train && p->saved[unit] > 0) {
@@ -208,7 +224,7 @@ static cvy_status lower_node(program *p, int unit, errors *e)
     }
     cvy_status status = CVY_OK;
     int result = NO_VALUE;
-    if (!n->layer->lower || p->options.plain) {
+    if (!n->layer->lower || p->options.plain || program_draw(p, unit)) {
         result = lower_plain(p, unit, inputs);
     } else {
         lowering l = {.host = host_make(e, CVY_ERR_PLUGIN, &n->at, p->options.seed, n->path),
@@ -226,7 +242,8 @@ static cvy_status lower_node(program *p, int unit, errors *e)
         cvy_value handle = n->layer->lower(&l.call, n->config);
         if (errors_count(e) == before) {
             result = lower_resolve(&l, handle);
-            if (result == NO_VALUE || memcmp(&p->values[result].t.shape, &p->shapes[unit], sizeof(cvy_shape)) != 0)
+            if (result == NO_VALUE ||
+                memcmp(&p->values[result].t.shape, &p->shapes[unit], sizeof(cvy_shape)) != 0)
                 cvy_fail(&l.call, "lower gives another output shape than infer declared");
         }
         if (errors_count(e) > before) status = errors_status(e);

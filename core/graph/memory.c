@@ -1,5 +1,5 @@
-/* Gives every activation a place in the plan's memory from its lifetime: values that are never alive together share, and
- * an operator that may work in place does. Must not know what operators compute. */
+/* Gives every activation a place in the plan's memory from its lifetime: values that are never alive together
+ * share, and an operator that may work in place does. Must not know what operators compute. */
 #include "graph/program.h"
 
 #include <stdlib.h>
@@ -31,7 +31,8 @@ static void memory_lifetimes(program *p)
             if (v->last < (int)i) v->last = (int)i;
         }
     }
-    /* The loss reads the output and writes its gradient between the last forward and the first backward step. */
+    /* The loss reads the output and writes its gradient between the last forward and the first backward step.
+     */
     int loss = (int)p->n_forward;
     value *y = &p->values[p->output];
     if (y->last < loss) y->last = loss;
@@ -42,7 +43,8 @@ static void memory_lifetimes(program *p)
     }
 }
 
-/* Which input's memory the step's first output may take, by the kernel or by the layer's own word; -1: none. */
+/* Which input's memory the step's first output may take, by the kernel or by the layer's own word; -1: none.
+ */
 static int memory_in_place(const program *p, const instruction *s)
 {
     if (s->o.type == OP_PLAIN || s->o.type == OP_PLAIN_BWD)

@@ -1,5 +1,5 @@
-/* Builds the network of primitive layers from the model's items: order, composites, shapes, weights. Must not know
- * batch sizes, layouts or kernels. */
+/* Builds the network of primitive layers from the model's items: order, composites, shapes, weights. Must not
+ * know batch sizes, layouts or kernels. */
 #include "graph/net.h"
 
 #include <stdarg.h>
@@ -18,7 +18,7 @@ void net_shape_text(const cvy_shape *s, text *out)
     text_char(out, ')');
 }
 
-/* ---- infer ---------------------------------------------------------------------------------------------------- */
+/* ---- infer ---- */
 
 /* One call of a layer's infer; `declare` is NULL when weights were declared by an earlier call. */
 typedef struct inference {
@@ -34,7 +34,8 @@ static int net_declare(inference *i, bool buffer, const char *name, const cvy_sh
     int nth = buffer ? i->declared_buffers++ : i->declared_weights++;
     int64_t count = 1;
     for (int d = 0; d < shape->rank; d++) {
-        if (shape->dim[d] < 1 || __builtin_mul_overflow(count, shape->dim[d], &count) || count > INT64_MAX / 64)
+        if (shape->dim[d] < 1 || __builtin_mul_overflow(count, shape->dim[d], &count) ||
+            count > INT64_MAX / 64)
             return cvy_fail(&i->call, "%s has a size that cannot be held", name);
     }
     if (!i->declare) {
@@ -105,11 +106,12 @@ static void net_explain_inputs(const net *n, const net_node *unit, const cvy_sha
     text_free(&t);
 }
 
-static cvy_status net_infer_node(net *declare, const net *n, net_node *unit, const cvy_shape *in, cvy_shape *out,
-                                 int64_t *saved, int64_t *scratch, errors *e)
+static cvy_status net_infer_node(net *declare, const net *n, net_node *unit, const cvy_shape *in,
+                                 cvy_shape *out, int64_t *saved, int64_t *scratch, errors *e)
 {
     errors_push(e, "layer \"%s\" (%s)", unit->path, unit->plugin->name);
-    inference i = {.host = host_make(e, CVY_ERR_CONFIG, &unit->at, 0, unit->path), .declare = declare, .unit = unit};
+    inference i = {
+        .host = host_make(e, CVY_ERR_CONFIG, &unit->at, 0, unit->path), .declare = declare, .unit = unit};
     i.call = (cvy_infer){.host = &i.host.face,
                          .n_in = unit->n_in,
                          .in = in,
@@ -150,7 +152,8 @@ static cvy_status net_infer_node(net *declare, const net *n, net_node *unit, con
     return CVY_OK;
 }
 
-cvy_status net_infer(const net *n, int64_t batch, cvy_shape *shapes, int64_t *saved, int64_t *scratch, errors *e)
+cvy_status net_infer(const net *n, int64_t batch, cvy_shape *shapes, int64_t *saved, int64_t *scratch,
+                     errors *e)
 {
     cvy_shape *own = shapes ? shapes : mem_array(n->n_nodes, sizeof *own);
     own[0] = n->nodes[0].out;
@@ -160,19 +163,21 @@ cvy_status net_infer(const net *n, int64_t batch, cvy_shape *shapes, int64_t *sa
         net_node unit = n->nodes[k];
         cvy_shape *in = mem_array((size_t)unit.n_in, sizeof *in);
         for (int i = 0; i < unit.n_in; i++) in[i] = own[unit.in[i]];
-        status = net_infer_node(NULL, n, &unit, in, &own[k], saved ? &saved[k] : NULL, scratch ? &scratch[k] : NULL, e);
+        status = net_infer_node(NULL, n, &unit, in, &own[k], saved ? &saved[k] : NULL,
+                                scratch ? &scratch[k] : NULL, e);
         mem_free(in);
     }
     if (!shapes) mem_free(own);
     return status;
 }
 
-/* ---- adding layers -------------------------------------------------------------------------------------------- */
+/* ---- adding layers ---- */
 
 int net_add_input(net *n, const char *path, const cvy_shape *batched)
 {
     n->nodes = MEM_GROW(n->nodes, n->n_nodes, &n->cap_nodes);
-    n->nodes[n->n_nodes] = (net_node){.path = arena_text(&n->memory, path), .out = *batched, .at = PLACE_NONE};
+    n->nodes[n->n_nodes] =
+        (net_node){.path = arena_text(&n->memory, path), .out = *batched, .at = PLACE_NONE};
     return (int)n->n_nodes++;
 }
 
@@ -184,13 +189,13 @@ typedef struct building {
     const char *path;
     const char *type;
     place at;
-    int *nodes;          /* net nodes behind the composite's own unit numbers */
+    int *nodes; /* net nodes behind the composite's own unit numbers */
     size_t n_nodes, cap_nodes;
-    cvy_shape shape;     /* what the last shape() call returned */
+    cvy_shape shape; /* what the last shape() call returned */
 } building;
 
-/* Messages about a child. Its parameter text is the composite's writing, so a place in that text is none the user can
- * go to: the item in the user's file stands for it. */
+/* Messages about a child. Its parameter text is the composite's writing, so a place in that text is none the
+ * user can go to: the item in the user's file stands for it. */
 static void net_adopt(errors *to, errors *from, const char *where, const place *at)
 {
     for (size_t i = 0; i < from->n; i++) {
@@ -205,8 +210,8 @@ static void net_adopt(errors *to, errors *from, const char *where, const place *
     errors_free(from);
 }
 
-static int32_t net_build_child(cvy_build *call, const char *name, const char *type, const int32_t *in, int32_t n_in,
-                               const char *fmt, ...)
+static int32_t net_build_child(cvy_build *call, const char *name, const char *type, const int32_t *in,
+                               int32_t n_in, const char *fmt, ...)
 {
     building *g = (building *)call;
     builder *b = g->b;
@@ -260,7 +265,11 @@ static const cvy_shape *net_build_shape(cvy_build *call, int32_t unit)
 static int net_add_composite(builder *b, const char *path, const cvy_descriptor *d, const cvy_layer *layer,
                              const void *config, const int *in, int n_in, const place *at)
 {
-    building g = {.host = host_make(b->e, CVY_ERR_CONFIG, at, 0, path), .b = b, .path = path, .type = d->name, .at = *at};
+    building g = {.host = host_make(b->e, CVY_ERR_CONFIG, at, 0, path),
+                  .b = b,
+                  .path = path,
+                  .type = d->name,
+                  .at = *at};
     cvy_shape *shapes = mem_array((size_t)n_in, sizeof *shapes);
     for (int i = 0; i < n_in; i++) {
         shapes[i] = b->net->nodes[in[i]].out;
@@ -285,35 +294,13 @@ static int net_add_composite(builder *b, const char *path, const cvy_descriptor 
     return unit;
 }
 
-int net_add_layer(builder *b, const char *path, const char *type, const node_t *params, const int *in, int n_in,
-                  const place *at)
+int net_add_primitive(builder *b, const char *path, const cvy_descriptor *d, const void *config, const int *in,
+                      int n_in, const place *at)
 {
     net *n = b->net;
-    if (n->n_nodes > 20000) {
-        errors_add(b->e, CVY_ERR_CONFIG, at, NULL, "layer \"%s\": the network has more than 20,000 layers", path);
-        return -1;
-    }
-    const cvy_descriptor *d = registry_find(b->registry, CVY_LAYER, type, at, b->e);
-    if (!d) return -1;
-    const cvy_layer *layer = d->type;
-    errors_push(b->e, "layer \"%s\" (%s)", path, type);
-    void *config = params_make(&n->memory, d, params, &b->env, b->e);
-    errors_pop(b->e);
-    if (!config) return -1;
-    if (layer->build) {
-        if (++b->depth > 32) {
-            errors_add(b->e, CVY_ERR_PLUGIN, at, NULL, "layer \"%s\" (%s): composites nested more than 32 deep", path,
-                       type);
-            b->depth--;
-            return -1;
-        }
-        int unit = net_add_composite(b, path, d, layer, config, in, n_in, at);
-        b->depth--;
-        return unit;
-    }
     net_node unit = {.path = arena_text(&n->memory, path),
                      .plugin = d,
-                     .layer = layer,
+                     .layer = d->type,
                      .config = config,
                      .at = *at,
                      .n_in = n_in,
@@ -330,6 +317,36 @@ int net_add_layer(builder *b, const char *path, const char *type, const node_t *
     n->nodes[n->n_nodes] = unit;
     n->macs += unit.macs;
     return (int)n->n_nodes++;
+}
+
+int net_add_layer(builder *b, const char *path, const char *type, const node_t *params, const int *in,
+                  int n_in, const place *at)
+{
+    net *n = b->net;
+    if (n->n_nodes > 20000) {
+        errors_add(b->e, CVY_ERR_CONFIG, at, NULL, "layer \"%s\": the network has more than 20,000 layers",
+                   path);
+        return -1;
+    }
+    const cvy_descriptor *d = registry_find(b->registry, CVY_LAYER, type, at, b->e);
+    if (!d) return -1;
+    const cvy_layer *layer = d->type;
+    errors_push(b->e, "layer \"%s\" (%s)", path, type);
+    void *config = params_make(&n->memory, d, params, &b->env, b->e);
+    errors_pop(b->e);
+    if (!config) return -1;
+    if (layer->build) {
+        if (++b->depth > 32) {
+            errors_add(b->e, CVY_ERR_PLUGIN, at, NULL,
+                       "layer \"%s\" (%s): composites nested more than 32 deep", path, type);
+            b->depth--;
+            return -1;
+        }
+        int unit = net_add_composite(b, path, d, layer, config, in, n_in, at);
+        b->depth--;
+        return unit;
+    }
+    return net_add_primitive(b, path, d, config, in, n_in, at);
 }
 
 void net_free(net *n)

@@ -1,4 +1,5 @@
-/* Shared by the two halves of net building: wiring of items (wiring.c) and adding of layers (net.c). Private. */
+/* Shared by the two halves of net building: wiring of items (wiring.c) and adding of layers (net.c). Private.
+ */
 #ifndef GRAPH_NET_BUILD_H
 #define GRAPH_NET_BUILD_H
 
@@ -17,8 +18,11 @@ typedef struct builder {
 } builder;
 
 int net_add_input(net *n, const char *path, const cvy_shape *batched);
+/* Adds a layer that computes itself, its configuration filled; its node, or -1 after reporting. */
+int net_add_primitive(builder *b, const char *path, const cvy_descriptor *d, const void *config, const int *in,
+                      int n_in, const place *at);
 /* Adds a layer, or the layers that a composite is made of; the node of its output, or -1 after reporting. */
-int net_add_layer(builder *b, const char *path, const char *type, const node_t *params, const int *in, int n_in,
-                  const place *at);
+int net_add_layer(builder *b, const char *path, const char *type, const node_t *params, const int *in,
+                  int n_in, const place *at);
 
 #endif

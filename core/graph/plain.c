@@ -1,4 +1,5 @@
-/* Calls a layer's own plain code as an operator: unpacks operands into the plugin's call. Everything it sees is dense. */
+/* Calls a layer's own plain code as an operator: unpacks operands into the plugin's call. Everything it sees
+ * is dense. */
 #include <string.h>
 
 #include "graph/program.h"
@@ -10,6 +11,7 @@ typedef struct plain_state {
     program *p;
     const net_node *n;
     philox_key key;
+    plan_draw *given; /* NULL: numbers are drawn */
     uint64_t step;
     int64_t first_sample;
     const cvy_real **x, **w;
@@ -20,6 +22,11 @@ typedef struct plain_state {
 static void plain_uniform(const cvy_plain *call, int64_t n, int64_t first, int64_t count, float *out)
 {
     const plain_state *s = (const plain_state *)call;
+    if (s->given) {
+        s->given->used = true;
+        memcpy(out, s->given->numbers + n * cvy_sample_count(call->out) + first, (size_t)count * sizeof *out);
+        return;
+    }
     dropout_uniform(s->key, s->step, s->first_sample + n, first, count, out);
 }
 
@@ -38,6 +45,7 @@ cvy_status plain_prepare(program *p, instruction *s, errors *e)
     plain_state *st = mem_alloc(sizeof *st);
     st->p = p;
     st->n = n;
+    st->given = program_draw(p, s->unit);
     st->key = philox_key_of(p->options.seed, "dropout", n->path);
     st->host = host_make(e, CVY_ERR_RUN, &n->at, p->options.seed, n->path);
     st->x = mem_array((size_t)n->n_in + 1, sizeof *st->x);

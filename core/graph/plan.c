@@ -1,5 +1,5 @@
-/* Makes a network ready for one batch size and runs it: calls the passes in order, binds memory, steps through. Must not
- * know losses, datasets or time beyond the profile's. */
+/* Makes a network ready for one batch size and runs it: calls the passes in order, binds memory, steps
+ * through. Must not know losses, datasets or time beyond the profile's. */
 #include "graph/plan.h"
 
 #include <string.h>
@@ -117,17 +117,27 @@ void plan_bind(plan *pl, void *memory)
     for (size_t v = 0; v < p->n_values; v++) {
         value *x = &p->values[v];
         switch (x->kind) {
-        case VALUE_ACTIVATION: x->data = x->first >= 0 ? (char *)memory + x->offset : NULL; break;
-        case VALUE_WEIGHT: x->data = p->state->weights + x->offset; break;
-        case VALUE_GRADIENT: x->data = p->state->gradients + x->offset; break;
-        case VALUE_BUFFER: x->data = p->state->buffers + x->offset; break;
-        case VALUE_INPUT: break;
+        case VALUE_ACTIVATION:
+            x->data = x->first >= 0 ? (char *)memory + x->offset : NULL;
+            break;
+        case VALUE_WEIGHT:
+            x->data = p->state->weights + x->offset;
+            break;
+        case VALUE_GRADIENT:
+            x->data = p->state->gradients + x->offset;
+            break;
+        case VALUE_BUFFER:
+            x->data = p->state->buffers + x->offset;
+            break;
+        case VALUE_INPUT:
+            break;
         }
     }
     for (size_t i = 0; i < p->n_steps; i++) {
         instruction *s = &p->steps[i];
         for (int k = 0; k < s->n_in; k++) s->in_data[k] = p->values[s->in[k]].data;
-        for (int k = 0; k < s->n_out; k++) s->out_data[k] = s->out[k] == NO_VALUE ? NULL : p->values[s->out[k]].data;
+        for (int k = 0; k < s->n_out; k++)
+            s->out_data[k] = s->out[k] == NO_VALUE ? NULL : p->values[s->out[k]].data;
     }
     p->values[p->input].data = NULL;
     p->memory_base = memory;
@@ -227,11 +237,11 @@ plan_step_info plan_step(const plan *pl, size_t i)
                             .op = op_name(s->o.type),
                             .kernel = s->kernel->name,
                             .layouts = pl->layouts[i],
-                            .fused = s->o.type == OP_CONV && s->n_out == 2               ? "statistics"
-                                     : s->o.attr.relu && s->n_in == 5 && !s->backward     ? "residual, relu"
-                                     : s->o.type == OP_BN_APPLY && s->n_in == 5           ? "residual"
-                                     : s->o.attr.relu                                     ? "relu"
-                                                                                          : "",
+                            .fused = s->o.type == OP_CONV && s->n_out == 2            ? "statistics"
+                                     : s->o.attr.relu && s->n_in == 5 && !s->backward ? "residual, relu"
+                                     : s->o.type == OP_BN_APPLY && s->n_in == 5       ? "residual"
+                                     : s->o.attr.relu                                 ? "relu"
+                                                                                      : "",
                             .backward = s->backward,
                             .conversion = s->o.type == OP_CONVERT,
                             .macs = op_macs(&s->o),

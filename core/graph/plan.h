@@ -1,6 +1,6 @@
-/* A network made ready to run for one batch size: operators, fused, with a kernel and layouts each, in one piece of
- * memory. Training has one plan for full batches, one for the last partial one, one for evaluation, over one state and
- * one memory. Knows no dataset, loss, epoch. */
+/* A network made ready to run for one batch size: operators, fused, with a kernel and layouts each, in one
+ * piece of memory. Training has one plan for full batches, one for the last partial one, one for evaluation,
+ * over one state and one memory. Knows no dataset, loss, epoch. */
 #ifndef GRAPH_PLAN_H
 #define GRAPH_PLAN_H
 
@@ -10,26 +10,37 @@
 
 typedef struct plan plan;
 
+/* Random numbers of a layer that are given instead of drawn, to compare with another framework's mask. */
+typedef struct plan_draw {
+    const char *path;     /* of the layer, which then computes by its own code */
+    const float *numbers; /* on [0, 1), of the layer's output's shape */
+    bool used;            /* set once the layer has asked for some */
+} plan_draw;
+
 typedef struct plan_options {
     int64_t batch;
-    bool train;          /* forward with batch statistics and dropout, and backward */
-    bool plain;          /* every layer by its own plain code: the reference */
+    bool train; /* forward with batch statistics and dropout, and backward */
+    bool plain; /* every layer by its own plain code: the reference */
     bool no_fusion;
-    bool profile;        /* accumulate time per step */
-    uint64_t seed;       /* keys dropout */
+    bool profile;  /* accumulate time per step */
+    uint64_t seed; /* keys dropout */
+    plan_draw *draws;
+    size_t n_draws;
 } plan_options;
 
 plan *plan_new(const net *n, state *s, const machine *m, const plan_options *o, errors *e);
 void plan_free(plan *p);
 
-/* Memory the plan needs; several plans that never run at once share one: give it to each, aligned to 64 bytes. */
+/* Memory the plan needs; several plans that never run at once share one: give it to each, aligned to 64
+ * bytes. */
 size_t plan_bytes(const plan *p);
 void plan_bind(plan *p, void *memory);
 
 /* Forward on x, (batch, sample...) plain floats that must stay valid until backward is through. `step` and
  * `first_sample` position the random masks. */
 cvy_status plan_forward(plan *p, const float *x, uint64_t step, int64_t first_sample, errors *e);
-/* The output, plain, of *shape; valid until the next plan on this memory runs (in training until plan_backward). */
+/* The output, plain, of *shape; valid until the next plan on this memory runs (in training until
+ * plan_backward). */
 float *plan_output(plan *p, cvy_shape *shape);
 /* Where the loss writes its gradient before plan_backward; of the output's shape. */
 float *plan_output_gradient(plan *p);
@@ -37,14 +48,14 @@ float *plan_output_gradient(plan *p);
 cvy_status plan_backward(plan *p, errors *e);
 /* What the planner decided, for `model --layouts`, `profile` and the run's record. */
 typedef struct plan_step_info {
-    const char *path;      /* of the layer it came from */
-    const char *op;        /* "conv", "convert", ... */
-    const char *kernel;    /* "onednn", "lanes", "reference", "plain" */
-    const char *layouts;   /* "plain -> c16"; of the tensors, without weights */
-    const char *fused;     /* what was merged into it: "statistics", "residual, relu", "" */
+    const char *path;    /* of the layer it came from */
+    const char *op;      /* "conv", "convert", ... */
+    const char *kernel;  /* "onednn", "lanes", "reference", "plain" */
+    const char *layouts; /* "plain -> c16"; of the tensors, without weights */
+    const char *fused;   /* what was merged into it: "statistics", "residual, relu", "" */
     bool backward, conversion;
     int64_t macs, bytes;
-    double seconds;        /* accumulated under options.profile */
+    double seconds; /* accumulated under options.profile */
     int64_t runs;
 } plan_step_info;
 

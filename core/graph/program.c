@@ -11,8 +11,8 @@ int program_value(program *p, value_kind kind, const tensor *t, int64_t offset)
     return v;
 }
 
-int program_step(program *p, op_type type, const op_attr *attr, const int *in, int n_in, const int *out, int n_out,
-                 int unit, bool backward)
+int program_step(program *p, op_type type, const op_attr *attr, const int *in, int n_in, const int *out,
+                 int n_out, int unit, bool backward)
 {
     p->steps = MEM_GROW(p->steps, p->n_steps, &p->cap_steps);
     instruction *s = &p->steps[p->n_steps];
@@ -38,4 +38,11 @@ void program_sweep(program *p)
 bool program_is_activation(const program *p, int v)
 {
     return v != NO_VALUE && p->values[v].kind == VALUE_ACTIVATION;
+}
+
+plan_draw *program_draw(const program *p, int unit)
+{
+    for (size_t i = 0; i < p->options.n_draws; i++)
+        if (strcmp(p->options.draws[i].path, p->net->nodes[unit].path) == 0) return &p->options.draws[i];
+    return NULL;
 }

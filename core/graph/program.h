@@ -1,7 +1,8 @@
 /* The graph of operators inside a plan, as the passes of this room see it. Private to graph/.
  *
- * lower.c turns layers into forward steps; fuse.c merges neighbours; autodiff.c appends the backward steps; layout.c
- * chooses a kernel and layouts for each step and inserts conversions; memory.c places the values; exec.c runs. */
+ * lower.c turns layers into forward steps; fuse.c merges neighbours; autodiff.c appends the backward steps;
+ * layout.c chooses a kernel and layouts for each step and inserts conversions; memory.c places the values;
+ * exec.c runs. */
 #ifndef GRAPH_PROGRAM_H
 #define GRAPH_PROGRAM_H
 
@@ -21,21 +22,21 @@ typedef enum value_kind {
 
 typedef struct value {
     value_kind kind;
-    tensor t;             /* layout is set by layout.c */
-    int64_t offset;       /* floats into the state's array; bytes into the plan's memory once placed */
-    int first, last;      /* lifetime in steps, for activations */
-    int root;             /* the value whose memory this one shares, itself otherwise */
-    void *data;           /* set by plan_bind and, for the input, per run */
+    tensor t;        /* layout is set by layout.c */
+    int64_t offset;  /* floats into the state's array; bytes into the plan's memory once placed */
+    int first, last; /* lifetime in steps, for activations */
+    int root;        /* the value whose memory this one shares, itself otherwise */
+    void *data;      /* set by plan_bind and, for the input, per run */
 } value;
 
-#define NO_VALUE (-1)
+#define NO_VALUE        (-1)
 #define OP_LOWER_INPUTS 256 /* of one operator: concat and add */
 
 typedef struct instruction {
-    op o;                 /* operands o.in, o.out are filled from the values when kernels are chosen */
-    int *in, *out;        /* values; NO_VALUE for an output not wanted */
+    op o;          /* operands o.in, o.out are filled from the values when kernels are chosen */
+    int *in, *out; /* values; NO_VALUE for an output not wanted */
     int n_in, n_out;
-    int unit;             /* net node it came from */
+    int unit; /* net node it came from */
     bool backward, dead;
     const kernel *kernel;
     kernel_plan made;
@@ -50,30 +51,32 @@ typedef struct program {
     state *state;
     machine machine;
     plan_options options;
-    cvy_shape *shapes;    /* per node, batched */
+    cvy_shape *shapes; /* per node, batched */
     int64_t *saved, *scratch;
     value *values;
     size_t n_values, cap_values;
     instruction *steps;
     size_t n_steps, cap_steps;
-    size_t n_forward;     /* steps before the loss */
-    int *node_value;      /* value of each node's output */
+    size_t n_forward; /* steps before the loss */
+    int *node_value;  /* value of each node's output */
     int input, output, output_gradient;
     size_t bytes, scratch_bytes, scratch_at;
     void *memory_base;
     double pack_seconds;
-    uint64_t packed;      /* state.version the kernels' packed weights are of */
-    errors *e;            /* of the running call: where plain code reports */
+    uint64_t packed; /* state.version the kernels' packed weights are of */
+    errors *e;       /* of the running call: where plain code reports */
 } program;
 
 int program_value(program *p, value_kind kind, const tensor *t, int64_t offset);
 /* Appends a step and returns its index. The arrays are copied. */
-int program_step(program *p, op_type type, const op_attr *attr, const int *in, int n_in, const int *out, int n_out,
-                 int unit, bool backward);
+int program_step(program *p, op_type type, const op_attr *attr, const int *in, int n_in, const int *out,
+                 int n_out, int unit, bool backward);
 /* Compacts away dead steps. */
 void program_sweep(program *p);
 /* Steps that read v, in order; the caller mem_free()s. */
 bool program_is_activation(const program *p, int v);
+/* The random numbers given for a node instead of drawn, or NULL. */
+plan_draw *program_draw(const program *p, int unit);
 
 cvy_status lower_net(program *p, errors *e);
 void fuse_steps(program *p);

@@ -33,8 +33,10 @@ state *state_new(const net *n, uint64_t seed, bool training, errors *e)
         state_free(s);
         return NULL;
     }
-    for (size_t i = 0; i < n->n_weights; i++) state_init(&n->weights[i], s->weights + n->weights[i].offset, seed);
-    for (size_t i = 0; i < n->n_buffers; i++) state_init(&n->buffers[i], s->buffers + n->buffers[i].offset, seed);
+    for (size_t i = 0; i < n->n_weights; i++)
+        state_init(&n->weights[i], s->weights + n->weights[i].offset, seed);
+    for (size_t i = 0; i < n->n_buffers; i++)
+        state_init(&n->buffers[i], s->buffers + n->buffers[i].offset, seed);
     s->version = 1;
     return s;
 }

@@ -1,5 +1,5 @@
-/* Reads the model's list of items, gives every layer its name and inputs, and adds them in an order in which each comes
- * after its inputs. Knows names and places; leaves shapes to net.c. */
+/* Reads the model's list of items, gives every layer its name and inputs, and adds them in an order in which
+ * each comes after its inputs. Knows names and places; leaves shapes to net.c. */
 #include <stdio.h>
 #include <string.h>
 
@@ -10,10 +10,10 @@ typedef struct wire {
     const char *name;
     place at;
     size_t n_in;
-    int *in;      /* items; -1: the network's input */
-    int mark;     /* 0 new, 1 being visited, 2 added or failed */
-    int node;     /* of the output; -1: failed */
-    bool read;    /* some other layer takes its output */
+    int *in;   /* items; -1: the network's input */
+    int mark;  /* 0 new, 1 being visited, 2 added or failed */
+    int node;  /* of the output; -1: failed */
+    bool read; /* some other layer takes its output */
 } wire;
 
 typedef struct wiring {
@@ -37,8 +37,8 @@ static bool wiring_names(wiring *g)
     for (size_t i = 0; i < g->n; i++) {
         wire *w = &g->w[i];
         for (const char *c = w->name; *c; c++) {
-            bool fine = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || *c == '_' ||
-                        *c == '-';
+            bool fine = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
+                        *c == '_' || *c == '-';
             if (fine) continue;
             errors_add(e, CVY_ERR_CONFIG, &w->item.name_at, NULL,
                        "layer name \"%s\" may hold letters, digits, '_' and '-' only", w->name);
@@ -46,7 +46,8 @@ static bool wiring_names(wiring *g)
             break;
         }
         if (strcmp(w->name, "input") == 0) {
-            errors_add(e, CVY_ERR_CONFIG, &w->item.name_at, NULL, "\"input\" is the network's own input; choose another name");
+            errors_add(e, CVY_ERR_CONFIG, &w->item.name_at, NULL,
+                       "\"input\" is the network's own input; choose another name");
             ok = false;
         }
         for (size_t k = 0; k < i; k++) {
@@ -87,7 +88,8 @@ static bool wiring_inputs(wiring *g)
             const char *name = NULL;
             if (s->kind != NODE_SCALAR || !node_string(s, &name, e)) {
                 if (s->kind != NODE_SCALAR)
-                    errors_add(e, CVY_ERR_CONFIG, &s->at, NULL, "layer \"%s\": inputs are names of layers", w->name);
+                    errors_add(e, CVY_ERR_CONFIG, &s->at, NULL, "layer \"%s\": inputs are names of layers",
+                               w->name);
                 ok = false;
                 continue;
             }
@@ -99,8 +101,8 @@ static bool wiring_inputs(wiring *g)
                 const char *near = text_nearest(name, names, g->n + 1);
                 char *hint = near ? mem_printf("did you mean \"%s\"?", near)
                                   : mem_printf("name the layer you mean with `name: %s`", name);
-                errors_add(e, CVY_ERR_CONFIG, &s->at, hint, "layer \"%s\": no layer named \"%s\" to take as input", w->name,
-                           name);
+                errors_add(e, CVY_ERR_CONFIG, &s->at, hint,
+                           "layer \"%s\": no layer named \"%s\" to take as input", w->name, name);
                 mem_free(hint);
                 mem_free(names);
                 ok = false;
@@ -113,8 +115,8 @@ static bool wiring_inputs(wiring *g)
     return ok;
 }
 
-/* Depth-first, so that a layer is added after its inputs; items already come in a good order, so a node's index follows
- * the file where it can. */
+/* Depth-first, so that a layer is added after its inputs; items already come in a good order, so a node's
+ * index follows the file where it can. */
 static bool wiring_visit(wiring *g, size_t i)
 {
     wire *w = &g->w[i];

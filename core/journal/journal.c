@@ -36,8 +36,7 @@ static uint32_t get32(const unsigned char *p)
     return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
-/* ---- writing
- * ----------------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static cvy_status fail(const char *path, const char *what, errors *e)
 {
@@ -180,8 +179,7 @@ void journal_close(journal *j)
     mem_free(j);
 }
 
-/* ---- reading
- * ----------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 /* Reads up to n bytes at `at`; a read error ends the readable part like the end of the file does. */
 static size_t read_at(int fd, uint64_t at, void *out, size_t n)

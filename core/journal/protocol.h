@@ -1,28 +1,29 @@
-/* What a supervisor and its children say to each other. Both wings read this page: sweep/ starts the children, cli/ is the
- * children's entry. There is no code behind it.
+/* What a supervisor and its children say to each other. Both wings read this page: sweep/ starts the
+ * children, cli/ is the children's entry. There is no code behind it.
  *
  * PLANNING CHILD   convoy planner FILE [--plugin FILE]... [--threads N] [--model-only]
- *   Loads the plugins that the supervisor never loads. Standard input: a JSON array, one element per trial, each
- *   {"overrides": ["train.epochs=2", ...], "seed": 3 | absent}. Standard output: one line of JSON per trial, flushed at once,
- *   in order, so that a plugin that crashes while trial k is planned costs only trial k (the supervisor starts another
- *   child for the rest):
+ *   Loads the plugins that the supervisor never loads. Standard input: a JSON array, one element per trial,
+ * each
+ *   {"overrides": ["train.epochs=2", ...], "seed": 3 | absent}. Standard output: one line of JSON per trial,
+ * flushed at once, in order, so that a plugin that crashes while trial k is planned costs only trial k (the
+ * supervisor starts another child for the rest):
  *     {"ok":false,"status":2,"errors":[...]}                        errors as errors_write_json() writes them
  *     {"ok":true,"errors":[warnings],"spec":"<YAML of spec.yaml>",
  *      "experiment":..,"seed":..,"base_dir":"/abs","config_hash":..,"exact_key":..,"model":..,"parameters":{..},
  *      "macs":..,"epochs":..,"steps_per_epoch":..,"memory_bytes":..,"params":{..},"plugins":[..],"environment":{..},
- *      "dataset":{..}}                                               members as in run.json, see journal/record.h
- *   `config_hash` is over the resolved configuration with all defaults (not `experiment:` and not paths of files), the
- *   kind, name and SHA-256 of every plugin used, and the dataset's fingerprint: equal hash, equal results on equal machines.
- *   `exact_key` is a hash over the build of Convoy, library versions, CPU features and thread count: bit-exact resumption
- *   is promised under an equal one.
+ *      "dataset":{..}}                                               members as in run.json, see
+ * journal/record.h `config_hash` is over the resolved configuration with all defaults (not `experiment:` and
+ * not paths of files), the kind, name and SHA-256 of every plugin used, and the dataset's fingerprint: equal
+ * hash, equal results on equal machines. `exact_key` is a hash over the build of Convoy, library versions,
+ * CPU features and thread count: bit-exact resumption is promised under an equal one.
  *
  * TRIAL            convoy trial RUN_DIR --threads N [--lifeline FD] [--until EPOCH] [--inexact]
- *   RUN_DIR holds run.json and spec.yaml. Takes RUN_DIR/lock (waiting up to 10 s), finds the last checkpoint, starts
- *   journal.K+1, trains, ends. Standard output and error go to RUN_DIR/output.txt. FD is the read end of a pipe whose
- *   write end the supervisor holds: end of file there means that the supervisor is gone; the trial then finishes the
- *   step, checkpoints and exits 75. SIGTERM and SIGINT do the same; it also asks for SIGTERM on its parent's death.
- *   OMP_NUM_THREADS and its kin are set by the supervisor before exec.
- *   Exit code: 0 finished, 75 stopped and resumable, 1 failed (non-finite loss), 2 configuration or data, 4 storage or
+ *   RUN_DIR holds run.json and spec.yaml. Takes RUN_DIR/lock (waiting up to 10 s), finds the last checkpoint,
+ * starts journal.K+1, trains, ends. Standard output and error go to RUN_DIR/output.txt. FD is the read end of
+ * a pipe whose write end the supervisor holds: end of file there means that the supervisor is gone; the trial
+ * then finishes the step, checkpoints and exits 75. SIGTERM and SIGINT do the same; it also asks for SIGTERM
+ * on its parent's death. OMP_NUM_THREADS and its kin are set by the supervisor before exec. Exit code: 0
+ * finished, 75 stopped and resumable, 1 failed (non-finite loss), 2 configuration or data, 4 storage or
  *   memory, 5 plugin; the reason is the text of the `end` record. A signal is a crash.
  */
 #ifndef JOURNAL_PROTOCOL_H

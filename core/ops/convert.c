@@ -44,14 +44,25 @@ static void transpose4(const float *x, int64_t from, float *y, int64_t to)
     quad_store(y + 3 * to, __builtin_shufflevector(r, s, 2, 3, 6, 7));
 }
 
-/* x: `rows` rows of `columns` floats, row stride `from`; y: its transpose, row stride `to`. */
+/* x: `rows` rows of `columns` floats, row stride `from`; y: its transpose, row stride `to`. The side whose
+ * rows lie far apart is gone through by whole cache lines: its lines all fall into few sets of the cache and
+ * would drive each other out half done. */
 static void transpose(const float *x, int64_t from, float *y, int64_t to, int64_t rows, int64_t columns)
 {
     int64_t whole_rows = rows / 4 * 4, whole_columns = columns / 4 * 4;
-    for (int64_t j0 = 0; j0 < whole_columns; j0 += 16) /* a cache line of every row at a time */
-        for (int64_t i = 0; i < whole_rows; i += 4)
-            for (int64_t j = j0; j < j0 + 16 && j < whole_columns; j += 4)
-                transpose4(x + i * from + j, from, y + j * to + i, to);
+    for (int64_t i0 = 0; i0 < whole_rows; i0 += 16)
+        for (int64_t j0 = 0; j0 < whole_columns; j0 += 16) {
+            int64_t i1 = i0 + 16 < whole_rows ? i0 + 16 : whole_rows;
+            int64_t j1 = j0 + 16 < whole_columns ? j0 + 16 : whole_columns;
+            if (from > to)
+                for (int64_t i = i0; i < i1; i += 4)
+                    for (int64_t j = j0; j < j1; j += 4)
+                        transpose4(x + i * from + j, from, y + j * to + i, to);
+            else
+                for (int64_t j = j0; j < j1; j += 4)
+                    for (int64_t i = i0; i < i1; i += 4)
+                        transpose4(x + i * from + j, from, y + j * to + i, to);
+        }
     for (int64_t i = whole_rows; i < rows; i++)
         for (int64_t j = 0; j < whole_columns; j++) y[j * to + i] = x[i * from + j];
     for (int64_t j = whole_columns; j < columns; j++)

@@ -39,8 +39,7 @@ static int64_t unit_samples(const units *u, int64_t at, int64_t *n, int64_t *blo
     return u->v.n - *n < u->group ? u->v.n - *n : u->group;
 }
 
-/* ---- statistics
- * -------------------------------------------------------------------------------------------------- */
+/* ---- statistics ---- */
 
 typedef struct stats_job {
     units u;
@@ -88,8 +87,7 @@ static void stats_run(const op *o, void *state, const kernel_args *a)
     parallel_for(j.u.v.blocks, 4, stats_merge, &j);
 }
 
-/* ---- apply
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- apply ---- */
 
 typedef struct constants {
     lane mean, inverse, scale, beta; /* inverse deviation; gamma * inverse; all zero beyond C */
@@ -162,8 +160,7 @@ static void apply_run(const op *o, void *state, const kernel_args *a)
     parallel_for(j.v.n * j.v.blocks, lane_parts_grain(j.v.pixels), apply_part, &j);
 }
 
-/* ---- backward
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- backward ---- */
 
 /* Sums of g and of g (x - mean), g being gy where relu let the value through. */
 typedef struct sums {
@@ -348,8 +345,7 @@ static void backward_run(const op *o, void *state, const kernel_args *a)
     if (j.gx) parallel_for(j.u.v.n * j.u.v.blocks, lane_parts_grain(j.u.v.pixels), gradient_part, &j);
 }
 
-/* ---- the kernels
- * ------------------------------------------------------------------------------------------------- */
+/* ---- the kernels ---- */
 
 static double offer(const op *o, const machine *m, int k, layout *in, layout *out)
 {

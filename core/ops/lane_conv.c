@@ -51,8 +51,7 @@ static size_t aligned(size_t bytes)
     return (bytes + 63) / 64 * 64;
 }
 
-/* ---- planning
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- planning ---- */
 
 static void conv_free(void *state)
 {
@@ -186,8 +185,7 @@ static cvy_status conv_prepare(const op *o, const machine *m, const tensor *x, c
     return CVY_OK;
 }
 
-/* ---- packing
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- packing ---- */
 
 typedef struct pack_job {
     const conv *k;
@@ -232,8 +230,7 @@ static void backward_pack(const op *o, void *state, const float *w)
     parallel_for(j.k->pairs, 1, pack_part, &j);
 }
 
-/* ---- running
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- running ---- */
 
 typedef struct conv_job {
     const conv *k;
@@ -425,8 +422,7 @@ static void conv_run(const conv *k, const float *x, const float *bias, float *y,
     if (stats) parallel_for(k->y.blocks, 4, merge_part, &j);
 }
 
-/* ---- the kernels
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- the kernels ---- */
 
 static cvy_status forward_prepare(const op *o, const machine *m, kernel_plan *plan, errors *e)
 {

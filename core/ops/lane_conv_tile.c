@@ -110,7 +110,8 @@ ROW(1, 1)
 ROW(1, 2)
 ROW(1, 3)
 ROW(1, 4)
-ROW(1, 5) ROW(1, 6) LIST(1)
+ROW(1, 5)
+ROW(1, 6) LIST(1)
 #if TILE_ONE > 6
     ROW(1, 7) ROW(1, 8) ROW(1, 9) ROW(1, 10) ROW(1, 11) ROW(1, 12)
 #endif

@@ -10,6 +10,10 @@ const kernel *const *LANE(lane_kernels)(op_type t)
     static const kernel *const lists[OP_TYPES][MOST] = {
         [OP_CONV] = {&LANE(lane_conv)},
         [OP_CONV_BWD_DATA] = {&LANE(lane_conv_bwd_data)},
+        [OP_CONV_BWD_WEIGHTS] = {&LANE(lane_conv_bwd_weights)},
+        [OP_LINEAR] = {&LANE(lane_linear)},
+        [OP_LINEAR_BWD_DATA] = {&LANE(lane_linear_bwd_data)},
+        [OP_LINEAR_BWD_WEIGHTS] = {&LANE(lane_linear_bwd_weights)},
         [OP_BN_STATS] = {&LANE(lane_bn_stats)},
         [OP_BN_APPLY] = {&LANE(lane_bn_apply)},
         [OP_BN_BWD] = {&LANE(lane_bn_bwd)},

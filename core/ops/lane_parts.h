@@ -14,6 +14,7 @@ static inline int64_t lane_parts_grain(int64_t pixels)
 
 extern const kernel LANE(lane_bn_stats), LANE(lane_bn_apply), LANE(lane_bn_bwd);
 extern const kernel LANE(lane_conv), LANE(lane_conv_bwd_data), LANE(lane_conv_bwd_weights);
+extern const kernel LANE(lane_linear), LANE(lane_linear_bwd_data), LANE(lane_linear_bwd_weights);
 extern const kernel LANE(lane_activation), LANE(lane_activation_bwd), LANE(lane_add), LANE(lane_dropout);
 extern const kernel LANE(lane_pool), LANE(lane_pool_bwd), LANE(lane_global_avg), LANE(lane_global_avg_bwd);
 extern const kernel LANE(lane_concat), LANE(lane_slice), LANE(lane_shortcut_pad), LANE(lane_shortcut_pad_bwd);

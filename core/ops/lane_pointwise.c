@@ -23,8 +23,7 @@ static int64_t whole(int64_t begin, int64_t end)
     return begin + (end - begin) / LANES * LANES;
 }
 
-/* ---- activation
- * -------------------------------------------------------------------------------------------------- */
+/* ---- activation ---- */
 
 static void activation_part(void *ctx, int64_t begin, int64_t end, int thread)
 {
@@ -92,8 +91,7 @@ static void add_run(const op *o, void *state, const kernel_args *a)
     parallel_for(tensor_elements(&o->in[0]), GRAIN, add_part, &j);
 }
 
-/* ---- dropout
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- dropout ---- */
 
 typedef struct dropout_job {
     lane_view v;
@@ -103,29 +101,58 @@ typedef struct dropout_job {
     int64_t first_sample;
 } dropout_job;
 
-/* philox_block() for LANES counters c0 at once; r[i] is word i of every block. */
-LANE_INLINE void draw(const dropout_mask *m, const uint32_t c0[LANES], uint32_t sample, uint32_t r[4][LANES])
+typedef uint32_t lane_bits __attribute__((vector_size(LANES * 4)));
+
+/* The upper and the lower halves of a times m, lane by lane. */
+LANE_INLINE void multiply(lane_bits a, uint32_t m, lane_bits *high, lane_bits *low)
 {
-    uint32_t a[LANES], b[LANES], c[LANES], d[LANES], k0 = m->key.k[0], k1 = m->key.k[1];
-    for (int l = 0; l < LANES; l++) a[l] = c0[l], b[l] = sample, c[l] = m->step_lo, d[l] = m->step_hi;
+#if LANE_LEVEL == LANE_avx512
+    __m512i f = _mm512_set1_epi32((int)m), even = _mm512_mul_epu32((__m512i)a, f);
+    __m512i odd = _mm512_mul_epu32(_mm512_srli_epi64((__m512i)a, 32), f);
+    *high = (lane_bits)_mm512_mask_mov_epi32(_mm512_srli_epi64(even, 32), 0xAAAA, odd);
+    *low = (lane_bits)_mm512_mask_mov_epi32(even, 0xAAAA, _mm512_slli_epi64(odd, 32));
+#elif LANE_LEVEL == LANE_avx2
+    __m256i f = _mm256_set1_epi32((int)m), even = _mm256_mul_epu32((__m256i)a, f);
+    __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64((__m256i)a, 32), f);
+    *high = (lane_bits)_mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xAA);
+    *low = (lane_bits)_mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA);
+#else
+    for (int l = 0; l < LANES; l++) {
+        uint64_t p = (uint64_t)a[l] * m;
+        (*high)[l] = (uint32_t)(p >> 32);
+        (*low)[l] = (uint32_t)p;
+    }
+#endif
+}
+
+/* philox_block() for LANES counters at once: r[i] is word i of every block. */
+LANE_INLINE void draw(const dropout_mask *m, lane_bits c0, uint32_t sample, lane_bits r[4])
+{
+    lane_bits a = c0, b = (lane_bits){0} + sample, c = (lane_bits){0} + m->step_lo,
+              d = (lane_bits){0} + m->step_hi;
+    uint32_t k0 = m->key.k[0], k1 = m->key.k[1];
     for (int round = 0; round < 10; round++) {
-        for (int l = 0; l < LANES; l++) {
-            uint64_t p = (uint64_t)0xD2511F53u * a[l], q = (uint64_t)0xCD9E8D57u * c[l];
-            a[l] = (uint32_t)(q >> 32) ^ b[l] ^ k0;
-            c[l] = (uint32_t)(p >> 32) ^ d[l] ^ k1;
-            b[l] = (uint32_t)q;
-            d[l] = (uint32_t)p;
-        }
+        lane_bits high_a, low_a, high_c, low_c;
+        multiply(a, 0xD2511F53u, &high_a, &low_a);
+        multiply(c, 0xCD9E8D57u, &high_c, &low_c);
+        a = high_c ^ b ^ k0;
+        c = high_a ^ d ^ k1;
+        b = low_c;
+        d = low_a;
         k0 += 0x9E3779B9u;
         k1 += 0xBB67AE85u;
     }
-    for (int l = 0; l < LANES; l++) r[0][l] = a[l], r[1][l] = b[l], r[2][l] = c[l], r[3][l] = d[l];
+    r[0] = a;
+    r[1] = b;
+    r[2] = c;
+    r[3] = d;
 }
 
-LANE_INLINE void drop(const dropout_job *j, const uint32_t r[LANES], int64_t at)
+/* Both sides are below 2^24, so they compare as signed numbers. */
+LANE_INLINE void drop(const dropout_job *j, lane_bits r, int64_t at)
 {
-    lane factor;
-    for (int l = 0; l < LANES; l++) factor[l] = (r[l] >> 8) >= j->mask.threshold ? j->mask.scale : 0;
+    lane_mask kept = (lane_mask)(r >> 8) >= (lane_mask){0} + (int32_t)j->mask.threshold;
+    lane factor = (lane)(kept & (lane_mask)lane_all(j->mask.scale));
     lane_store(j->y + at, lane_load(j->x + at) * factor);
 }
 
@@ -134,25 +161,29 @@ static void dropout_part(void *ctx, int64_t begin, int64_t end, int thread)
     (void)thread;
     const dropout_job *j = ctx;
     const lane_view *v = &j->v;
-    uint32_t r[4][LANES], c0[LANES];
+    lane_bits r[4];
     for (int64_t at = begin; at < end; at++) {
         uint32_t sample = (uint32_t)(j->first_sample + at / v->blocks);
         int64_t base = at * v->plane, channel = at % v->blocks * LANES;
-        if (v->pixels % 4 ==
-            0) { /* a block of four numbers is four pixels of one channel, in every lane alike */
+        lane_bits quad, rest; /* where the lanes' planes begin: element 4 quad + rest */
+        for (int l = 0; l < LANES; l++) {
+            quad[l] = (uint32_t)((channel + l) * v->pixels / 4);
+            rest[l] = (uint32_t)((channel + l) * v->pixels % 4);
+        }
+        if (v->pixels % 4 == 0) { /* four numbers are four pixels of one channel, in every lane alike */
             for (int64_t i = 0; i < v->pixels; i += 4) {
-                for (int l = 0; l < LANES; l++) c0[l] = (uint32_t)(((channel + l) * v->pixels + i) / 4);
-                draw(&j->mask, c0, sample, r);
+                draw(&j->mask, quad + (uint32_t)(i / 4), sample, r);
                 for (int k = 0; k < 4; k++) drop(j, r[k], base + (i + k) * LANES);
             }
             continue;
         }
-        for (int64_t i = 0; i < v->pixels; i++) { /* the lanes stand at different places of their blocks */
-            uint32_t own[LANES];
-            for (int l = 0; l < LANES; l++) c0[l] = (uint32_t)(((channel + l) * v->pixels + i) / 4);
-            draw(&j->mask, c0, sample, r);
-            for (int l = 0; l < LANES; l++) own[l] = r[((channel + l) * v->pixels + i) % 4][l];
-            drop(j, own, base + i * LANES);
+        for (int64_t i = 0; i < v->pixels;
+             i++) { /* the lanes stand at different places of their four numbers */
+            lane_bits spot = rest + (uint32_t)i, word = spot & 3u;
+            draw(&j->mask, quad + (spot >> 2), sample, r);
+            lane_bits low = (lane_bits)lane_where((lane_mask)(word == 0u), (lane)r[0], (lane)r[1]);
+            lane_bits high = (lane_bits)lane_where((lane_mask)(word == 2u), (lane)r[2], (lane)r[3]);
+            drop(j, (lane_bits)lane_where((lane_mask)(word < 2u), (lane)low, (lane)high), base + i * LANES);
         }
     }
 }
@@ -168,8 +199,7 @@ static void dropout_run(const op *o, void *state, const kernel_args *a)
     parallel_for(j.v.n * j.v.blocks, lane_parts_grain(j.v.pixels), dropout_part, &j);
 }
 
-/* ---- the kernels
- * ------------------------------------------------------------------------------------------------- */
+/* ---- the kernels ---- */
 
 static double offer(const op *o, const machine *m, int k, layout *in, layout *out)
 {

@@ -69,8 +69,7 @@ LANE_INLINE void take(lane *best, lane_mask *where, lane t, int32_t at)
 #endif
 }
 
-/* ---- forward
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- forward ---- */
 
 /* One window: rows u0..u1 and columns v0..v1 of it, `kw` wide as indices count, `x` at its corner. */
 LANE_INLINE void max_window(const float *x, int64_t row, const window *s, int64_t kw, lane best, float *y,
@@ -151,8 +150,7 @@ static void forward_run(const op *o, void *state, const kernel_args *a)
     parallel_for(b.y.n * b.y.blocks, lane_parts_grain(b.x.pixels), forward_part, &b);
 }
 
-/* ---- backward: in = gy, out = gx
- * ----------------------------------------------------------------------------------- */
+/* ---- backward: in = gy, out = gx ---- */
 
 /* Gives g to the pixel of its maximum, lane by lane. Windows that lie apart write each pixel once and need
  * not add. */
@@ -238,8 +236,7 @@ static void backward_run(const op *o, void *state, const kernel_args *a)
     parallel_for(b.x.n * b.x.blocks, lane_parts_grain(b.x.pixels), backward_part, &b);
 }
 
-/* ---- global average: blocked (N, C, H, W) <-> plain (N, C)
- * --------------------------------------------------------- */
+/* ---- global average: blocked (N, C, H, W) <-> plain (N, C) ---- */
 
 #define RUN 256 /* pixels summed in float before they go on in double */
 
@@ -297,8 +294,7 @@ static void spread_run(const op *o, void *state, const kernel_args *a)
     parallel_for(b.v.n * b.v.blocks, lane_parts_grain(b.v.pixels), spread_part, &b);
 }
 
-/* ---- the kernels
- * ------------------------------------------------------------------------------------------------- */
+/* ---- the kernels ---- */
 
 static double offer(const op *o, const machine *m, int k, layout *in, layout *out)
 {

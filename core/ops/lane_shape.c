@@ -77,8 +77,7 @@ typedef struct job {
     const kernel_args *a;
 } job;
 
-/* ---- concat
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- concat ---- */
 
 static void concat_part(void *ctx, int64_t begin, int64_t end, int thread)
 {
@@ -108,8 +107,7 @@ static void concat_run(const op *o, void *state, const kernel_args *a)
     parallel_for(yv.n * yv.blocks, lane_parts_grain(yv.pixels), concat_part, &b);
 }
 
-/* ---- slice
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- slice ---- */
 
 static void slice_part(void *ctx, int64_t begin, int64_t end, int thread)
 {
@@ -134,8 +132,7 @@ static void slice_run(const op *o, void *state, const kernel_args *a)
     parallel_for(yv.n * yv.blocks, lane_parts_grain(yv.pixels), slice_part, &b);
 }
 
-/* ---- shortcut_pad
- * ------------------------------------------------------------------------------------------------ */
+/* ---- shortcut_pad ---- */
 
 static void pad_part(void *ctx, int64_t begin, int64_t end, int thread)
 {
@@ -186,8 +183,7 @@ static void pad_bwd_run(const op *o, void *state, const kernel_args *a)
     parallel_for(xv.n * xv.blocks, lane_parts_grain(xv.pixels), pad_bwd_part, &b);
 }
 
-/* ---- the kernels
- * ------------------------------------------------------------------------------------------------- */
+/* ---- the kernels ---- */
 
 static double offer(const op *o, const machine *m, int k, layout *in, layout *out)
 {

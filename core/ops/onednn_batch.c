@@ -102,7 +102,7 @@ bool onednn_batch_offered(const onednn_spec *s, const onednn_cut *cut, machine_i
     return offered;
 }
 
-/* ---- making -------------------------------------------------------------------------------------------- */
+/* ---- making ---- */
 
 static size_t rounded(size_t bytes)
 {
@@ -233,7 +233,7 @@ size_t onednn_batch_weight_bytes(const onednn_batch *b)
     return b->weight_bytes;
 }
 
-/* ---- running ------------------------------------------------------------------------------------------- */
+/* ---- running ---- */
 
 /* oneDNN's interface has one pointer type for what it reads and what it writes. */
 static void *writable(const void *p)

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "base/memory.h"
 
-/* ---- memory descriptors: a struct in 2.x, an opaque object in 3.x -------------------------------------- */
+/* ---- memory descriptors: a struct in 2.x, an opaque object in 3.x ---- */
 
 #if DNNL_VERSION_MAJOR >= 3
 static onednn_md md_new(int rank, const dnnl_dims_t dims, dnnl_format_tag_t tag)
@@ -55,7 +55,7 @@ onednn_md onednn_compat_weights_plain(const onednn_spec *s)
     return weights_md(s, dnnl_goihw, dnnl_oihw);
 }
 
-/* ---- convolutions: descriptor and iterator in 2.x, one call in 3.x ------------------------------------- */
+/* ---- convolutions: descriptor and iterator in 2.x, one call in 3.x ---- */
 
 typedef struct conv_mds {
     onednn_md x, y, bias; /* owned; bias may be NULL */

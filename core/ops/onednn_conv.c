@@ -9,7 +9,7 @@
 #include "ops/onednn_batch.h"
 #include "ops/onednn_stats.h"
 
-/* ---- what the op asks for ------------------------------------------------------------------------------ */
+/* ---- what the op asks for ---- */
 
 static onednn_pass pass_of(const op *o)
 {
@@ -82,7 +82,7 @@ static int64_t sample_y(const onednn_spec *s)
     return padded(s->channels_out, s->y) * s->size_out[0] * s->size_out[1];
 }
 
-/* ---- how it is computed -------------------------------------------------------------------------------- */
+/* ---- how it is computed ---- */
 
 /* The primitive that stands for the op, and how the batch is cut for it. */
 typedef struct way {
@@ -145,7 +145,7 @@ static way way_of(const op *o, const machine *m, layout x, layout y)
     return w;
 }
 
-/* ---- offers -------------------------------------------------------------------------------------------- */
+/* ---- offers ---- */
 
 /* Shares of the machine's peak, measured on two cores with AVX-512 over ResNet-20's shapes
  * (tests/bench/bench_conv), of the multiplications that are really done, those with padded channels included.
@@ -207,7 +207,7 @@ static double offer(const op *o, const machine *m, int k, layout *in, layout *ou
     return -1;
 }
 
-/* ---- state --------------------------------------------------------------------------------------------- */
+/* ---- state ---- */
 
 typedef struct state {
     way way;
@@ -317,7 +317,7 @@ static void pack(const op *o, void *p, const float *w)
     onednn_batch_reorder(s->batch, s->arranged ? s->arranged : w, s->packed);
 }
 
-/* ---- forward and data passes --------------------------------------------------------------------------- */
+/* ---- forward and data passes ---- */
 
 typedef struct work {
     const state *s;
@@ -365,7 +365,7 @@ static void run(const op *o, void *p, const kernel_args *a)
     if (w.sums) onednn_stats_end(s->stats, w.sums, a->out[1]);
 }
 
-/* ---- weights pass -------------------------------------------------------------------------------------- */
+/* ---- weights pass ---- */
 
 typedef struct gradient_work {
     state *s;

@@ -1,27 +1,24 @@
-/* An operator with its operands: what has to be computed, not how. The public operators of convoy/ops.h, and the ones the
- * core adds (backward passes, conversions, plain layer calls).
+/* An operator with its operands: what has to be computed, not how. The public operators of convoy/ops.h, and
+ * the ones the core adds (backward passes, conversions, plain layer calls).
  *
  * Operands, in order (in -> out); [x] is optional and then absent from the end or flagged by the attribute:
- *   CONV               x, w, [bias]                       -> y, [stats (2,C)]      attr.conv; stats when n_out == 2
- *   CONV_BWD_DATA      gy, w                              -> gx                    attr.conv
+ *   CONV               x, w, [bias]                       -> y, [stats (2,C)]      attr.conv; stats when
+ * n_out == 2 CONV_BWD_DATA      gy, w                              -> gx                    attr.conv
  *   CONV_BWD_WEIGHTS   x, gy                              -> gw, [gbias]           attr.conv
  *   LINEAR             x (N,F), w (O,F), [bias]           -> y
  *   LINEAR_BWD_DATA    gy, w                              -> gx
  *   LINEAR_BWD_WEIGHTS x, gy                              -> gw, [gbias]
  *   BN_STATS           x                                  -> stats (2,C): mean, biased variance
  *   BN_FROZEN          running_mean, running_var          -> stats (2,C)           evaluation
- *   BN_RUNNING         stats, mean*, var*                 -> (none)                attr.bn, attr.count: elements per channel;
- *                                                            updates operands marked * in place (unbiased variance)
- *   BN_APPLY           x, stats, gamma, beta, [residual]  -> y                     attr.bn, attr.relu
- *                        y = relu?(gamma (x - mean) / sqrt(var + eps) + beta [+ residual])
- *   BN_BWD             x, gy, stats, gamma, beta, [y]     -> gx, ggamma, gbeta, [gresidual]
- *                        attr.bn, attr.relu. With relu the mask is y > 0 when y is given, else recomputed from x
- *                        (there is no residual then). gresidual is the masked gy.
- *   ACTIVATION         x                                  -> y                     attr.activation
- *   ACTIVATION_BWD     y, gy                              -> gx                    (relu: gy where y > 0)
- *   POOL               x                                  -> y, [index]            max: index of the maximum in its
- *                                                            window, one byte per element of y, when n_out == 2
- *   POOL_BWD           gy, [index]                        -> gx
+ *   BN_RUNNING         stats, mean*, var*                 -> (none)                attr.bn, attr.count:
+ * elements per channel; updates operands marked * in place (unbiased variance) BN_APPLY           x, stats,
+ * gamma, beta, [residual]  -> y                     attr.bn, attr.relu y = relu?(gamma (x - mean) / sqrt(var
+ * + eps) + beta [+ residual]) BN_BWD             x, gy, stats, gamma, beta, [y]     -> gx, ggamma, gbeta,
+ * [gresidual] attr.bn, attr.relu. With relu the mask is y > 0 when y is given, else recomputed from x (there
+ * is no residual then). gresidual is the masked gy. ACTIVATION         x                                  ->
+ * y                     attr.activation ACTIVATION_BWD     y, gy                              -> gx (relu: gy
+ * where y > 0) POOL               x                                  -> y, [index]            max: index of
+ * the maximum in its window, one byte per element of y, when n_out == 2 POOL_BWD           gy, [index] -> gx
  *   GLOBAL_AVG         x                                  -> y (N,C) plain
  *   GLOBAL_AVG_BWD     gy (N,C) plain                     -> gx
  *   ADD                a, b, ...                          -> y
@@ -84,20 +81,20 @@ typedef struct op_attr {
             int64_t first;
         } slice;
     };
-    int relu;          /* BN_APPLY, BN_BWD */
-    int64_t count;     /* BN_RUNNING */
-    philox_key key;    /* DROPOUT */
+    int relu;       /* BN_APPLY, BN_BWD */
+    int64_t count;  /* BN_RUNNING */
+    philox_key key; /* DROPOUT */
 } op_attr;
 
 typedef struct op {
     op_type type;
     int n_in, n_out;
-    tensor *in, *out;  /* shapes; layouts are set once planned */
+    tensor *in, *out; /* shapes; layouts are set once planned */
     op_attr attr;
 } op;
 
-const char *op_name(op_type t);     /* "conv.bwd_data" */
-int64_t op_macs(const op *o);       /* multiply-accumulates of the whole batch; 0 for the memory-bound ones */
-int64_t op_bytes(const op *o);      /* operands read and written */
+const char *op_name(op_type t); /* "conv.bwd_data" */
+int64_t op_macs(const op *o);   /* multiply-accumulates of the whole batch; 0 for the memory-bound ones */
+int64_t op_bytes(const op *o);  /* operands read and written */
 
 #endif

@@ -16,8 +16,7 @@ typedef struct job {
     float *y, *out_stats, *gx, *ggamma, *gbeta, *gresidual;
 } job;
 
-/* ---- statistics
- * -------------------------------------------------------------------------------------------------- */
+/* ---- statistics ---- */
 
 static void stats_part(void *ctx, int64_t begin, int64_t end, int thread)
 {
@@ -82,8 +81,7 @@ static void running_run(const op *o, void *state, const kernel_args *a)
     }
 }
 
-/* ---- apply
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- apply ---- */
 
 static float inverse_deviation(const job *b, int64_t c)
 {
@@ -122,8 +120,7 @@ static void apply_run(const op *o, void *state, const kernel_args *a)
     parallel_for(b.v.n * b.v.c, 1, apply_part, &b);
 }
 
-/* ---- backward
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- backward ---- */
 
 static bool passes(const job *b, int64_t at, float mean, float scale, float beta)
 {
@@ -179,8 +176,7 @@ static void backward_run(const op *o, void *state, const kernel_args *a)
     parallel_for(b.v.c, 1, backward_part, &b);
 }
 
-/* ---- the kernels
- * ------------------------------------------------------------------------------------------------- */
+/* ---- the kernels ---- */
 
 static double offer(const op *o, const machine *m, int k, layout *in, layout *out)
 {

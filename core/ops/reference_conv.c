@@ -62,8 +62,7 @@ typedef struct job {
     float *rows; /* one row of ow floats per thread */
 } job;
 
-/* ---- forward
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- forward ---- */
 
 static void forward_part(void *ctx, int64_t begin, int64_t end, int thread)
 {
@@ -118,8 +117,7 @@ static void forward(const op *o, void *state, const kernel_args *a)
     if (o->n_out > 1 && a->out[1]) reference_stats(reference_view_of(&o->out[0]), b.y, a->out[1]);
 }
 
-/* ---- backward, data
- * ---------------------------------------------------------------------------------------------- */
+/* ---- backward, data ---- */
 
 static void data_part(void *ctx, int64_t begin, int64_t end, int thread)
 {
@@ -161,8 +159,7 @@ static void data(const op *o, void *state, const kernel_args *a)
     parallel_for(b.g.n * b.g.c, 1, data_part, &b);
 }
 
-/* ---- backward, weights
- * ------------------------------------------------------------------------------------------- */
+/* ---- backward, weights ---- */
 
 static void weights_part(void *ctx, int64_t begin, int64_t end, int thread)
 {
@@ -229,8 +226,7 @@ static void weights(const op *o, void *state, const kernel_args *a)
     }
 }
 
-/* ---- the kernels
- * ------------------------------------------------------------------------------------------------- */
+/* ---- the kernels ---- */
 
 static double offer(const op *o, const machine *m, int k, layout *in, layout *out)
 {

@@ -15,8 +15,7 @@ typedef struct job {
     dropout_mask mask;
 } job;
 
-/* ---- activation
- * -------------------------------------------------------------------------------------------------- */
+/* ---- activation ---- */
 
 static void activation_part(void *ctx, int64_t begin, int64_t end, int thread)
 {
@@ -68,8 +67,7 @@ static void add(const op *o, void *state, const kernel_args *a)
     parallel_for(cvy_count(&o->in[0].shape), GRAIN, add_part, &b);
 }
 
-/* ---- dropout
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- dropout ---- */
 
 static void dropout_part(void *ctx, int64_t begin, int64_t end, int thread)
 {
@@ -98,8 +96,7 @@ static void dropout(const op *o, void *state, const kernel_args *a)
     parallel_for(o->in[0].shape.dim[0] * ((b.sample + 3) / 4), GRAIN / 4, dropout_part, &b);
 }
 
-/* ---- the kernels
- * ------------------------------------------------------------------------------------------------- */
+/* ---- the kernels ---- */
 
 static double offer(const op *o, const machine *m, int k, layout *in, layout *out)
 {

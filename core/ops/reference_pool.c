@@ -138,8 +138,7 @@ static void backward(const op *o, void *state, const kernel_args *a)
     parallel_for(b.v.n * b.v.c, 1, backward_part, &b);
 }
 
-/* ---- global average: (N, C, ...) -> (N, C)
- * ------------------------------------------------------------------------ */
+/* ---- global average: (N, C, ...) -> (N, C) ---- */
 
 static void average_part(void *ctx, int64_t begin, int64_t end, int thread)
 {
@@ -176,8 +175,7 @@ static void spread(const op *o, void *state, const kernel_args *a)
     parallel_for(b.v.n * b.v.c, 16, spread_part, &b);
 }
 
-/* ---- the kernels
- * ------------------------------------------------------------------------------------------------- */
+/* ---- the kernels ---- */
 
 static double offer(const op *o, const machine *m, int k, layout *in, layout *out)
 {

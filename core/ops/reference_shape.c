@@ -10,8 +10,7 @@ typedef struct job {
     const kernel_args *a;
 } job;
 
-/* ---- concat and slice: along channels, so one sample's channels of one operand are one run of memory
- * ---------------- */
+/* ---- concat and slice: along channels, so one sample's channels of one operand are one run of memory ---- */
 
 static void concat_part(void *ctx, int64_t begin, int64_t end, int thread)
 {
@@ -52,8 +51,7 @@ static void slice(const op *o, void *state, const kernel_args *a)
     parallel_for(o->out[0].shape.dim[0], 1, slice_part, &b);
 }
 
-/* ---- reshape
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- reshape ---- */
 
 static void reshape_part(void *ctx, int64_t begin, int64_t end, int thread)
 {
@@ -70,8 +68,7 @@ static void reshape(const op *o, void *state, const kernel_args *a)
     if (a->in[0] != a->out[0]) parallel_for(cvy_count(&o->in[0].shape), 4096, reshape_part, &b);
 }
 
-/* ---- shortcut_pad: the parameter-free shortcut of He et al. 2016, option A
- * ----------------------------------------- */
+/* ---- shortcut_pad: the parameter-free shortcut of He et al. 2016, option A ---- */
 
 static void pad_part(void *ctx, int64_t begin, int64_t end, int thread)
 {
@@ -124,8 +121,7 @@ static void pad_bwd(const op *o, void *state, const kernel_args *a)
     parallel_for(o->out[0].shape.dim[0] * o->out[0].shape.dim[1], 1, pad_bwd_part, &b);
 }
 
-/* ---- the kernels
- * ------------------------------------------------------------------------------------------------- */
+/* ---- the kernels ---- */
 
 static double offer(const op *o, const machine *m, int k, layout *in, layout *out)
 {

@@ -49,8 +49,7 @@ bool plugin_kind_parse(const char *name, uint32_t *kind)
     return false;
 }
 
-/* ---- finding files
- * ----------------------------------------------------------------------------------------- */
+/* ---- finding files ---- */
 
 /* Tells what is wrong with a plugin file at the place where somebody asked for it, if there is one. */
 static void retell(const errors *from, const char *path, const place *at, errors *e)
@@ -188,8 +187,7 @@ void registry_add_builtin(registry *r, const cvy_descriptor *d)
     sort_entries(r);
 }
 
-/* ---- loading
- * ----------------------------------------------------------------------------------------------- */
+/* ---- loading ---- */
 
 static bool same_notes(const note_list *a, const note_list *b)
 {
@@ -296,8 +294,7 @@ static const cvy_descriptor *load_entry(registry *r, plugin_entry *entry, const 
     return entry->descriptor;
 }
 
-/* ---- looking up
- * -------------------------------------------------------------------------------------------- */
+/* ---- looking up ---- */
 
 static void next_line(text *t)
 {
@@ -396,8 +393,7 @@ const cvy_descriptor *registry_double(registry *r, const cvy_descriptor *d)
     return NULL;
 }
 
-/* ---- asking
- * ------------------------------------------------------------------------------------------------ */
+/* ---- asking ---- */
 
 const plugin_entry *registry_list(registry *r, size_t *n)
 {

@@ -41,8 +41,7 @@ typedef struct drawing {
     double height;
 } drawing;
 
-/* ---- data
- * -------------------------------------------------------------------------------------------------- */
+/* ---- data ---- */
 
 static void number(text *t, double v)
 {
@@ -85,8 +84,7 @@ static bool has_best(const chart_series *s, int panel)
     return false;
 }
 
-/* ---- lines
- * ------------------------------------------------------------------------------------------------- */
+/* ---- lines ---- */
 
 /* Lines beyond the palette repeat its colours and carry marks: filled circles, then triangles. */
 static int mark_of(size_t series)
@@ -149,8 +147,7 @@ static void plot_panel(drawing *d, int panel)
     text_char(d->out, '\n');
 }
 
-/* ---- axes
- * -------------------------------------------------------------------------------------------------- */
+/* ---- axes ---- */
 
 typedef struct extent {
     double x_least, x_most, y_least, y_most;
@@ -254,8 +251,7 @@ static void y_axis(drawing *d, int panel, const scale *s)
     text_char(d->out, '\n');
 }
 
-/* ---- the page
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the page ---- */
 
 static size_t characters(const char *s)
 {

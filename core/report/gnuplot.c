@@ -35,8 +35,10 @@ void gnuplot_quote(text *script, const char *s, size_t most)
             break;
         }
         if (plain) {
-            if (code == '\'') text_char(script, '\'');
-            text_add_n(script, s + i, len);
+            if (code == '\'')
+                text_add(script, "\xE2\x80\x99");
+            else
+                text_add_n(script, s + i, len);
             shown++;
         }
         i += len;

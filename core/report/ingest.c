@@ -32,8 +32,7 @@ typedef struct folder {
     size_t n, cap;
 } folder;
 
-/* ---- listing
- * ----------------------------------------------------------------------------------------------- */
+/* ---- listing ---- */
 
 /* The number behind `prefix`, at least `least`; 0 when name is not of that form. */
 static int64_t suffix_number(const char *name, const char *prefix, int64_t least)
@@ -145,8 +144,7 @@ bool ingest_pending(store *s, const char *dir)
     return pending;
 }
 
-/* ---- taking in
- * --------------------------------------------------------------------------------------------- */
+/* ---- taking in ---- */
 
 static cvy_status save_cursor(store *s, const folder *f, const source_file *file, errors *e)
 {
@@ -174,8 +172,8 @@ cvy_status ingest_forget(store *s, const char *name, errors *e)
     cvy_status status = CVY_OK;
     for (size_t i = 0; run && i < sizeof of_run / sizeof *of_run && status == CVY_OK; i++)
         status = sql_do(&s->db, e, of_run[i], "i", run);
-    if (sweep && status == CVY_OK)
-        status = sql_do(&s->db, e, "DELETE FROM sweeps WHERE number = ?", "i", sweep);
+    if (sweep && status == CVY_OK) status = sql_do(&s->db, e, "DELETE FROM sweeps WHERE number = ?", "i", sweep);
+    if (sweep && status == CVY_OK) status = sql_do(&s->db, e, "DELETE FROM members WHERE sweep = ?", "i", sweep);
     for (size_t i = 0; i < sizeof of_owner / sizeof *of_owner && status == CVY_OK; i++)
         status = sql_do(&s->db, e, of_owner[i], "t", name);
     return status;

@@ -23,8 +23,7 @@ static void *into_arena(arena *a, void *items, size_t n, size_t size)
     return out;
 }
 
-/* ---- runs
- * -------------------------------------------------------------------------------------------------- */
+/* ---- runs ---- */
 
 #define RUN_COLUMNS                                                                                        \
     "SELECT name, experiment, sweep, label, model, dataset, source, config_hash, exact_key, tags, state, " \
@@ -132,8 +131,7 @@ cvy_status query_sweeps(store *s, arena *a, query_sweep **out, size_t *n, errors
     return sql_done(&q);
 }
 
-/* ---- curves
- * ------------------------------------------------------------------------------------------------ */
+/* ---- curves ---- */
 
 cvy_status query_curves(store *s, const char *run, query_scope scope, arena *a, query_curve **out, size_t *n,
                         errors *e)
@@ -190,8 +188,7 @@ cvy_status query_curve_of(store *s, const char *run, const char *metric, arena *
     return sql_done(&q);
 }
 
-/* ---- the rest of a run
- * ------------------------------------------------------------------------------------- */
+/* ---- the rest of a run ---- */
 
 static cvy_status collect_pairs(sql_query *q, arena *a, query_pairs *out, errors *e)
 {

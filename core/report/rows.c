@@ -15,8 +15,7 @@ enum {
     NONE = -1           /* absent, where a count or an id is at least 0 */
 };
 
-/* ---- events
- * ------------------------------------------------------------------------------------------------ */
+/* ---- events ---- */
 
 cvy_status rows_event(store *s, const rows_source *from, int64_t offset, const char *kind, const char *what,
                       double time, errors *e)
@@ -27,8 +26,7 @@ cvy_status rows_event(store *s, const rows_source *from, int64_t offset, const c
         "ttittd", from->owner, from->file, offset, kind, what, time);
 }
 
-/* ---- metrics
- * ----------------------------------------------------------------------------------------------- */
+/* ---- metrics ---- */
 
 static int64_t metric_id(store *s, const char *name, errors *e)
 {
@@ -147,8 +145,7 @@ static cvy_status add_metrics(store *s, rows_source *from, const json *v, bool m
     return status;
 }
 
-/* ---- attempts
- * ---------------------------------------------------------------------------------------------- */
+/* ---- attempts ---- */
 
 /* Makes the attempt's row where it is not there: its news come from two files, in any order. */
 static cvy_status touch_attempt(store *s, const rows_source *from, int64_t attempt, double started, errors *e)
@@ -210,8 +207,7 @@ static cvy_status add_end(store *s, const rows_source *from, const json *v, erro
     return status;
 }
 
-/* ---- the rest
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the rest ---- */
 
 static cvy_status add_tag(store *s, const rows_source *from, const json *v, errors *e)
 {
@@ -278,7 +274,9 @@ cvy_status rows_record(store *s, rows_source *from, const char *payload, size_t 
         status = add_tag(s, from, v, e);
     } else {
         status = run_record(s, from, v, t, offset, &known, e);
-        if (!known) /* of a newer Convoy, or a sweep's decision: kept as it is */
+        if (!strcmp(t, "decision") && !from->run)
+            status = rows_member(s, store_number(from->owner, 's'), v, e);
+        if (!known && status == CVY_OK) /* of a newer Convoy, or a sweep's decision: kept as it is */
             status = rows_event(s, from, offset, t, payload, json_get_double(v, "time", from->time), e);
     }
     arena_free(&a);

@@ -21,6 +21,9 @@ cvy_status rows_record(store *s, rows_source *from, const char *payload, size_t 
 cvy_status rows_event(store *s, const rows_source *from, int64_t offset, const char *kind, const char *what,
                       double time, errors *e);
 
+/* The run, named as "r7", that stands for a trial of a sweep. */
+cvy_status rows_member(store *s, int64_t sweep, const json *member, errors *e);
+
 /* run.json and sweep.json; the rows they describe must not exist yet. */
 cvy_status rows_run(store *s, const char *name, const json *description, errors *e);
 cvy_status rows_sweep(store *s, const char *name, const json *description, const char *whole, errors *e);

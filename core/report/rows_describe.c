@@ -127,6 +127,14 @@ cvy_status rows_run(store *s, const char *name, const json *d, errors *e)
     return status;
 }
 
+cvy_status rows_member(store *s, int64_t sweep, const json *member, errors *e)
+{
+    int64_t run = store_number(json_get_text(member, "run", ""), 'r'), trial = json_get_int(member, "trial", -1);
+    if (!run || trial < 0) return CVY_OK;
+    return sql_do(&s->db, e, "INSERT OR REPLACE INTO members (sweep, trial, repeat, run) VALUES (?,?,?,?)",
+                  "iiii", sweep, trial, json_get_int(member, "repeat", 0), run);
+}
+
 cvy_status rows_sweep(store *s, const char *name, const json *d, const char *whole, errors *e)
 {
     const json *metric = json_get(d, "metric");
@@ -141,5 +149,8 @@ cvy_status rows_sweep(store *s, const char *name, const json *d, const char *who
     if (status == CVY_OK)
         status =
             set_int(s, "UPDATE sweeps SET trials = ? WHERE number = ?", number, json_get(d, "trials"), 0, e);
+    const json *members = json_get(d, "members");
+    for (size_t i = 0; members && members->kind == JSON_ARRAY && i < members->n && status == CVY_OK; i++)
+        status = rows_member(s, number, members->items[i], e);
     return status;
 }

@@ -56,6 +56,14 @@ CREATE TABLE runs (
 CREATE INDEX runs_by_experiment ON runs (experiment);
 CREATE INDEX runs_by_sweep ON runs (sweep) WHERE sweep IS NOT NULL;
 
+CREATE TABLE members (                  -- which run stands for a sweep's trial, where it is not the one made for it: the
+    sweep  INTEGER NOT NULL,            -- same configuration had been trained before; sweep.json and its decisions
+    trial  INTEGER NOT NULL,
+    repeat INTEGER NOT NULL,
+    run    INTEGER NOT NULL,
+    PRIMARY KEY (sweep, trial, repeat)
+) WITHOUT ROWID;
+
 CREATE TABLE params (                   -- the resolved experiment, one row per dotted path
     run   INTEGER NOT NULL,
     path  TEXT NOT NULL,                -- "train.optimizer.lr"
@@ -268,18 +276,30 @@ SELECT r.name AS run, a.kind AS kind, a.path AS path, a.step AS step FROM artifa
 CREATE VIEW event_log AS
 SELECT owner, time, kind, text, file, offset FROM events;
 
+-- The runs of each sweep. A run may belong to several: a configuration that was trained before is not trained again.
+CREATE VIEW sweep_runs AS
+SELECT 's' || m.sweep AS sweep, m.trial AS trial, m.repeat AS repeat, 'r' || m.run AS run FROM members m
+UNION ALL
+SELECT 's' || r.sweep, r.trial, coalesce(r.repeat, 0), r.name FROM runs r
+ WHERE r.sweep IS NOT NULL
+   AND NOT EXISTS (SELECT 1 FROM members m
+                    WHERE m.sweep = r.sweep AND m.trial = r.trial AND m.repeat = coalesce(r.repeat, 0));
+
 CREATE VIEW sweep_summary AS
 SELECT s.name AS name, s.experiment AS experiment, s.method AS method, s.metric AS metric, s.goal AS goal,
        s.trials AS trials,
-       (SELECT count(*) FROM runs r WHERE r.sweep = s.number) AS runs,
-       (SELECT count(*) FROM run_summary r WHERE r.sweep = s.name AND r.state = 'finished') AS finished,
-       (SELECT count(*) FROM run_summary r WHERE r.sweep = s.name AND r.state IN ('failed', 'killed')) AS failed,
-       (SELECT k.name FROM (SELECT r.name AS name, r.created AS created,
+       (SELECT count(*) FROM sweep_runs k WHERE k.sweep = s.name) AS runs,
+       (SELECT count(*) FROM sweep_runs k JOIN run_summary r ON r.name = k.run
+         WHERE k.sweep = s.name AND r.state = 'finished') AS finished,
+       (SELECT count(*) FROM sweep_runs k JOIN run_summary r ON r.name = k.run
+         WHERE k.sweep = s.name AND r.state IN ('failed', 'killed')) AS failed,
+       (SELECT o.name FROM (SELECT r.name AS name, r.created AS created,
                                    CASE s.goal WHEN 'minimize' THEN r.best ELSE -r.best END AS loss
-                              FROM run_summary r WHERE r.sweep = s.name AND r.best IS NOT NULL) k
-         ORDER BY k.loss, k.created LIMIT 1) AS best_run,
+                              FROM sweep_runs k JOIN run_summary r ON r.name = k.run
+                             WHERE k.sweep = s.name AND r.best IS NOT NULL) o
+         ORDER BY o.loss, o.created LIMIT 1) AS best_run,
        (SELECT CASE s.goal WHEN 'minimize' THEN min(r.best) ELSE max(r.best) END
-          FROM run_summary r WHERE r.sweep = s.name) AS best,
+          FROM sweep_runs k JOIN run_summary r ON r.name = k.run WHERE k.sweep = s.name) AS best,
        s.created AS created, s.source AS source,
        (SELECT group_concat(t.tag, ' ') FROM tags t WHERE t.owner = s.name) AS tags
 FROM sweeps s;

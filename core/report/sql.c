@@ -14,8 +14,7 @@ typedef struct sql_kept {
     sqlite3_stmt *stmt;
 } sql_kept;
 
-/* ---- connections
- * ------------------------------------------------------------------------------------------- */
+/* ---- connections ---- */
 
 cvy_status sql_fail(sql *s, errors *e)
 {
@@ -75,8 +74,7 @@ cvy_status sql_run(sql *s, const char *statements, errors *e)
     return sqlite3_exec(s->db, statements, NULL, NULL, NULL) == SQLITE_OK ? CVY_OK : sql_fail(s, e);
 }
 
-/* ---- statements
- * -------------------------------------------------------------------------------------------- */
+/* ---- statements ---- */
 
 static sqlite3_stmt *prepared(sql *s, const char *statement, errors *e)
 {
@@ -170,8 +168,7 @@ int64_t sql_changes(sql *s)
     return sqlite3_changes(s->db);
 }
 
-/* ---- columns
- * ----------------------------------------------------------------------------------------------- */
+/* ---- columns ---- */
 
 bool sql_is_null(const sql_query *q, int column)
 {

@@ -23,8 +23,7 @@ enum {
     BATCH_RECORDS = 20000 /* then others get a turn */
 };
 
-/* ---- opening
- * ----------------------------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 /* Remembers which file is open. */
 static void note_identity(store *s)
@@ -141,12 +140,20 @@ const char *store_path(const store *s)
     return s->path;
 }
 
-/* ---- batches
- * ----------------------------------------------------------------------------------------------- */
+/* ---- batches ---- */
 
 static char *lock_path(const store *s)
 {
     return path_join(s->results, "convoy.db.lock");
+}
+
+/* errors_move, for callers who may not want to know. */
+static void hand_over(errors *to, errors *from)
+{
+    if (to)
+        errors_move(to, from);
+    else
+        errors_free(from);
 }
 
 /* *busy: somebody else writes, and it takes long. */
@@ -159,7 +166,7 @@ static cvy_status batch_begin(store *s, bool *busy, errors *e)
     s->lock = file_lock(name, LOCK_MS, &failed);
     mem_free(name);
     cvy_status status = errors_status(&failed);
-    errors_move(e, &failed);
+    hand_over(e, &failed);
     if (s->lock < 0) {
         *busy = status == CVY_OK;
         return status;
@@ -192,8 +199,7 @@ static cvy_status batch_end(store *s, cvy_status status, errors *e)
     return status;
 }
 
-/* ---- taking in
- * --------------------------------------------------------------------------------------------- */
+/* ---- taking in ---- */
 
 int64_t store_number(const char *name, char kind)
 {
@@ -298,8 +304,7 @@ cvy_status store_ingest_all(store *s, errors *e)
     return take_in_all(s, &folders, &taken, e);
 }
 
-/* ---- reading
- * ----------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static void as_warnings(errors *e, errors *from)
 {
@@ -335,8 +340,7 @@ store *store_open_current(const char *results, errors *e)
     return NULL;
 }
 
-/* ---- rebuilding, removing
- * ---------------------------------------------------------------------------------- */
+/* ---- rebuilding, removing ---- */
 
 static void remove_file(const char *path, const char *suffix)
 {
@@ -400,7 +404,7 @@ cvy_status store_rebuild(const char *results, int64_t *runs, int64_t *rows, erro
     errors failed = {0};
     int held = file_lock(lock, REBUILD_LOCK_MS, &failed);
     cvy_status status = errors_status(&failed);
-    errors_move(e, &failed);
+    hand_over(e, &failed);
     if (held >= 0)
         status = rebuild(fresh, path, runs, rows, e);
     else if (status == CVY_OK)

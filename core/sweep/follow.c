@@ -64,7 +64,7 @@ void follow_close(follow *f)
     mem_free(f);
 }
 
-/* ---- metrics -------------------------------------------------------------------------------------------------------- */
+/* ---- metrics ---- */
 
 static follow_metric *metric_of(follow_set *s, const char *name)
 {
@@ -115,7 +115,7 @@ const follow_point *follow_best(const follow *f, const char *name, bool maximize
     return best ? best : follow_last(&f->whole, name);
 }
 
-/* ---- records --------------------------------------------------------------------------------------------------------- */
+/* ---- records ---- */
 
 static void take_metrics(follow *f, const json *v, bool measured)
 {
@@ -198,7 +198,7 @@ static bool drain(follow *f, journal_reader *r, void (*take)(follow *, const jso
     return any;
 }
 
-/* ---- files ------------------------------------------------------------------------------------------------------------ */
+/* ---- files ---- */
 
 static bool read_journals(follow *f)
 {
@@ -254,7 +254,7 @@ bool follow_read(follow *f)
     return read_journals(f) || events;
 }
 
-/* ---- state ------------------------------------------------------------------------------------------------------------- */
+/* ---- state ---- */
 
 static follow_state said(const follow *f)
 {

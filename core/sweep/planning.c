@@ -18,7 +18,6 @@
 enum {
     LINE_MAX_BYTES = 64 << 20,
     NOISE_MAX = 1 << 20, /* bytes of lines that are no answers, before the child is given up */
-    TALK_MAX = 400,      /* bytes of what the child printed, shown in a message */
     FRUITLESS_MAX = 3    /* children in a row that answer nothing: the rest would not either */
 };
 
@@ -34,7 +33,7 @@ typedef struct session {
     double heard;     /* when its last line came */
 } session;
 
-/* ---- asking ------------------------------------------------------------------------------------------------------- */
+/* ---- asking ---- */
 
 static int memory_file(const char *name, errors *e)
 {
@@ -132,7 +131,7 @@ static void end(session *s)
     text_free(&s->pending);
 }
 
-/* ---- listening ------------------------------------------------------------------------------------------------------ */
+/* ---- listening ---- */
 
 static void take_line(session *s, const char *line, size_t n)
 {
@@ -181,27 +180,7 @@ static ending hear(session *s)
     return ENDED;
 }
 
-/* ---- what went wrong ------------------------------------------------------------------------------------------------- */
-
-/* The last lines that the child printed, for a hint; NULL when it was silent. */
-static char *last_words(const session *s)
-{
-    off_t size = lseek(s->talk, 0, SEEK_END);
-    char bytes[TALK_MAX + 1];
-    off_t from = size > TALK_MAX ? size - TALK_MAX : 0;
-    ssize_t got = size > 0 ? pread(s->talk, bytes, TALK_MAX, from) : 0;
-    if (got <= 0) return NULL;
-    while (got > 0 && strchr("\n\r\t ", bytes[got - 1])) got--;
-    bytes[got] = 0;
-    const char *shown = bytes;
-    if (from > 0 && strchr(bytes, '\n')) shown = strchr(bytes, '\n') + 1; /* not from the middle of a line */
-    text flat = {0};
-    for (const char *c = shown; *c; c++) text_char(&flat, *c == '\n' ? ' ' : *c);
-    text hint = {0};
-    if (flat.n) text_add(&hint, "it said: "), text_safe(&hint, text_str(&flat), TALK_MAX);
-    text_free(&flat);
-    return hint.n ? text_take(&hint) : NULL;
-}
+/* ---- what went wrong ---- */
 
 static plan verdict(session *s, ending how)
 {
@@ -209,7 +188,7 @@ static plan verdict(session *s, ending how)
     if (how == HUNG)
         return plan_failed(CVY_ERR_PLUGIN, "an endless loop in a plugin? CONVOY_PLAN_SECONDS waits longer",
                            "planning took more than %g s and was stopped", patience);
-    char *hint = last_words(s);
+    char *words = process_last_words(s->talk, 0), *hint = words ? mem_printf("it said: %s", words) : NULL;
     text why = {0};
     process_describe(&s->child, &why);
     plan p = how == BABBLED      ? plan_failed(CVY_ERR_PLUGIN, hint, "planning printed what is no plan and was stopped")
@@ -218,6 +197,7 @@ static plan verdict(session *s, ending how)
                  ? plan_failed(CVY_ERR_RESOURCE, hint, "planning ran out of memory or storage: %s", text_str(&why))
                  : plan_failed(CVY_ERR_PLUGIN, hint, "planning ended early: %s", text_str(&why));
     text_free(&why);
+    mem_free(words);
     mem_free(hint);
     return p;
 }

@@ -43,7 +43,7 @@ int process_lifeline(int *write_end, errors *e)
     return ends[0];
 }
 
-/* ---- the environment ----------------------------------------------------------------------------------------- */
+/* ---- the environment ---- */
 
 typedef struct variable {
     const char *name, *value; /* NULL: taken away */
@@ -107,7 +107,7 @@ static char **environment(const variable *v, size_t n, arena *a)
     return list;
 }
 
-/* ---- starting ------------------------------------------------------------------------------------------------- */
+/* ---- starting ---- */
 
 static int add_descriptors(posix_spawn_file_actions_t *actions, const process_options *o)
 {
@@ -173,7 +173,7 @@ cvy_status process_start(const process_options *o, process *p, errors *e)
     return CVY_OK;
 }
 
-/* ---- watching and ending --------------------------------------------------------------------------------------- */
+/* ---- watching and ending ---- */
 
 bool process_ended(process *p)
 {
@@ -227,7 +227,7 @@ void process_free(process *p)
     *p = (process){.watch = -1};
 }
 
-/* ---- words ------------------------------------------------------------------------------------------------------ */
+/* ---- words ---- */
 
 /* Not strsignal(): its words depend on the system and the language. */
 static const struct {
@@ -259,4 +259,25 @@ void process_describe(const process *p, text *out)
     text_printf(out, "signal %d", p->signal);
     for (size_t i = 0; i < sizeof signal_words / sizeof *signal_words; i++)
         if (signal_words[i].number == p->signal) text_printf(out, " (%s)", signal_words[i].words);
+}
+
+char *process_last_words(int fd, int64_t from)
+{
+    enum { MOST = 400 };
+    char bytes[MOST + 1];
+    off_t size = lseek(fd, 0, SEEK_END);
+    if (size <= from) return NULL;
+    off_t begin = size - from > MOST ? size - MOST : (off_t)from;
+    ssize_t got = pread(fd, bytes, MOST, begin);
+    while (got > 0 && strchr("\n\r\t ", bytes[got - 1])) got--;
+    if (got <= 0) return NULL;
+    bytes[got] = 0;
+    const char *newline = strchr(bytes, '\n');
+    text flat = {0}, safe = {0};
+    text_add(&flat, begin > from && newline ? newline + 1 : bytes); /* not from the middle of a line */
+    for (size_t i = 0; i < flat.n; i++)
+        if (flat.s[i] == '\n' || flat.s[i] == '\t') flat.s[i] = ' ';
+    text_safe(&safe, text_str(&flat), MOST);
+    text_free(&flat);
+    return text_take(&safe);
 }

@@ -40,6 +40,8 @@ void process_free(process *p); /* of one that has ended */
 
 /* "exit code 5", "signal 11 (segmentation fault)" */
 void process_describe(const process *p, text *out);
+/* The last lines of what a child printed into a file, from `from` on, as one line; NULL when it was silent. */
+char *process_last_words(int fd, int64_t from);
 /* Seconds of a clock that nobody sets. */
 double process_now(void);
 /* Cores that this process may use. */

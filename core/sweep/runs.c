@@ -87,7 +87,7 @@ cvy_status runs_take(const char *results, char kind, int64_t least, char **name,
     }
 }
 
-/* ---- descriptions ------------------------------------------------------------------------------------------------ */
+/* ---- descriptions ---- */
 
 static const json *read_description(const char *dir, char kind, arena *a, errors *e)
 {
@@ -142,7 +142,7 @@ const json *runs_read_sweep(const char *results, const char *name, arena *a, err
     return v;
 }
 
-/* ---- finding ------------------------------------------------------------------------------------------------------- */
+/* ---- finding ---- */
 
 static cvy_status nothing_called(const char *results, const char *word, const char *const *names, size_t n, errors *e)
 {

@@ -17,7 +17,7 @@ typedef struct reader {
     errors *e;
 } reader;
 
-/* ---- messages --------------------------------------------------------------------------------------------------- */
+/* ---- messages ---- */
 
 static cvy_status wrong(const reader *r, const place *at, const char *hint, const char *what)
 {
@@ -40,7 +40,7 @@ static cvy_status expected(const reader *r, const node *n, const char *what, con
     return status;
 }
 
-/* ---- metric ------------------------------------------------------------------------------------------------------ */
+/* ---- metric ---- */
 
 static const char *const metric_names[] = {
     "val_accuracy",   "val_loss",           "val_top5_accuracy",  "train_accuracy", "train_loss",
@@ -99,7 +99,7 @@ static cvy_status read_metric(reader *r, const node *n)
     return status != CVY_OK ? status : goal;
 }
 
-/* ---- parameters -------------------------------------------------------------------------------------------------- */
+/* ---- parameters ---- */
 
 static cvy_status check_path(const reader *r, const char *path, const place *at)
 {
@@ -226,7 +226,7 @@ static cvy_status read_parameters(reader *r, const char *prefix, const node *n, 
     return status;
 }
 
-/* ---- paths that do not exist -------------------------------------------------------------------------------------- */
+/* ---- paths that do not exist ---- */
 
 static bool inside(const char *path, const char *outer)
 {
@@ -281,7 +281,7 @@ static cvy_status check_overrides(const reader *r, const char *const *overrides,
     return status;
 }
 
-/* ---- the whole ----------------------------------------------------------------------------------------------------- */
+/* ---- the whole ---- */
 
 static cvy_status read_method(reader *r, const node *n)
 {

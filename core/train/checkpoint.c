@@ -11,7 +11,7 @@
 
 #define CHECKPOINT_FORMAT "convoy-checkpoint-1"
 
-/* ---- the tensors of a checkpoint, in order ----------------------------------------------------------------------- */
+/* ---- the tensors of a checkpoint, in order ---- */
 
 typedef struct checkpoint_list {
     arena memory;
@@ -65,7 +65,7 @@ static char *checkpoint_path(const char *dir, const char *name)
     return mem_printf("%s/checkpoints/%s", dir, name);
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------ */
+/* ---- writing ---- */
 
 enum { META_FORMAT, META_CONFIG, META_STEP, META_EPOCH, META_BATCH, META_SUMS, META_BEST, META_FINISHED, META_COUNT };
 static const char *const checkpoint_keys[META_COUNT] = {"format", "config_hash", "step", "epoch",
@@ -112,7 +112,7 @@ cvy_status checkpoint_write_best(const char *dir, const net *n, const best_copy 
     return status;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------ */
+/* ---- reading ---- */
 
 static bool checkpoint_number(const safetensors *f, int key, int64_t *v)
 {

@@ -10,7 +10,7 @@
 #include "convoy/augment.h"
 #include "convoy/dataset.h"
 
-/* ---- splitting -------------------------------------------------------------------------------------------------- */
+/* ---- splitting ---- */
 
 static cvy_status data_label(const data *d, const host *h, cvy_split split, int64_t i, int32_t *label)
 {
@@ -113,7 +113,7 @@ static cvy_status data_split(data *d, const host *h)
     return status;
 }
 
-/* ---- opening ------------------------------------------------------------------------------------------------------ */
+/* ---- opening ---- */
 
 static cvy_status data_chain(data *d, const place *at, errors *e)
 {
@@ -179,7 +179,7 @@ void data_close(data *d)
     mem_free(d);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------ */
+/* ---- reading ---- */
 
 static int64_t data_largest(const data *d)
 {
@@ -258,7 +258,7 @@ cvy_status data_read(const data *d, data_part part, int64_t i, int32_t epoch, fl
     return status;
 }
 
-/* ---- statistics --------------------------------------------------------------------------------------------------- */
+/* ---- statistics ---- */
 
 typedef struct moments {
     double mean, squares; /* sum of squared deviations */

@@ -10,10 +10,10 @@ void metrics_add(metrics *m, const float *logits, const int32_t *labels, int64_t
     for (int64_t i = 0; i < n; i++) {
         const float *y = logits + i * k;
         int32_t label = labels[i];
+        if (label < 0 || label >= k || isnan(y[label])) continue;
         float own = y[label];
         int64_t above = 0;
         for (int64_t c = 0; c < k; c++) above += y[c] > own || (y[c] == own && c < label) || isnan(y[c]);
-        if (isnan(own)) continue;
         m->top1 += above < 1;
         m->top5 += above < 5;
     }

@@ -1,4 +1,4 @@
-/* Sums behind loss and accuracy over many batches. */
+/* Sums behind loss and accuracy over many batches. Knows neither batches' origin nor what becomes of the sums. */
 #ifndef TRAIN_METRICS_H
 #define TRAIN_METRICS_H
 
@@ -10,8 +10,10 @@ typedef struct metrics {
     int64_t samples, top1, top5;
 } metrics;
 
-/* Adds a batch: logits (n, k), labels (n), and its mean loss. A sample counts for top-k when fewer than k logits are
- * greater than its own class's, equal ones of lower index counting as greater; a NaN logit never counts. */
+/* Adds a batch: logits (n, k), labels (n), and its mean loss. A sample is right for top-j when fewer than j logits are
+ * greater than its own class's; equal ones of lower index and NaN count as greater, so a network that gives NaN, or the
+ * same for every class, is not right by it. A label that is no class is never right (a plugin's loss may want other
+ * outputs than one logit per class). */
 void metrics_add(metrics *m, const float *logits, const int32_t *labels, int64_t n, int64_t k, double mean_loss);
 
 /* Exact text for checkpoints, and back. */

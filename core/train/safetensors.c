@@ -29,7 +29,7 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* ---- writing ----------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static cvy_status refuse(const char *path, errors *e, const char *what, const char *name)
 {
@@ -212,7 +212,7 @@ cvy_status safetensors_write(const char *path, const safetensor *items, size_t n
     return status;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 typedef struct reader {
     const char *path;

@@ -49,12 +49,13 @@ static double schedule_step(const schedule_config *c, double epoch, double epoch
     return pow(c->gamma, floor(epoch / (double)c->every_epochs + 1e-9));
 }
 
-/* Loshchilov & Hutter 2017, equation 5, without restarts: from the end of the warm-up to the end of the run. */
+/* Loshchilov & Hutter 2017, equation 5, without restarts: from the end of the warm-up to the end of the run. A warm-up
+ * as long as the run leaves nothing to fall over. */
 static double schedule_cosine(const schedule_config *c, double epoch, double epochs)
 {
-    double span = epochs - c->warmup_epochs;
-    double t = span > 0 ? (epoch - c->warmup_epochs) / span : 1;
-    return c->min_factor + (1 - c->min_factor) * 0.5 * (1 + cos(M_PI * fmin(fmax(t, 0), 1)));
+    double span = epochs - c->warmup_epochs, past = epoch - c->warmup_epochs;
+    double t = past > 0 && span > 0 ? past / span : 0;
+    return c->min_factor + (1 - c->min_factor) * 0.5 * (1 + cos(M_PI * fmin(t, 1)));
 }
 
 static const schedule_type constant_type = {schedule_constant}, step_type = {schedule_step},
@@ -76,6 +77,11 @@ static const cvy_descriptor schedules[] = {
 void schedule_register(registry *r)
 {
     for (size_t i = 0; i < sizeof schedules / sizeof *schedules; i++) registry_add_builtin(r, &schedules[i]);
+}
+
+double schedule_warmup(const cvy_child *schedule)
+{
+    return ((const schedule_config *)schedule->config)->warmup_epochs;
 }
 
 double schedule_factor(const cvy_child *schedule, int64_t step, int64_t steps_per_epoch, int64_t epochs)

@@ -10,8 +10,8 @@
 #include "plugin/host.h"
 #include "train/schedule.h"
 
-const plugin_request *setup_plugins(const experiment *x, const char *const *extra, size_t n_extra, arena *a, size_t *n,
-                                    errors *e)
+const plugin_request *setup_plugins(const experiment *x, const char *const *extra, size_t n_extra, arena *a,
+                                    size_t *n, errors *e)
 {
     const node *list = node_get(x->root, "plugins");
     size_t own = list && list->kind == NODE_LIST ? list->n : 0;
@@ -28,7 +28,8 @@ const plugin_request *setup_plugins(const experiment *x, const char *const *extr
     return r;
 }
 
-static const cvy_descriptor *setup_find(void *ctx, uint32_t kind, const char *name, const place *at, errors *e)
+static const cvy_descriptor *setup_find(void *ctx, uint32_t kind, const char *name, const place *at,
+                                        errors *e)
 {
     return registry_find(ctx, kind, name, at, e);
 }
@@ -72,14 +73,16 @@ static bool setup_model_input(const setup *s, cvy_shape *sample, errors *e)
     const node *list = s->x->model_input;
     if (!list) return false;
     if (list->kind != NODE_LIST || list->n < 1 || list->n >= CVY_MAX_RANK) {
-        errors_add(e, CVY_ERR_CONFIG, &list->at, "write input: [3, 32, 32]", "input: expected [channels, height, width]");
+        errors_add(e, CVY_ERR_CONFIG, &list->at, "write input: [3, 32, 32]",
+                   "input: expected [channels, height, width]");
         return false;
     }
     *sample = (cvy_shape){.rank = (int32_t)list->n};
     for (size_t i = 0; i < list->n; i++) {
         if (!node_int(list->items[i], &sample->dim[i], e)) return false;
         if (sample->dim[i] >= 1 && sample->dim[i] <= 1 << 20) continue;
-        errors_add(e, CVY_ERR_CONFIG, &list->items[i]->at, NULL, "input: %lld is out of range", (long long)sample->dim[i]);
+        errors_add(e, CVY_ERR_CONFIG, &list->items[i]->at, NULL, "input: %lld is out of range",
+                   (long long)sample->dim[i]);
         return false;
     }
     return true;
@@ -139,7 +142,8 @@ setup *setup_new(const experiment *x, registry *r, const char *base_dir, setup_s
         errors_pop(e);
         s->loss = setup_child(s, "loss", CVY_LOSS, &env, &s->loss_config, e);
     }
-    if (sample.rank) s->net = net_build(experiment_layers(x), &sample, s->data ? s->data->info.classes : 10, r, e);
+    if (sample.rank)
+        s->net = net_build(experiment_layers(x), &sample, s->data ? s->data->info.classes : 10, r, e);
     if (scope == SETUP_ALL && s->net && s->loss && s->data) setup_check_loss(s, e);
     if (scope == SETUP_ALL && s->train.optimizer.plugin) setup_check_optimizer(s, e);
     if (errors_count(e) > before) {
@@ -164,7 +168,7 @@ void setup_free(setup *s)
     mem_free(s);
 }
 
-/* ---- canonical form ----------------------------------------------------------------------------------------------- */
+/* ---- canonical form ---- */
 
 static void setup_write_plugin(const cvy_descriptor *d, const void *config, json_writer *w)
 {

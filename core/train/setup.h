@@ -1,5 +1,6 @@
-/* An experiment made concrete: every plugin found, every parameter filled, the dataset opened, the network built and its
- * pieces checked against each other. After this, nothing about the experiment can be wrong; nothing is trained yet. */
+/* An experiment made concrete: every plugin found, every parameter filled, the dataset opened, the network
+ * built and its pieces checked against each other. After this, nothing about the experiment can be wrong;
+ * nothing is trained yet. */
 #ifndef TRAIN_SETUP_H
 #define TRAIN_SETUP_H
 
@@ -10,33 +11,36 @@
 
 typedef struct setup {
     arena memory;
-    const experiment *x;         /* the caller's */
-    registry *registry;          /* the caller's; schedules are registered in it */
+    const experiment *x; /* the caller's */
+    registry *registry;  /* the caller's; schedules are registered in it */
     train_settings train;
     data_settings data_settings;
     const cvy_descriptor *loss;
     const void *loss_config;
     const cvy_descriptor *dataset;
     const void *dataset_config;
-    data *data;                  /* NULL under SETUP_MODEL when the model file says its input */
+    data *data; /* NULL under SETUP_MODEL when the model file says its input */
     net *net;
-    int64_t batch;               /* samples of a full batch */
-    int64_t steps_per_epoch;     /* the last batch may be partial */
+    int64_t batch;           /* samples of a full batch */
+    int64_t steps_per_epoch; /* the last batch may be partial */
 } setup;
 
 typedef enum setup_scope {
-    SETUP_ALL,   /* everything */
-    SETUP_MODEL  /* the network alone: with `input:` of the model file, no dataset is opened; 10 classes then */
+    SETUP_ALL,  /* everything */
+    SETUP_MODEL /* the network alone: with `input:` of the model file, no dataset is opened; 10 classes then
+                 */
 } setup_scope;
 
-/* The plugins that an experiment names, as registry_open() wants them; in the arena. `extra`: --plugin files. */
-const plugin_request *setup_plugins(const experiment *x, const char *const *extra, size_t n_extra, arena *a, size_t *n,
-                                    errors *e);
+/* The plugins that an experiment names, as registry_open() wants them; in the arena. `extra`: --plugin files.
+ */
+const plugin_request *setup_plugins(const experiment *x, const char *const *extra, size_t n_extra, arena *a,
+                                    size_t *n, errors *e);
 /* NULL after reporting everything found wrong. `base_dir`: what relative paths of data are relative to. */
 setup *setup_new(const experiment *x, registry *r, const char *base_dir, setup_scope scope, errors *e);
 void setup_free(setup *s);
 
-/* The configuration with all defaults as canonical JSON: equal text, equal computation (given plugins, data, seed). */
+/* The configuration with all defaults as canonical JSON: equal text, equal computation (given plugins, data,
+ * seed). */
 void setup_canonical(const setup *s, text *out);
 
 #endif

@@ -45,7 +45,7 @@ static double trainer_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* ---- making ready ------------------------------------------------------------------------------------------------- */
+/* ---- making ready ---- */
 
 static plan *trainer_plan(trainer *t, int64_t samples, bool train)
 {
@@ -118,7 +118,7 @@ static void trainer_record_kernels(trainer *t)
     text_free(&w.out);
 }
 
-/* ---- checkpoints -------------------------------------------------------------------------------------------------- */
+/* ---- checkpoints ---- */
 
 /* Records first, durable, then the checkpoint that makes them count. */
 static cvy_status trainer_checkpoint(trainer *t)
@@ -136,7 +136,7 @@ static void trainer_keep_best(trainer *t)
     memcpy(t->best.buffers, t->state->buffers, (size_t)t->s->net->buffer_floats * sizeof(float));
 }
 
-/* ---- steps and epochs --------------------------------------------------------------------------------------------- */
+/* ---- steps and epochs ---- */
 
 static cvy_status trainer_loss(trainer *t, plan *p, const int32_t *labels, double *loss, bool gradient)
 {

@@ -45,8 +45,7 @@ typedef struct cifar {
     char text[CLASSES][NAME_MAX_BYTES + 1];
 } cifar;
 
-/* ---- paths
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- paths ---- */
 
 /* "dir/name", or name alone when it is absolute; malloc'ed; NULL without memory. */
 static char *join(const char *dir, const char *name)
@@ -69,18 +68,16 @@ static int holds_files(const char *dir)
     return found;
 }
 
-/* ---- files
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- files ---- */
 
 /* `other`: a second folder where none of the files was, or NULL. */
 static int fail_missing(const cvy_dataset_open *o, const char *path, const char *dir, const char *other)
 {
-    return cvy_fail_at(
-        o, path, -1,
-        "not found; looked in %s%s%s. Run `convoy data fetch cifar10`, or put the six files of the "
-        "official CIFAR-10 binary version there (data_batch_1.bin to data_batch_5.bin and "
-        "test_batch.bin, from cifar-10-binary.tar.gz), or set dataset.path to their folder",
-        dir, other ? " and " : "", other ? other : "");
+    return cvy_fail_at(o, path, -1,
+                       "not found; looked in %s%s%s. Put the six files of the "
+                       "official CIFAR-10 binary version there (data_batch_1.bin to data_batch_5.bin and "
+                       "test_batch.bin, from cifar-10-binary.tar.gz), or set dataset.path to their folder",
+                       dir, other ? " and " : "", other ? other : "");
 }
 
 static int map_file(const cvy_dataset_open *o, const char *path, const unsigned char **data)
@@ -146,8 +143,7 @@ static int read_names(const char *path, cifar *c)
     return s[strspn(s, "\r\n")] == 0;
 }
 
-/* ---- SHA-256 (FIPS 180-4) of the six hexadecimal digests
- * ------------------------------------------------------ */
+/* ---- SHA-256 (FIPS 180-4) of the six hexadecimal digests ---- */
 
 static uint32_t rotate(uint32_t x, int n)
 {
@@ -198,8 +194,7 @@ static void sha256_hex(const unsigned char *data, size_t n, char hex[65])
     for (int i = 0; i < 8; i++) snprintf(hex + 8 * i, 9, "%08x", (unsigned)h[i]);
 }
 
-/* ---- the dataset
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the dataset ---- */
 
 static void cifar_close(void *state)
 {

@@ -51,8 +51,7 @@ typedef enum kind {
 static const char *const class_names[CLASSES] = {"circle", "ring",     "square",    "triangle", "star",
                                                  "cross",  "crescent", "hourglass", "stripes",  "checker"};
 
-/* ---- random numbers
- * ------------------------------------------------------------------------------------------- */
+/* ---- random numbers ---- */
 
 /* SplitMix64 (Steele, Lea and Flood 2014): the run's generator only gives the key, since a sample wants
  * thousands of numbers within microseconds. */
@@ -91,8 +90,7 @@ static draw draw_open(const cvy_dataset_read *r, const shapes_config *c)
     return d;
 }
 
-/* ---- figures
- * -------------------------------------------------------------------------------------------------- */
+/* ---- figures ---- */
 
 typedef struct figure {
     kind kind;
@@ -259,8 +257,7 @@ static void figure_cover(const figure *f, int y, int begin, int end, float *out)
     }
 }
 
-/* ---- a picture
- * ------------------------------------------------------------------------------------------------ */
+/* ---- a picture ---- */
 
 typedef struct picture {
     int size, channels, n;

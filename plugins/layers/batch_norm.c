@@ -38,7 +38,7 @@ static int bn_infer(cvy_infer *in, const void *config)
     return in->buffer(in, "running_var", &channels, 1);
 }
 
-/* ---- plain ------------------------------------------------------------------------------------------ */
+/* ---- plain ---- */
 
 typedef struct bn_job {
     const cvy_plain *call;
@@ -152,7 +152,7 @@ static int bn_backward(const cvy_plain *call, const void *config)
     return 0;
 }
 
-/* ---- lower ------------------------------------------------------------------------------------------ */
+/* ---- lower ---- */
 
 static cvy_value bn_lower(cvy_lower *l, const void *config)
 {

@@ -33,13 +33,13 @@ static const cvy_param conv_params[] = {
     CVY_ALSO("dilation_rate dilations atrous_rate"),
     CVY_INT(conv_config, groups, 1, 1, 1048576, "channels are split into this many independent convolutions"),
     CVY_ALSO("group num_groups"),
-    CVY_BOOL(conv_config, bias, true, "adds a learned number per output channel; starts at 0"),
+    CVY_BOOL(conv_config, bias, true, "adds a learned number per output channel"),
     CVY_ALSO("use_bias bias_term"),
     CVY_ENUM(conv_config, mode, cross_correlation, modes,
              "what frameworks call convolution, or the textbook one: the kernel turned by 180 degrees"),
 };
 
-/* ---- shapes ----------------------------------------------------------------------------------------- */
+/* ---- shapes ---- */
 
 static const char *shape_text(const cvy_shape *s, char text[128])
 {
@@ -123,7 +123,7 @@ static int conv_infer(cvy_infer *in, const void *config)
     return in->weight(in, "bias", &bias, uniform);
 }
 
-/* ---- plain ------------------------------------------------------------------------------------------ */
+/* ---- plain ---- */
 
 /* One kernel tap along one axis: output positions begin .. end-1 read input position o * stride + offset, the
  * others read padding. */
@@ -276,7 +276,7 @@ static int conv_backward(const cvy_plain *call, const void *config)
     return 0;
 }
 
-/* ---- lower ------------------------------------------------------------------------------------------ */
+/* ---- lower ---- */
 
 static cvy_value conv_lower(cvy_lower *l, const void *config)
 {
@@ -304,5 +304,4 @@ static const cvy_layer conv_layer = {
 
 CVY_PLUGIN(CVY_LAYER, conv2d, "Conv2d Conv2D conv convolution Convolution Convolution2D convolutional",
            "2-D convolution; weights and bias start uniform on +-1/sqrt(fan_in)",
-           "LeCun et al. 1998, section II; initialiser: He et al. 2015, equation 10", conv_config,
-           &conv_layer, CVY_PARAMS(conv_params));
+           "LeCun et al. 1998, section II", conv_config, &conv_layer, CVY_PARAMS(conv_params));

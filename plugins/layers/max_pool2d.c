@@ -28,7 +28,7 @@ static int64_t stride_of(const pool_config *c, int axis)
     return c->stride[axis] ? c->stride[axis] : c->kernel[axis];
 }
 
-/* ---- shapes ----------------------------------------------------------------------------------------- */
+/* ---- shapes ---- */
 
 static const char *shape_text(const cvy_shape *s, char text[128])
 {
@@ -94,7 +94,7 @@ static int pool_infer(cvy_infer *in, const void *config)
     return 0;
 }
 
-/* ---- plain ------------------------------------------------------------------------------------------ */
+/* ---- plain ---- */
 
 typedef struct pool_job {
     const cvy_plain *call;
@@ -174,7 +174,7 @@ static int pool_backward(const cvy_plain *call, const void *config)
     return 0;
 }
 
-/* ---- lower ------------------------------------------------------------------------------------------ */
+/* ---- lower ---- */
 
 static cvy_value pool_lower(cvy_lower *l, const void *config)
 {

@@ -162,8 +162,7 @@ static void fields_do_not_run_together(void **state)
     same_sha("ab\0c\0", 5, a);
 }
 
-/* ---- files
- * ------------------------------------------------------------------------------------------------- */
+/* ---- files ---- */
 
 static char folder[64];
 static const char abc[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";

@@ -113,8 +113,7 @@ static int in_child(int (*fn)(void *), void *ctx)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + status;
 }
 
-/* ---- reading
- * ----------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static void reads_whole(void **state)
 {
@@ -181,8 +180,7 @@ static void asks(void **state)
     assert_int_equal(file_size(in("absent")), -1);
 }
 
-/* ---- replacing
- * --------------------------------------------------------------------------------------------- */
+/* ---- replacing ---- */
 
 static void replaces(void **state)
 {
@@ -338,8 +336,7 @@ static void failing_leaves_the_old_file(void **state)
     assert_int_equal(entries(folder), 1);
 }
 
-/* ---- folders
- * ----------------------------------------------------------------------------------------------- */
+/* ---- folders ---- */
 
 static void makes_dirs(void **state)
 {
@@ -385,8 +382,7 @@ static void removes_trees(void **state)
     assert_int_equal(e.n, 0);
 }
 
-/* ---- locks
- * ------------------------------------------------------------------------------------------------- */
+/* ---- locks ---- */
 
 typedef struct holder {
     pid_t pid;
@@ -520,8 +516,7 @@ static void a_lock_that_cannot_be(void **state)
     assert_true(one_error(&e, CVY_ERR_RESOURCE, "absent/lock: cannot open the lock: No such file"));
 }
 
-/* ---- paths
- * ------------------------------------------------------------------------------------------------- */
+/* ---- paths ---- */
 
 static void same_and_free(char *got, const char *expected)
 {

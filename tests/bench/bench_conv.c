@@ -36,7 +36,7 @@ static double median(double *v, int n)
     return n ? v[n / 2] : 0;
 }
 
-/* ---- the peak ------------------------------------------------------------------------------------------ */
+/* ---- the peak ---- */
 
 enum { CHAINS = 10, STEPS = 50000 };
 
@@ -93,7 +93,7 @@ static double peak(machine *m) /* operations in one nanosecond */
     return 2.0 * CHAINS * STEPS * lanes * m->threads / (now() - start);
 }
 
-/* ---- the convolutions ---------------------------------------------------------------------------------- */
+/* ---- the convolutions ---- */
 
 typedef struct shape {
     int64_t in, out, side, stride, kernel;

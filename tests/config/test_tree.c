@@ -343,7 +343,7 @@ static void test_write_style(void **state)
     arena_free(&a);
 }
 
-/* ---- property: whatever is written reads back -------------------------------------------------------- */
+/* ---- property: whatever is written reads back ---- */
 
 static uint64_t seed = 1;
 

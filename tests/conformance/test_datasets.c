@@ -56,8 +56,7 @@ static int32_t source_read(const source *s, uint32_t split, int64_t index, unsig
     return r.label;
 }
 
-/* ---- shapes
- * --------------------------------------------------------------------------------------------------- */
+/* ---- shapes ---- */
 
 static void open_shapes(source *s, const char *params, uint64_t seed)
 {
@@ -235,8 +234,7 @@ static void test_shapes_are_not_linear(void **state)
     assert_true(right < 300);
 }
 
-/* ---- cifar10
- * -------------------------------------------------------------------------------------------------- */
+/* ---- cifar10 ---- */
 
 #define CIFAR_BYTES 30730000
 
@@ -421,10 +419,10 @@ static void test_cifar_damaged(void **state)
     plugin_host_remove(folder);
 }
 
-#define WHAT_TO_DO                                                                                           \
-    ". Run `convoy data fetch cifar10`, or put the six files of the official CIFAR-10 binary version there " \
-    "(data_batch_1.bin to data_batch_5.bin and test_batch.bin, from cifar-10-binary.tar.gz), or set "        \
-    "dataset.path to "                                                                                       \
+#define WHAT_TO_DO                                                                                    \
+    ". Put the six files of the official CIFAR-10 binary version there "                              \
+    "(data_batch_1.bin to data_batch_5.bin and test_batch.bin, from cifar-10-binary.tar.gz), or set " \
+    "dataset.path to "                                                                                \
     "their folder\n"
 
 static void test_cifar_missing(void **state)

@@ -25,7 +25,8 @@ typedef struct network {
 } network;
 
 /* With net NULL when the text is refused; the messages are in e then. */
-static inline network network_with(const char *yaml, int c, int h, int w, int classes, const char *plugin_path)
+static inline network network_with(const char *yaml, int c, int h, int w, int classes,
+                                   const char *plugin_path)
 {
     network n = {0};
     setenv("CONVOY_PLUGIN_PATH", plugin_path, 1);

@@ -1,11 +1,11 @@
-/* A layer with nothing but plain code in the middle of a fast network: it works, and costs a conversion on either side of
- * it, forward and backward, and none elsewhere. */
+/* A layer with nothing but plain code in the middle of a fast network: it works, and costs a conversion on
+ * either side of it, forward and backward, and none elsewhere. */
 #include <math.h>
 #include "networks.h"
 
 #define BEFORE "- conv2d: {channels: 32, kernel: 3, padding: 1, bias: false}\n- batch_norm\n- relu\n"
-#define AFTER                                                                                                          \
-    "- conv2d: {channels: 32, kernel: 3, padding: 1, bias: false}\n- batch_norm\n- relu\n"                             \
+#define AFTER                                                                              \
+    "- conv2d: {channels: 32, kernel: 3, padding: 1, bias: false}\n- batch_norm\n- relu\n" \
     "- global_avg_pool\n- linear: {units: classes}\n"
 
 static void test_two_conversions(void **unused)
@@ -41,7 +41,8 @@ static void test_two_conversions(void **unused)
         float largest = 0;
         for (int64_t i = 0; i < w->count; i++) largest = fmaxf(largest, fabsf(c->gradients[w->offset + i]));
         for (int64_t i = 0; i < w->count; i++)
-            assert_true(fabsf(b->gradients[w->offset + i] - c->gradients[w->offset + i]) <= 2e-3f * largest + 1e-6f);
+            assert_true(fabsf(b->gradients[w->offset + i] - c->gradients[w->offset + i]) <=
+                        2e-3f * largest + 1e-6f);
     }
     mem_free(x);
     bound_free(&fast), bound_free(&own), bound_free(&plain);

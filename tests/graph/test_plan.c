@@ -1,5 +1,5 @@
-/* Whole networks: the fast plan against every layer's plain code, gradients against central differences, fusion, layouts,
- * memory. */
+/* Whole networks: the fast plan against every layer's plain code, gradients against central differences,
+ * fusion, layouts, memory. */
 #include <math.h>
 #include "networks.h"
 
@@ -74,7 +74,8 @@ static void against_plain(int batch, int threads, machine_isa isa, bool no_fusio
     state *fast = state_new(n.net, 3, true, &n.e), *plain = state_new(n.net, 3, true, &n.e);
     bound f = bound_of(&n, fast, &m,
                        (plan_options){.batch = batch, .train = true, .seed = 5, .no_fusion = no_fusion});
-    bound p = bound_of(&n, plain, &m, (plan_options){.batch = batch, .train = true, .plain = true, .seed = 5});
+    bound p =
+        bound_of(&n, plain, &m, (plan_options){.batch = batch, .train = true, .plain = true, .seed = 5});
     int64_t count = batch * 10;
     float *x = noise((size_t)batch * 3 * 19 * 17, 1), *gy = noise((size_t)count, 2);
     float *yf = mem_array((size_t)count, 4), *yp = mem_array((size_t)count, 4);
@@ -119,7 +120,8 @@ static void test_fast_is_plain(void **unused)
     against_plain(3, 2, ISA_BASE, true);
 }
 
-/* d(sum gy y)/dw along random directions, the plan's own gradients against differences of its own forward passes. */
+/* d(sum gy y)/dw along random directions, the plan's own gradients against differences of its own forward
+ * passes. */
 static void test_gradient_of_whole_network(void **unused)
 {
     (void)unused;
@@ -179,9 +181,10 @@ static size_t count_steps(const plan *p, const char *op, const char *fused)
 static void test_fusion(void **unused)
 {
     (void)unused;
-    network n = network_of("- conv2d: {channels: 16, kernel: 3, padding: 1, bias: false}\n- batch_norm\n- relu\n"
-                           "- residual: {channels: 16, blocks: 2}\n- global_avg_pool\n- linear: {units: classes}\n",
-                           3, 16, 16, 10);
+    network n =
+        network_of("- conv2d: {channels: 16, kernel: 3, padding: 1, bias: false}\n- batch_norm\n- relu\n"
+                   "- residual: {channels: 16, blocks: 2}\n- global_avg_pool\n- linear: {units: classes}\n",
+                   3, 16, 16, 10);
     assert_non_null(n.net);
     machine m = machine_here();
     state *s = state_new(n.net, 1, true, &n.e);
@@ -199,13 +202,15 @@ static void test_fusion(void **unused)
     network_free(&n);
 }
 
-/* Values are packed by lifetime: far less than the sum of everything written, and evaluation far less than training. */
+/* Values are packed by lifetime: far less than the sum of everything written, and evaluation far less than
+ * training. */
 static void test_memory(void **unused)
 {
     (void)unused;
-    network n = network_of("- conv2d: {channels: 16, kernel: 3, padding: 1, bias: false}\n- batch_norm\n- relu\n"
-                           "- residual: {channels: 16, blocks: 9}\n- global_avg_pool\n- linear: {units: classes}\n",
-                           3, 32, 32, 10);
+    network n =
+        network_of("- conv2d: {channels: 16, kernel: 3, padding: 1, bias: false}\n- batch_norm\n- relu\n"
+                   "- residual: {channels: 16, blocks: 9}\n- global_avg_pool\n- linear: {units: classes}\n",
+                   3, 32, 32, 10);
     assert_non_null(n.net);
     machine m = machine_here();
     state *s = state_new(n.net, 1, true, &n.e);
@@ -213,7 +218,8 @@ static void test_memory(void **unused)
     bound eval = bound_of(&n, s, &m, (plan_options){.batch = 8});
     size_t map = 8 * 16 * 32 * 32 * 4;
     assert_true(eval.bytes < 5 * map);
-    assert_true(train.bytes < (2 * 19 + 6) * map); /* a convolution's output and its activation each, and a few */
+    assert_true(train.bytes <
+                (2 * 19 + 6) * map); /* a convolution's output and its activation each, and a few */
     bound_free(&train), bound_free(&eval);
     state_free(s);
     network_free(&n);

@@ -19,8 +19,7 @@
 #define MOST   6
 #define CANARY 64
 
-/* ---- random choices, the same every time
- * --------------------------------------------------------------------------- */
+/* ---- random choices, the same every time ---- */
 
 static uint64_t random_state;
 
@@ -40,8 +39,7 @@ static float value(void) /* [-1, 1) */
     return (float)random_next() * 0x1p-30f - 1;
 }
 
-/* ---- one operator with its plain operands
- * --------------------------------------------------------------------------- */
+/* ---- one operator with its plain operands ---- */
 
 typedef struct sample_op {
     op o;
@@ -126,8 +124,7 @@ static void sample_reference(sample_op *s)
     run_kernel(kernel_reference(s->o.type), &s->o, &m, (void *const *)s->x, (void *const *)s->y);
 }
 
-/* ---- layouts, element by element
- * -------------------------------------------------------------------------------------- */
+/* ---- layouts, element by element ---- */
 
 static void *laid_out(const tensor *t, const void *plain)
 {
@@ -175,8 +172,7 @@ static void check_padding(const tensor *t, const float *y, const char *what)
                     fail_msg("%s: lane beyond C", what);
 }
 
-/* ---- outputs with canaries
- * -------------------------------------------------------------------------------------------- */
+/* ---- outputs with canaries ---- */
 
 static char *out_new(const tensor *t)
 {
@@ -198,8 +194,7 @@ static void out_free(char *p)
     if (p) free(p - CANARY);
 }
 
-/* ---- the comparison
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- the comparison ---- */
 
 static double worst_share; /* of the bound, over a whole test */
 static int offers_seen;
@@ -362,8 +357,7 @@ static cvy_shape any_map(void)
     return cvy_shape4(between(1, side == 0 ? 2 : 9), between(1, between(0, 1) ? 20 : 70), h, w);
 }
 
-/* ---- batch normalisation
- * ------------------------------------------------------------------------------------------------ */
+/* ---- batch normalisation ---- */
 
 static void test_bn_stats(void **unused)
 {
@@ -442,8 +436,7 @@ static void test_bn_bwd(void **unused)
     report("bn_bwd");
 }
 
-/* ---- element by element
- * --------------------------------------------------------------------------------------------------- */
+/* ---- element by element ---- */
 
 static void test_activation(void **unused)
 {
@@ -609,8 +602,7 @@ static void test_global_avg(void **unused)
     report("global_avg");
 }
 
-/* ---- moving channels
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- moving channels ---- */
 
 static void test_concat_slice(void **unused)
 {
@@ -686,8 +678,7 @@ static void test_convert(void **unused)
     report("convert");
 }
 
-/* ---- convolution and linear
- * ------------------------------------------------------------------------------------------------- */
+/* ---- convolution and linear ---- */
 
 static cvy_conv_attr any_conv(int i, cvy_shape *x, cvy_shape *w, cvy_shape *y)
 {

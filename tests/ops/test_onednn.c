@@ -15,7 +15,7 @@
 #include "device/buffer.h"
 #include "ops/kernel.h"
 
-/* ---- tools --------------------------------------------------------------------------------------------- */
+/* ---- tools ---- */
 
 static const kernel *onednn_of(op_type t, const machine *m)
 {
@@ -194,7 +194,7 @@ static int compare(op *o, const machine *m, double tolerance)
     return combinations;
 }
 
-/* ---- convolutions -------------------------------------------------------------------------------------- */
+/* ---- convolutions ---- */
 
 typedef struct shape {
     int64_t n, c, h, w, o, kh, kw, s[2], d[2], p[4], groups;
@@ -302,7 +302,7 @@ static void test_weights(void **state)
     convolutions(OP_CONV_BWD_WEIGHTS);
 }
 
-/* ---- statistics in the output stage -------------------------------------------------------------------- */
+/* ---- statistics in the output stage ---- */
 
 static void assert_stats(const value *y, const value *stats)
 {
@@ -384,7 +384,7 @@ static void test_stats_far_from_zero(void **state)
     }
 }
 
-/* ---- linear layers ------------------------------------------------------------------------------------- */
+/* ---- linear layers ---- */
 
 static void test_linear(void **state)
 {

@@ -9,8 +9,7 @@
 
 static const place somewhere = {"net.yaml", 14, 5, -1, "  - good"};
 
-/* ---- refusals
- * ---------------------------------------------------------------------------------------------- */
+/* ---- refusals ---- */
 
 static char *canary;
 
@@ -208,8 +207,7 @@ static void test_canary(void **state)
     mem_free(flags);
 }
 
-/* ---- what works
- * -------------------------------------------------------------------------------------------- */
+/* ---- what works ---- */
 
 static char *tree; /* a folder as installed: layers/good.so, layers/linear.so, optimizers/adam.so */
 

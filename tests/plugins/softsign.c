@@ -1,4 +1,5 @@
-/* Softsign, y = x / (1 + |x|): a layer of one's own with nothing but plain code, for tests of what happens around one. */
+/* Softsign, y = x / (1 + |x|): a layer of one's own with nothing but plain code, for tests of what happens
+ * around one. */
 #include <math.h>
 
 #include "convoy/layer.h"
@@ -31,8 +32,8 @@ static int softsign_backward(const cvy_plain *c, const void *config)
     return 0;
 }
 
-static const cvy_layer softsign_layer = {sizeof(cvy_layer), 1, 1, softsign_infer, softsign_forward, softsign_backward,
-                                         NULL, NULL};
+static const cvy_layer softsign_layer = {sizeof(cvy_layer), 1,    1,   softsign_infer, softsign_forward,
+                                         softsign_backward, NULL, NULL};
 
-CVY_PLUGIN(CVY_LAYER, softsign, "", "x / (1 + |x|)", "Turian, Bergstra & Bengio 2009", cvy_no_config, &softsign_layer,
-           CVY_NO_PARAMS);
+CVY_PLUGIN(CVY_LAYER, softsign, "", "x / (1 + |x|)", "Turian, Bergstra & Bengio 2009", cvy_no_config,
+           &softsign_layer, CVY_NO_PARAMS);

@@ -88,7 +88,7 @@ static bool one_error(errors *e, cvy_status status, const char *part)
     return good;
 }
 
-/* ---- an example -------------------------------------------------------------------------------------- */
+/* ---- an example ---- */
 
 static const float example_w[6] = {1.0f, -2.5f, 0.0f, -0.0f, 3.4e38f, 1e-45f};
 static const float example_s[1] = {7.0f};
@@ -211,7 +211,7 @@ static void equal_contents_give_equal_bytes(void **state)
     assert_int_equal(entries(folder), 2);
 }
 
-/* ---- refused to write -------------------------------------------------------------------------------- */
+/* ---- refused to write ---- */
 
 static bool write_refused(const safetensor *items, size_t n, const char *const *keys, size_t n_keys,
                           const char *part)
@@ -250,7 +250,7 @@ static void does_not_write_what_could_not_be_read(void **state)
     assert_int_equal(entries(folder), 0);
 }
 
-/* ---- hostile files ----------------------------------------------------------------------------------- */
+/* ---- hostile files ---- */
 
 /* A file of this header, padded with nothing, and n bytes of data. */
 static void craft(const char *path, const char *header, size_t n_data)
@@ -456,7 +456,7 @@ static void mutations_do_no_harm(void **state)
     mem_free(s);
 }
 
-/* ---- storage that fails ------------------------------------------------------------------------------ */
+/* ---- storage that fails ---- */
 
 static int in_child(int (*fn)(void *), void *ctx)
 {

@@ -1,4 +1,5 @@
-/* Augmentation and preprocessing: one sample in, one sample out, float (C, H, W), pixels on [0, 1] at first. */
+/* Augmentation and preprocessing: one sample in, one sample out, float (C, H, W), pixels on [0, 1] at first.
+ */
 #ifndef CONVOY_AUGMENT_H
 #define CONVOY_AUGMENT_H
 
@@ -15,12 +16,12 @@ typedef struct cvy_channel_stats {
 typedef struct cvy_augment_call {
     const cvy_host *host;
     int32_t train;
-    int32_t epoch;               /* from 0 */
-    int64_t sample;              /* index in the dataset's split */
+    int32_t epoch;  /* from 0 */
+    int64_t sample; /* index in the dataset's split */
     const cvy_shape *in, *out;
     const float *x;
-    float *y;                    /* another array than x */
-    cvy_random *random;          /* keyed by (seed, epoch, sample, position in the list) */
+    float *y;                       /* another array than x */
+    cvy_random *random;             /* keyed by (seed, epoch, sample, position in the list) */
     const cvy_channel_stats *stats; /* NULL unless CVY_AUGMENT_STATS */
 } cvy_augment_call;
 

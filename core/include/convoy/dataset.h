@@ -9,42 +9,41 @@ typedef enum cvy_element {
     CVY_F32 = 2 /* taken as it is */
 } cvy_element;
 
-typedef enum cvy_split {
-    CVY_TRAIN = 0,
-    CVY_TEST = 1
-} cvy_split;
+typedef enum cvy_split { CVY_TRAIN = 0, CVY_TEST = 1 } cvy_split;
 
 typedef struct cvy_dataset_info {
-    int64_t n[2];                    /* samples by cvy_split; a test split may be empty */
-    cvy_shape sample;                /* (C, H, W) */
-    uint32_t element;                /* cvy_element */
+    int64_t n[2];     /* samples by cvy_split; a test split may be empty */
+    cvy_shape sample; /* (C, H, W) */
+    uint32_t element; /* cvy_element */
     int32_t classes;
-    const char *const *class_names;  /* `classes` of them, living as long as the dataset; or NULL */
-    char fingerprint[65];            /* hex SHA-256 of all that decides the samples besides the configuration: the
-                                        files' contents; empty when the configuration and the seed decide all */
+    const char *const *class_names; /* `classes` of them, living as long as the dataset; or NULL */
+    char fingerprint[65]; /* hex SHA-256 of all that decides the samples besides the configuration: the
+                             files' contents; empty when the configuration and the seed decide all */
 } cvy_dataset_info;
 
 typedef struct cvy_dataset_open {
     const cvy_host *host;
-    const char *base_dir;    /* relative paths are relative to this: the experiment file's folder */
-    const char *data_dir;    /* where downloaded datasets live: DATA_DIR/NAME */
-    uint64_t seed;           /* of the experiment */
-    cvy_dataset_info info;   /* to fill */
+    const char *base_dir;  /* relative paths are relative to this: the experiment file's folder */
+    const char *data_dir;  /* where downloaded datasets live: DATA_DIR/NAME */
+    uint64_t seed;         /* of the experiment */
+    cvy_dataset_info info; /* to fill */
 } cvy_dataset_open;
 
 typedef struct cvy_dataset_read {
     const cvy_host *host;
-    uint32_t split;          /* cvy_split */
-    int64_t index;           /* 0 .. n[split]-1 */
-    void *pixels;            /* to fill: one sample; NULL: only the label is wanted */
-    int32_t label;           /* to fill: 0 .. classes-1 */
+    uint32_t split; /* cvy_split */
+    int64_t index;  /* 0 .. n[split]-1 */
+    void *pixels;   /* to fill: one sample; NULL: only the label is wanted */
+    int32_t label;  /* to fill: 0 .. classes-1 */
 } cvy_dataset_read;
 
 typedef struct cvy_dataset {
     uint32_t size;
-    /* Opens and checks all files it will read; *state is the plugin's. Reports file and byte offset on bad data. */
+    /* Opens and checks all files it will read; *state is the plugin's. Reports file and byte offset on bad
+     * data. */
     int (*open)(cvy_dataset_open *o, const void *config, void **state);
-    int (*read)(cvy_dataset_read *r, const void *config, const void *state); /* from any thread, concurrently */
+    int (*read)(cvy_dataset_read *r, const void *config,
+                const void *state); /* from any thread, concurrently */
     void (*close)(void *state);
 } cvy_dataset;
 

@@ -1,26 +1,29 @@
-/* The closed set of operators a layer may lower to. All speed lives behind these: each has several kernels (plain C,
- * oneDNN, own layouts) among which the core chooses, and neighbours fuse whatever plugins they came from. */
+/* The closed set of operators a layer may lower to. All speed lives behind these: each has several kernels
+ * (plain C, oneDNN, own layouts) among which the core chooses, and neighbours fuse whatever plugins they came
+ * from. */
 #ifndef CONVOY_OPS_H
 #define CONVOY_OPS_H
 
 #include "convoy/plugin.h"
 
 typedef enum cvy_op {
-    CVY_OP_CONV = 1,      /* (x (N,C,H,W), weight (O,C/groups,Kh,Kw) [, bias (O)]) -> (N,O,H',W'); cvy_conv_attr */
-    CVY_OP_LINEAR,        /* (x (N,F), weight (O,F) [, bias (O)]) -> (N,O); no attributes */
-    CVY_OP_BN_STATS,      /* (x (N,C,...), running_mean (C), running_var (C)) -> stats (2,C): batch mean, biased variance;
-                             moves the running statistics (unbiased variance); cvy_bn_attr. Training only. */
-    CVY_OP_BN_APPLY,      /* (x, stats (2,C) | running_mean and running_var as two operands, gamma (C), beta (C)) ->
-                             gamma (x - mean) / sqrt(var + eps) + beta; cvy_bn_attr */
-    CVY_OP_ACTIVATION,    /* (x) -> f(x); cvy_activation_attr */
-    CVY_OP_POOL,          /* (x (N,C,H,W)) -> (N,C,H',W'); cvy_pool_attr */
-    CVY_OP_GLOBAL_AVG,    /* (x (N,C,...)) -> (N,C) */
-    CVY_OP_ADD,           /* (a, b, ...) of one shape -> their sum */
-    CVY_OP_CONCAT,        /* (a, b, ...) -> along channels, dim[1] */
-    CVY_OP_DROPOUT,       /* (x) -> x * mask / (1 - p), mask drawn per (step, sample, element); cvy_dropout_attr.
-                             Training only. */
-    CVY_OP_RESHAPE,       /* (x) -> the same elements in NCHW order; cvy_reshape_attr */
-    CVY_OP_SHORTCUT_PAD,  /* (x (N,C,H,W)) -> x[:, :, ::s, ::s] with zero channels before and after; cvy_shortcut_attr */
+    CVY_OP_CONV = 1, /* (x (N,C,H,W), weight (O,C/groups,Kh,Kw) [, bias (O)]) -> (N,O,H',W'); cvy_conv_attr */
+    CVY_OP_LINEAR,   /* (x (N,F), weight (O,F) [, bias (O)]) -> (N,O); no attributes */
+    CVY_OP_BN_STATS, /* (x (N,C,...), running_mean (C), running_var (C)) -> stats (2,C): batch mean, biased
+                        variance; moves the running statistics (unbiased variance); cvy_bn_attr. Training
+                        only. */
+    CVY_OP_BN_APPLY, /* (x, stats (2,C) | running_mean and running_var as two operands, gamma (C), beta (C))
+                        -> gamma (x - mean) / sqrt(var + eps) + beta; cvy_bn_attr */
+    CVY_OP_ACTIVATION, /* (x) -> f(x); cvy_activation_attr */
+    CVY_OP_POOL,       /* (x (N,C,H,W)) -> (N,C,H',W'); cvy_pool_attr */
+    CVY_OP_GLOBAL_AVG, /* (x (N,C,...)) -> (N,C) */
+    CVY_OP_ADD,        /* (a, b, ...) of one shape -> their sum */
+    CVY_OP_CONCAT,     /* (a, b, ...) -> along channels, dim[1] */
+    CVY_OP_DROPOUT,    /* (x) -> x * mask / (1 - p), mask drawn per (step, sample, element); cvy_dropout_attr.
+                          Training only. */
+    CVY_OP_RESHAPE,    /* (x) -> the same elements in NCHW order; cvy_reshape_attr */
+    CVY_OP_SHORTCUT_PAD, /* (x (N,C,H,W)) -> x[:, :, ::s, ::s] with zero channels before and after;
+                            cvy_shortcut_attr */
     CVY_OP_PUBLIC_END
 } cvy_op;
 
@@ -28,7 +31,7 @@ typedef struct cvy_conv_attr {
     int64_t stride[2], dilation[2]; /* vertical, horizontal */
     int64_t padding[4];             /* top, left, bottom, right; zeros */
     int64_t groups;
-    int32_t flip;                   /* 1: true convolution, the kernel turned by 180 degrees */
+    int32_t flip; /* 1: true convolution, the kernel turned by 180 degrees */
 } cvy_conv_attr;
 
 typedef struct cvy_bn_attr {
@@ -36,9 +39,7 @@ typedef struct cvy_bn_attr {
     double momentum; /* running = (1 - momentum) * running + momentum * batch */
 } cvy_bn_attr;
 
-typedef enum cvy_activation {
-    CVY_RELU = 1
-} cvy_activation;
+typedef enum cvy_activation { CVY_RELU = 1 } cvy_activation;
 
 typedef struct cvy_activation_attr {
     int32_t function; /* cvy_activation */
@@ -51,10 +52,10 @@ typedef enum cvy_pool {
 } cvy_pool;
 
 typedef struct cvy_pool_attr {
-    int32_t function;               /* cvy_pool */
+    int32_t function; /* cvy_pool */
     int32_t count_padding;
     int64_t kernel[2], stride[2];
-    int64_t padding[4];             /* top, left, bottom, right */
+    int64_t padding[4]; /* top, left, bottom, right */
 } cvy_pool_attr;
 
 typedef struct cvy_dropout_attr {

@@ -1,10 +1,11 @@
 /* What every plugin exports, whatever its kind: descriptors, declared parameters, the host it reports to.
  *
- * A plugin is one shared object. It exports one function, cvy_plugins(), returning a NULL-terminated list of static
- * descriptors, and carries one ELF note per descriptor (ABI, kind, name) that Convoy reads without loading the file.
- * The CVY_PLUGIN macro at the end of this file writes both. A plugin links nothing of Convoy: everything it may
- * call comes through the cvy_host of the call. Descriptors are static; whatever a call hands over dies with the call;
- * a plugin keeps no mutable globals. Plain C11; C++17 works through the same declarations. */
+ * A plugin is one shared object. It exports one function, cvy_plugins(), returning a NULL-terminated list of
+ * static descriptors, and carries one ELF note per descriptor (ABI, kind, name) that Convoy reads without
+ * loading the file. The CVY_PLUGIN macro at the end of this file writes both. A plugin links nothing of
+ * Convoy: everything it may call comes through the cvy_host of the call. Descriptors are static; whatever a
+ * call hands over dies with the call; a plugin keeps no mutable globals. Plain C11; C++17 works through the
+ * same declarations. */
 #ifndef CONVOY_PLUGIN_H
 #define CONVOY_PLUGIN_H
 
@@ -14,8 +15,8 @@
 
 #define CVY_ABI 1u /* bumped by any break; until release 1.0 a break is allowed */
 
-/* The number type of `plain` code. A plugin source compiled a second time with -DCVY_DOUBLE and linked into the same
- * shared object gives the double twin in which `convoy plugin check` measures gradients. */
+/* The number type of `plain` code. A plugin source compiled a second time with -DCVY_DOUBLE and linked into
+ * the same shared object gives the double twin in which `convoy plugin check` measures gradients. */
 #ifdef CVY_DOUBLE
 typedef double cvy_real;
 #define CVY_EXPORTED_LIST cvy_plugins_double
@@ -33,20 +34,20 @@ typedef enum cvy_kind {
     CVY_SCHEDULE = 6 /* built into the trainer; never a file */
 } cvy_kind;
 
-/* ---- declared parameters ------------------------------------------------------------------------------------ */
+/* ---- declared parameters ---- */
 
 typedef enum cvy_param_kind {
-    CVY_PARAM_INT = 1, /* int64_t */
-    CVY_PARAM_FLOAT,   /* double */
-    CVY_PARAM_BOOL,    /* int32_t, 0 or 1 */
-    CVY_PARAM_STRING,  /* const char *, owned by the core; NULL when the default is `null` */
-    CVY_PARAM_ENUM,    /* int32_t, index into choices */
-    CVY_PARAM_PAIR,    /* int64_t[2]: one number for both, or [vertical, horizontal] */
-    CVY_PARAM_INTS,    /* cvy_ints */
-    CVY_PARAM_FLOATS,  /* cvy_floats */
-    CVY_PARAM_CHILD,   /* cvy_child: a plugin of another kind with its own parameters */
+    CVY_PARAM_INT = 1,  /* int64_t */
+    CVY_PARAM_FLOAT,    /* double */
+    CVY_PARAM_BOOL,     /* int32_t, 0 or 1 */
+    CVY_PARAM_STRING,   /* const char *, owned by the core; NULL when the default is `null` */
+    CVY_PARAM_ENUM,     /* int32_t, index into choices */
+    CVY_PARAM_PAIR,     /* int64_t[2]: one number for both, or [vertical, horizontal] */
+    CVY_PARAM_INTS,     /* cvy_ints */
+    CVY_PARAM_FLOATS,   /* cvy_floats */
+    CVY_PARAM_CHILD,    /* cvy_child: a plugin of another kind with its own parameters */
     CVY_PARAM_CHILDREN, /* cvy_children: a list of them */
-    CVY_PARAM_ALSO     /* not a parameter: other frameworks' names for the one before, used in suggestions */
+    CVY_PARAM_ALSO      /* not a parameter: other frameworks' names for the one before, used in suggestions */
 } cvy_param_kind;
 
 typedef struct cvy_ints {
@@ -80,32 +81,39 @@ typedef struct cvy_param {
     const char *help;           /* what it is, its unit */
 } cvy_param;
 
-#define CVY_PARAM_(T, field, kind, child, fallback, lo, hi, choices, help)                                            \
-    {                                                                                                                 \
-        #field, kind, child, offsetof(T, field), fallback, (double)(lo), (double)(hi), choices, help                  \
+#define CVY_PARAM_(T, field, kind, child, fallback, lo, hi, choices, help)                           \
+    {                                                                                                \
+#field, kind, child, offsetof(T, field), fallback, (double)(lo), (double)(hi), choices, help \
     }
 /* T is the config struct, `field` both its member and the parameter's name. */
-#define CVY_INT(T, field, def, lo, hi, help)    CVY_PARAM_(T, field, CVY_PARAM_INT, 0, #def, lo, hi, NULL, help)
-#define CVY_INT_REQUIRED(T, field, lo, hi, help) CVY_PARAM_(T, field, CVY_PARAM_INT, 0, NULL, lo, hi, NULL, help)
-#define CVY_FLOAT(T, field, def, lo, hi, help)  CVY_PARAM_(T, field, CVY_PARAM_FLOAT, 0, #def, lo, hi, NULL, help)
-#define CVY_BOOL(T, field, def, help)           CVY_PARAM_(T, field, CVY_PARAM_BOOL, 0, #def, 0, 1, NULL, help)
-#define CVY_STRING(T, field, def, help)         CVY_PARAM_(T, field, CVY_PARAM_STRING, 0, def, 0, 0, NULL, help)
-#define CVY_ENUM(T, field, def, choices, help)  CVY_PARAM_(T, field, CVY_PARAM_ENUM, 0, #def, 0, 0, choices, help)
+#define CVY_INT(T, field, def, lo, hi, help) CVY_PARAM_(T, field, CVY_PARAM_INT, 0, #def, lo, hi, NULL, help)
+#define CVY_INT_REQUIRED(T, field, lo, hi, help) \
+    CVY_PARAM_(T, field, CVY_PARAM_INT, 0, NULL, lo, hi, NULL, help)
+#define CVY_FLOAT(T, field, def, lo, hi, help) \
+    CVY_PARAM_(T, field, CVY_PARAM_FLOAT, 0, #def, lo, hi, NULL, help)
+#define CVY_BOOL(T, field, def, help)   CVY_PARAM_(T, field, CVY_PARAM_BOOL, 0, #def, 0, 1, NULL, help)
+#define CVY_STRING(T, field, def, help) CVY_PARAM_(T, field, CVY_PARAM_STRING, 0, def, 0, 0, NULL, help)
+#define CVY_ENUM(T, field, def, choices, help) \
+    CVY_PARAM_(T, field, CVY_PARAM_ENUM, 0, #def, 0, 0, choices, help)
 /* def is text here: "3" or "[1, 5]" */
-#define CVY_PAIR(T, field, def, lo, hi, help)   CVY_PARAM_(T, field, CVY_PARAM_PAIR, 0, def, lo, hi, NULL, help)
-#define CVY_INTS(T, field, def, lo, hi, help)   CVY_PARAM_(T, field, CVY_PARAM_INTS, 0, def, lo, hi, NULL, help)
-#define CVY_FLOATS(T, field, def, lo, hi, help) CVY_PARAM_(T, field, CVY_PARAM_FLOATS, 0, def, lo, hi, NULL, help)
-#define CVY_CHILD(T, field, def, child, help)   CVY_PARAM_(T, field, CVY_PARAM_CHILD, child, def, 0, 0, NULL, help)
-#define CVY_CHILDREN(T, field, def, child, help) CVY_PARAM_(T, field, CVY_PARAM_CHILDREN, child, def, 0, 0, NULL, help)
+#define CVY_PAIR(T, field, def, lo, hi, help) CVY_PARAM_(T, field, CVY_PARAM_PAIR, 0, def, lo, hi, NULL, help)
+#define CVY_INTS(T, field, def, lo, hi, help) CVY_PARAM_(T, field, CVY_PARAM_INTS, 0, def, lo, hi, NULL, help)
+#define CVY_FLOATS(T, field, def, lo, hi, help) \
+    CVY_PARAM_(T, field, CVY_PARAM_FLOATS, 0, def, lo, hi, NULL, help)
+#define CVY_CHILD(T, field, def, child, help) \
+    CVY_PARAM_(T, field, CVY_PARAM_CHILD, child, def, 0, 0, NULL, help)
+#define CVY_CHILDREN(T, field, def, child, help) \
+    CVY_PARAM_(T, field, CVY_PARAM_CHILDREN, child, def, 0, 0, NULL, help)
 /* Follows the parameter that it speaks of: CVY_ALSO("filters out_channels") */
-#define CVY_ALSO(names)                                                                                               \
-    {                                                                                                                 \
-        names, CVY_PARAM_ALSO, 0, 0, NULL, 0, 0, NULL, NULL                                                           \
+#define CVY_ALSO(names)                                     \
+    {                                                       \
+        names, CVY_PARAM_ALSO, 0, 0, NULL, 0, 0, NULL, NULL \
     }
 
-/* ---- the host ----------------------------------------------------------------------------------------------- */
+/* ---- the host ---- */
 
-/* Random numbers as a function of a key and a position; see cvy_host.random. The struct is the reader's position. */
+/* Random numbers as a function of a key and a position; see cvy_host.random. The struct is the reader's
+ * position. */
 typedef struct cvy_random {
     uint32_t state[12]; /* the core's */
     uint32_t (*next)(struct cvy_random *);
@@ -124,14 +132,14 @@ static inline uint32_t cvy_below(cvy_random *r, uint32_t n) /* uniform on [0, n)
 typedef struct cvy_host {
     uint32_t size;
     void *core; /* the core's own */
-    /* Reports an error; returns nonzero, to be returned by the failing callback. The core adds where it happened
-     * (file:line:col, layer). Say what was found, what is expected, what to do. */
+    /* Reports an error; returns nonzero, to be returned by the failing callback. The core adds where it
+     * happened (file:line:col, layer). Say what was found, what is expected, what to do. */
     int (*fail)(const struct cvy_host *host, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
     /* The same for a spot in a data file; offset in bytes, or -1. */
     int (*fail_at)(const struct cvy_host *host, const char *file, int64_t offset, const char *fmt, ...)
         __attribute__((format(printf, 4, 5)));
-    /* Splits [0, n) over the compute threads: fn(ctx, begin, end), shares being multiples of `grain`. The split
-     * depends on n and the thread count alone. */
+    /* Splits [0, n) over the compute threads: fn(ctx, begin, end), shares being multiples of `grain`. The
+     * split depends on n and the thread count alone. */
     void (*parallel_for)(const struct cvy_host *host, int64_t n, int64_t grain,
                          void (*fn)(void *ctx, int64_t begin, int64_t end), void *ctx);
     /* A stream keyed by (seed of the run, purpose, a, b). */
@@ -147,11 +155,12 @@ typedef struct cvy_host {
 #define cvy_fail_at(call, ...) ((call)->host->fail_at((call)->host, __VA_ARGS__))
 #define cvy_log(call, ...)     ((call)->host->log((call)->host, __VA_ARGS__))
 
-/* ---- shapes ------------------------------------------------------------------------------------------------- */
+/* ---- shapes ---- */
 
 #define CVY_MAX_RANK 6
 
-/* Batched tensors have the batch as dim[0]: (N, C, H, W) maps, (N, F) vectors. Samples and weights have none. */
+/* Batched tensors have the batch as dim[0]: (N, C, H, W) maps, (N, F) vectors. Samples and weights have none.
+ */
 typedef struct cvy_shape {
     int32_t rank;
     int64_t dim[CVY_MAX_RANK]; /* unused ones are 0 */
@@ -190,22 +199,22 @@ static inline int64_t cvy_sample_count(const cvy_shape *s)
     return n;
 }
 
-/* ---- descriptors -------------------------------------------------------------------------------------------- */
+/* ---- descriptors ---- */
 
 typedef struct cvy_descriptor {
-    uint32_t abi;  /* CVY_ABI */
-    uint32_t size; /* sizeof(cvy_descriptor) */
-    uint32_t kind; /* cvy_kind */
-    uint32_t real_size;     /* sizeof(cvy_real) */
-    const char *name;       /* as written in YAML: "conv2d" */
-    const char *aliases;    /* other frameworks' names, for suggestions: "Conv2d conv Convolution2D"; or "" */
-    const char *summary;    /* one line */
-    const char *source;     /* paper and equation or section; "" when there is none */
+    uint32_t abi;        /* CVY_ABI */
+    uint32_t size;       /* sizeof(cvy_descriptor) */
+    uint32_t kind;       /* cvy_kind */
+    uint32_t real_size;  /* sizeof(cvy_real) */
+    const char *name;    /* as written in YAML: "conv2d" */
+    const char *aliases; /* other frameworks' names, for suggestions: "Conv2d conv Convolution2D"; or "" */
+    const char *summary; /* one line */
+    const char *source;  /* paper and equation or section; "" when there is none */
     size_t config_size;
     const cvy_param *params;
     uint32_t n_params;
-    uint32_t param_size;    /* sizeof(cvy_param) */
-    const void *type;       /* cvy_layer, cvy_loss, cvy_optimizer, cvy_dataset or cvy_augment */
+    uint32_t param_size; /* sizeof(cvy_param) */
+    const void *type;    /* cvy_layer, cvy_loss, cvy_optimizer, cvy_dataset or cvy_augment */
 } cvy_descriptor;
 
 typedef const cvy_descriptor *const *cvy_plugins_fn(void);
@@ -231,40 +240,45 @@ typedef struct cvy_note {
 typedef struct cvy_no_config {
     char unused;
 } cvy_no_config;
-#define CVY_NO_PARAMS NULL, 0
+#define CVY_NO_PARAMS     NULL, 0
 #define CVY_PARAMS(table) table, (uint32_t)(sizeof(table) / sizeof((table)[0]))
 
 #ifdef CVY_DOUBLE
 #define CVY_NOTE_(kind_, name_)
 #else
-#define CVY_NOTE_(kind_, name_)                                                                                       \
-    __attribute__((section(".note.convoy"), used, aligned(4))) static const cvy_note cvy_note_##name_ = {             \
-        sizeof(CVY_NOTE_OWNER), sizeof(uint32_t) * 2 + CVY_NAME_MAX, CVY_NOTE_TYPE, CVY_NOTE_OWNER, CVY_ABI, kind_,   \
+#define CVY_NOTE_(kind_, name_)                                                                           \
+    __attribute__((section(".note.convoy"), used, aligned(4))) static const cvy_note cvy_note_##name_ = { \
+        sizeof(CVY_NOTE_OWNER),                                                                           \
+        sizeof(uint32_t) * 2 + CVY_NAME_MAX,                                                              \
+        CVY_NOTE_TYPE,                                                                                    \
+        CVY_NOTE_OWNER,                                                                                   \
+        CVY_ABI,                                                                                          \
+        kind_,                                                                                            \
         #name_};
 #endif
 
 /* One descriptor, named cvy_describe_NAME. `params` is CVY_PARAMS(table) or CVY_NO_PARAMS. */
-#define CVY_DESCRIBE(kind_, name_, aliases_, summary_, source_, config_type, type_, ...)                              \
-    CVY_NOTE_(kind_, name_)                                                                                           \
-    static const cvy_descriptor cvy_describe_##name_ = {CVY_ABI,  sizeof(cvy_descriptor), kind_,   sizeof(cvy_real),  \
-                                                        #name_,   aliases_,               summary_, source_,          \
-                                                        sizeof(config_type), __VA_ARGS__, sizeof(cvy_param), type_}
+#define CVY_DESCRIBE(kind_, name_, aliases_, summary_, source_, config_type, type_, ...)             \
+    CVY_NOTE_(kind_, name_)                                                                          \
+    static const cvy_descriptor cvy_describe_##name_ = {                                             \
+        CVY_ABI, sizeof(cvy_descriptor), kind_,       sizeof(cvy_real),  #name_, aliases_, summary_, \
+        source_, sizeof(config_type),    __VA_ARGS__, sizeof(cvy_param), type_}
 
 /* Exports a list of descriptors made with CVY_DESCRIBE: CVY_EXPORT(&cvy_describe_a, &cvy_describe_b); */
-#define CVY_EXPORT(...)                                                                                               \
-    CVY_EXTERN __attribute__((visibility("default"))) const cvy_descriptor *const *CVY_EXPORTED_LIST(void);           \
-    const cvy_descriptor *const *CVY_EXPORTED_LIST(void)                                                              \
-    {                                                                                                                 \
-        static const cvy_descriptor *const list[] = {__VA_ARGS__, NULL};                                              \
-        return list;                                                                                                  \
-    }                                                                                                                 \
+#define CVY_EXPORT(...)                                                                                     \
+    CVY_EXTERN __attribute__((visibility("default"))) const cvy_descriptor *const *CVY_EXPORTED_LIST(void); \
+    const cvy_descriptor *const *CVY_EXPORTED_LIST(void)                                                    \
+    {                                                                                                       \
+        static const cvy_descriptor *const list[] = {__VA_ARGS__, NULL};                                    \
+        return list;                                                                                        \
+    }                                                                                                       \
     typedef int cvy_export_needs_a_semicolon
 
 /* The usual case, one plugin in the file:
- *   CVY_PLUGIN(CVY_LAYER, conv2d, "Conv2d conv", "2-D convolution", "LeCun et al. 1998", conv_config, &conv_layer,
- *              CVY_PARAMS(conv_params)); */
-#define CVY_PLUGIN(kind_, name_, aliases_, summary_, source_, config_type, type_, ...)                                \
-    CVY_DESCRIBE(kind_, name_, aliases_, summary_, source_, config_type, type_, __VA_ARGS__);                         \
+ *   CVY_PLUGIN(CVY_LAYER, conv2d, "Conv2d conv", "2-D convolution", "LeCun et al. 1998", conv_config,
+ * &conv_layer, CVY_PARAMS(conv_params)); */
+#define CVY_PLUGIN(kind_, name_, aliases_, summary_, source_, config_type, type_, ...)        \
+    CVY_DESCRIBE(kind_, name_, aliases_, summary_, source_, config_type, type_, __VA_ARGS__); \
     CVY_EXPORT(&cvy_describe_##name_)
 
 #endif

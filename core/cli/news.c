@@ -1,0 +1,185 @@
+/* Owns how training trials are talked about; must not know how they are run. */
+#include "cli/news.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "cli/results.h"
+
+news news_open(const common *c, const trial *trials, size_t n, const char *of)
+{
+    news s = {.c = c, .bar = progress_open(c, "images"), .trials = trials, .n = n, .of = of};
+    s.told = mem_array(n + 1, sizeof *s.told);
+    for (size_t i = 0; i < n; i++) {
+        if (trials[i].journals) s.told[i] = trials[i].journals->epoch; /* of earlier attempts */
+        s.ended += trials[i].state != TRIAL_WAITING;
+    }
+    return s;
+}
+
+void news_close(news *n)
+{
+    progress_clear(&n->bar);
+    mem_free(n->told);
+    *n = (news){0};
+}
+
+/* ---- the bar ---- */
+
+static int64_t images_all(const trial *t)
+{
+    return t->plan.epochs * t->plan.train_samples;
+}
+
+static int64_t images_done(const trial *t)
+{
+    int64_t all = images_all(t), steps = t->plan.epochs * t->plan.steps_per_epoch;
+    if (t->state != TRIAL_RUNNING && t->state != TRIAL_WAITING) return all; /* nothing more is to come */
+    if (!t->journals || steps <= 0) return 0;
+    double share = (double)t->journals->step / (double)steps;
+    return (int64_t)(share * (double)all);
+}
+
+static void add_metric(text *out, const char *shown, const follow_set *set, const char *name)
+{
+    const follow_point *p = follow_last(set, name);
+    if (!p) return;
+    text_printf(out, " %s ", shown);
+    results_metric(out, name, p->value);
+}
+
+static void one_label(text *out, const trial *t)
+{
+    const follow *f = t->journals;
+    int64_t epoch = f->epoch < t->plan.epochs ? f->epoch + 1 : t->plan.epochs;
+    text_printf(out, "%s epoch %lld/%lld", t->run, (long long)epoch, (long long)t->plan.epochs);
+    add_metric(out, "loss", f->steps.n ? &f->steps : &f->epochs, "train_loss");
+    add_metric(out, "acc", &f->epochs, "train_accuracy");
+    add_metric(out, "val", &f->epochs, "val_accuracy");
+}
+
+static void draw(news *n)
+{
+    int64_t done = 0, all = 0;
+    size_t running = 0;
+    const trial *one = NULL;
+    if (!n->bar.on) return;
+    for (size_t i = 0; i < n->n; i++) {
+        const trial *t = &n->trials[i];
+        if (t->state == TRIAL_KNOWN || t->state == TRIAL_REFUSED) continue;
+        done += images_done(t);
+        all += images_all(t);
+        if (t->state != TRIAL_RUNNING) continue;
+        running++;
+        one = t;
+    }
+    text label = {0};
+    if (n->n == 1 && one)
+        one_label(&label, one);
+    else
+        text_printf(&label, "%s%s%zu of %zu done, %zu running", n->of ? n->of : "", n->of ? ": " : "", n->ended, n->n,
+                    running);
+    progress_update(&n->bar, done, all, text_str(&label));
+    text_free(&label);
+}
+
+/* ---- lines ---- */
+
+static void epoch_line(const news *n, const trial *t, int64_t epoch)
+{
+    const follow *f = t->journals;
+    text line = {0};
+    text_printf(&line, "%s epoch %lld/%lld:", t->run, (long long)epoch, (long long)t->plan.epochs);
+    bool first = true;
+    for (size_t i = 0; i < f->epochs.n; i++) {
+        const follow_metric *m = &f->epochs.items[i];
+        for (size_t k = m->n; k-- > 0;) {
+            if (m->points[k].epoch != epoch) continue;
+            text_printf(&line, "%s %s ", first ? "" : ",", m->name);
+            if (!strcmp(m->name, "lr"))
+                text_printf(&line, "%.4g", m->points[k].value);
+            else
+                results_metric(&line, m->name, m->points[k].value);
+            first = false;
+            break;
+        }
+    }
+    const follow_point *speed = follow_last(&f->measured, "images_per_second");
+    if (speed && speed->epoch == epoch) {
+        text_add(&line, ", ");
+        text_count(&line, (int64_t)(speed->value + 0.5));
+        text_add(&line, " images/s");
+    }
+    cli_say(n->c, "%s", text_str(&line));
+    text_free(&line);
+}
+
+static void epochs(news *n, const trial *t)
+{
+    size_t i = (size_t)(t - n->trials);
+    const follow *f = t->journals;
+    const bool wanted = !n->bar.on && (n->n == 1 || n->c->verbose);
+    while (n->told[i] < f->epoch) {
+        n->told[i]++;
+        if (wanted) epoch_line(n, t, n->told[i]);
+    }
+}
+
+static void started(const news *n, const trial *t)
+{
+    const char *label = t->label && *t->label ? t->label : t->plan.experiment;
+    if (n->n > 1 && !n->c->verbose) return;
+    if (t->resumed)
+        cli_say(n->c, "%s (%s) continues from step %lld", t->run, label, (long long)t->journals->step);
+    else
+        cli_say(n->c, "%s (%s) starts", t->run, label);
+}
+
+static void ended(news *n, const trial *t)
+{
+    n->ended++;
+    if (n->n == 1 && !t->why) return; /* the outcome follows */
+    text line = {0};
+    text_printf(&line, "%s", t->run);
+    if (n->n > 1) text_printf(&line, " %zu/%zu", n->ended, n->n);
+    if (t->label && *t->label) text_printf(&line, " %s", t->label);
+    text_printf(&line, ": %s", trial_state_name(t->state));
+    if (t->why) {
+        text_add(&line, ": ");
+        text_safe(&line, t->why, 1000);
+        text_printf(&line, " (%s/output.txt)", t->dir);
+    }
+    if (t->state == TRIAL_FINISHED) {
+        text_add(&line, " in ");
+        results_duration(&line, t->seconds);
+        add_metric(&line, "val_accuracy", &t->journals->epochs, "val_accuracy");
+        add_metric(&line, "test_accuracy", &t->journals->whole, "test_accuracy");
+    }
+    cli_say(n->c, "%s", text_str(&line));
+    text_free(&line);
+}
+
+void news_tell(void *ctx, supervise_news what, const trial *t, errors *warnings)
+{
+    news *n = ctx;
+    if (what != SUPERVISE_PROGRESS) progress_clear(&n->bar);
+    switch (what) {
+    case SUPERVISE_STARTED:
+        started(n, t);
+        break;
+    case SUPERVISE_PROGRESS:
+        epochs(n, t);
+        break;
+    case SUPERVISE_ENDED:
+        epochs(n, t);
+        ended(n, t);
+        break;
+    case SUPERVISE_STOPPING:
+        cli_say(n->c, "stopping after this step with a checkpoint; once more stops at once");
+        break;
+    case SUPERVISE_WARNING:
+        cli_fail(n->c, warnings);
+        break;
+    }
+    draw(n);
+}

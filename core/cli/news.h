@@ -1,0 +1,23 @@
+/* What is told while trials run: a bar on a terminal, lines elsewhere. */
+#ifndef CLI_NEWS_H
+#define CLI_NEWS_H
+
+#include "cli/progress.h"
+#include "sweep/supervise.h"
+
+typedef struct news {
+    const common *c;
+    progress bar;
+    const trial *trials; /* all of them */
+    size_t n;
+    int64_t *told; /* epochs of each that had their line */
+    size_t ended;
+    const char *of; /* "s3" for a sweep, else NULL */
+} news;
+
+news news_open(const common *c, const trial *trials, size_t n, const char *of);
+void news_close(news *n);
+/* A supervise_options.tell; ctx is the news. */
+void news_tell(void *ctx, supervise_news what, const trial *t, errors *warnings);
+
+#endif

@@ -1,0 +1,15 @@
+/* What trials came to, on stdout: for people or as JSON. From the journals, so that it needs no database. */
+#ifndef CLI_OUTCOME_H
+#define CLI_OUTCOME_H
+
+#include "cli/cli.h"
+#include "sweep/sweeps.h"
+
+/* The metrics of one run; of several (one configuration, several seeds) also mean and standard deviation. */
+void outcome_runs(const common *c, const trial *trials, size_t n, const space_metric *metric);
+/* A line per configuration, the best first. */
+void outcome_sweep(const common *c, const sweep *w);
+/* {"state":..,"sweep":.. | null,"runs":[..]} */
+void outcome_json(const trial *trials, size_t n, const space_metric *metric, const char *sweep, int code);
+
+#endif

@@ -1,0 +1,26 @@
+/* Which configurations a results folder has runs of, by config_hash. Read from the run.json files, never from the
+ * database. */
+#ifndef SWEEP_KNOWN_H
+#define SWEEP_KNOWN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "sweep/follow.h"
+
+typedef struct known known;
+
+/* Looks at every run of the folder once. What cannot be read is not known. */
+known *known_open(const char *results);
+void known_close(known *k);
+
+typedef struct known_run {
+    const char *name; /* owned by `known` */
+    const char *exact_key;
+    follow_state state;
+} known_run;
+
+/* The run that stands for a configuration: a finished one if there is any, else the newest. `sweep`: only runs of that
+ * sweep (NULL: all). False when there is none. */
+bool known_find(known *k, const char *config_hash, const char *sweep, known_run *out);
+
+#endif

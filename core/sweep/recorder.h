@@ -1,0 +1,18 @@
+/* Takes journals into the results folder's database while trials run. The journals are the truth: whatever goes wrong
+ * here is a warning, said once. */
+#ifndef SWEEP_RECORDER_H
+#define SWEEP_RECORDER_H
+
+#include <stdint.h>
+#include "base/error.h"
+
+typedef struct recorder recorder;
+
+recorder *recorder_open(const char *results);
+/* Takes in what is new in a run's or sweep's folder. Warnings go to `warnings`. */
+void recorder_take(recorder *r, const char *dir, errors *warnings);
+/* The largest number in use by runs ('r') or sweeps ('s') that the database knows. */
+int64_t recorder_last_number(recorder *r, char kind, errors *warnings);
+void recorder_close(recorder *r); /* NULL is fine */
+
+#endif

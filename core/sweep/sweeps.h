@@ -1,0 +1,58 @@
+/* The folder of a sweep, results/s3: what was asked for, the plans of all its trials, and what was decided about them. It
+ * is all that a resume needs: the experiment file may have changed or gone by then.
+ *
+ *   sweep.json   written once: {"sweep":"s3","experiment":..,"created":..,"source":..,"method":"grid",
+ *                "metric":{"name","goal"},"trials":18,"configs":6,"repeats":3,"threads":1,"again":false,"hash":"..",
+ *                "parameters":{"path":["value",..]},"overrides":[..],
+ *                "members":[{"trial":0,"repeat":0,"seed":1,"label":..,"config_hash":..,"overrides":[..],
+ *                            "run":"r3" | null},..]}    run: one that stood there finished before the sweep
+ *   plans        one line per member, the planning child's
+ *   events       a journal: {"t":"start"|"exit",...} of supervisors as in journal/record.h, and
+ *                {"t":"decision","trial":0,"repeat":0,"run":"r7","how":"new|known|resumed","time":..}
+ *   lock         held by the supervisor for life */
+#ifndef SWEEP_SWEEPS_H
+#define SWEEP_SWEEPS_H
+
+#include "journal/journal.h"
+#include "sweep/known.h"
+#include "sweep/trial.h"
+
+typedef struct sweep {
+    arena memory;
+    char *name, *dir;
+    const char *experiment, *source, *hash, *description;
+    const char *const *overrides; /* of the command line */
+    size_t n_overrides;
+    space_metric metric;
+    int64_t configs, repeats, threads;
+    bool again; /* its runs are its own: others of equal configuration do not count */
+    trial *trials;
+    size_t n;
+    /* while this process works on it */
+    int lock; /* -1: not held */
+    journal *events;
+    int64_t attempt;
+} sweep;
+
+/* Equal for sweeps of the same trials under the same metric. */
+void sweeps_hash(const trial *trials, size_t n, const space_metric *metric, char hex[65]);
+
+/* Writes the folder of a new sweep. w->name is taken; all else that is described above must be set. */
+cvy_status sweeps_create(sweep *w, const char *results, int64_t least, const space *s, errors *e);
+/* Reads one; trials come with their plans and as TRIAL_WAITING. */
+sweep *sweeps_open(const char *results, const char *name, errors *e);
+/* The newest sweep with this hash; NULL when there is none. In the arena. */
+const char *sweeps_find(const char *results, const char *hash, arena *a);
+void sweeps_close(sweep *w); /* frees the trials too; NULL is fine */
+
+/* Takes its lock and notes the start of a supervisor. False when another holds it, waiting up to wait_ms. */
+bool sweeps_begin(sweep *w, int wait_ms, errors *e);
+/* Notes what a trial's run is. */
+cvy_status sweeps_decide(sweep *w, const trial *t, const char *how, errors *e);
+/* Notes the end, lets go of the lock. */
+void sweeps_end(sweep *w, int code, double seconds, errors *e);
+
+/* Gives each waiting trial the run that it has already: finished ones become TRIAL_KNOWN, others are to be resumed. */
+void sweeps_match(sweep *w, const char *results, known *k);
+
+#endif

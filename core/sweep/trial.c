@@ -1,0 +1,152 @@
+/* Owns how a planned trial becomes a run's folder; must not know processes. */
+#include "sweep/trial.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "sweep/runs.h"
+
+void trial_free(trial *t)
+{
+    plan_free(&t->plan);
+    follow_close(t->journals);
+    mem_free(t->run);
+    mem_free(t->dir);
+    mem_free(t->why);
+    *t = (trial){0};
+}
+
+const char *trial_state_name(trial_state s)
+{
+    static const char *const names[] = {"waiting",  "known",   "refused", "running",
+                                        "finished", "stopped", "failed",  "killed"};
+    return names[s];
+}
+
+bool trial_is_done(const trial *t)
+{
+    return t->state == TRIAL_FINISHED || t->state == TRIAL_KNOWN;
+}
+
+void trial_take_run(trial *t, const char *results, const char *run)
+{
+    mem_free(t->run);
+    mem_free(t->dir);
+    follow_close(t->journals);
+    t->run = mem_text(run);
+    t->dir = path_join(results, run);
+    t->journals = follow_open(t->dir);
+    follow_read(t->journals);
+}
+
+/* A value as it was read. */
+static void write_json(json_writer *w, const json *v)
+{
+    switch (v->kind) {
+    case JSON_NULL:
+        json_null(w);
+        break;
+    case JSON_BOOL:
+        json_bool(w, v->b);
+        break;
+    case JSON_NUMBER:
+        if (v->is_integer)
+            json_int(w, v->integer);
+        else
+            json_double(w, v->number);
+        break;
+    case JSON_TEXT:
+        json_text(w, v->s);
+        break;
+    case JSON_ARRAY:
+        json_open(w, '[');
+        for (size_t i = 0; i < v->n; i++) write_json(w, v->items[i]);
+        json_close(w, ']');
+        break;
+    case JSON_OBJECT:
+        json_open(w, '{');
+        for (size_t i = 0; i < v->n; i++) {
+            json_key(w, v->keys[i]);
+            write_json(w, v->items[i]);
+        }
+        json_close(w, '}');
+        break;
+    }
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (double)t.tv_sec + (double)(t.tv_nsec / 1000000) * 1e-3;
+}
+
+/* What the supervisor decided, then what planning found out. */
+static void describe(const trial *t, const trial_origin *from, const json *planned, json_writer *w)
+{
+    json_open(w, '{');
+    json_put_text(w, "run", t->run);
+    json_put_text(w, "label", t->label);
+    json_put_double(w, "created", now());
+    json_put_text(w, "source", from->source);
+    json_key(w, "overrides");
+    json_open(w, '[');
+    for (size_t i = 0; i < t->n_overrides; i++) json_text(w, t->overrides[i]);
+    json_close(w, ']');
+    json_put_text(w, "sweep", from->sweep);
+    json_put_int(w, "trial", from->sweep ? t->config : -1);
+    json_put_int(w, "repeat", t->repeat);
+    json_put_int(w, "threads", from->threads);
+    for (size_t i = 0; i < planned->n; i++) {
+        static const char *const apart[] = {"ok", "errors", "spec"};
+        bool mine = false;
+        for (size_t k = 0; k < 3; k++) mine = mine || !strcmp(planned->keys[i], apart[k]);
+        if (mine) continue;
+        json_key(w, planned->keys[i]);
+        write_json(w, planned->items[i]);
+    }
+    json_key(w, "metric");
+    json_open(w, '{');
+    json_put_text(w, "name", from->metric.name);
+    json_put_text(w, "goal", from->metric.maximize ? "maximize" : "minimize");
+    json_close(w, '}');
+    json_close(w, '}');
+}
+
+static cvy_status put_file(const trial *t, const char *name, const void *data, size_t n, errors *e)
+{
+    char *path = path_join(t->dir, name);
+    cvy_status status = file_replace(path, data, n, e);
+    mem_free(path);
+    return status;
+}
+
+cvy_status trial_make_run(trial *t, const trial_origin *from, errors *e)
+{
+    char *name = NULL;
+    cvy_status status = runs_take(from->results, 'r', from->least, &name, e);
+    if (status != CVY_OK) return status;
+    trial_take_run(t, from->results, name);
+    mem_free(name);
+    arena a = {0};
+    const json *planned = json_parse(&a, t->plan.line, strlen(t->plan.line), NULL, NULL);
+    const char *spec = json_get_text(planned, "spec", "");
+    json_writer w = {0};
+    describe(t, from, planned, &w);
+    text_char(&w.out, '\n');
+    status = put_file(t, "spec.yaml", spec, strlen(spec), e);
+    if (status == CVY_OK) status = put_file(t, "run.json", text_str(&w.out), w.out.n, e);
+    if (status == CVY_OK) status = file_sync_dir(from->results, e);
+    text_free(&w.out);
+    arena_free(&a);
+    if (status == CVY_OK) return CVY_OK;
+    file_remove_tree(t->dir, NULL); /* half a run is none */
+    follow_close(t->journals);
+    mem_free(t->run);
+    mem_free(t->dir);
+    t->run = t->dir = NULL;
+    t->journals = NULL;
+    return status;
+}

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# What the built files show and need: libconvoy exports cvy_* alone, a plugin its list alone, and no plugin needs
+# libconvoy or any symbol of it. Arguments: source folder, build folder.
+set -u
+build=$2
+failures=0
+
+fail() {
+    echo "FAILED: $*"
+    failures=$((failures + 1))
+}
+
+# The sanitizers put marks of their own beside every exported name.
+exported() {
+    nm -D --defined-only "$1" | awk '{ print $NF }' | grep -vE '^(__odr_asan|__asan|__ubsan|__sanitizer|_init$|_fini$)'
+}
+
+library=$build/libconvoy.so
+[ -e "$library" ] || fail "$library does not exist"
+found=$(exported "$library" | grep -v '^cvy_')
+[ -z "$found" ] || fail "libconvoy.so exports more than cvy_*:" $found
+exported "$library" | grep -qx cvy_main || fail "libconvoy.so does not export cvy_main"
+
+plugins=$(find "$build/plugins" -name '*.so' | LC_ALL=C sort)
+[ -n "$plugins" ] || fail "no plugins in $build/plugins"
+for plugin in $plugins; do
+    name=${plugin#"$build"/plugins/}
+    found=$(exported "$plugin" | grep -vxE 'cvy_plugins|cvy_plugins_double')
+    [ -z "$found" ] || fail "$name exports more than its list:" $found
+    exported "$plugin" | grep -qx cvy_plugins || fail "$name does not export cvy_plugins"
+    readelf -d "$plugin" | grep NEEDED | grep -q convoy && fail "$name needs libconvoy"
+    found=$(nm -D --undefined-only "$plugin" | awk '{ print $NF }' | grep '^cvy_')
+    [ -z "$found" ] || fail "$name wants symbols of Convoy's:" $found
+    readelf -n "$plugin" 2>/dev/null | grep -q Convoy || fail "$name carries no note"
+done
+
+[ $failures = 0 ]
