@@ -8,6 +8,7 @@
 #include "base/parallel.h"
 #include "cli/cli.h"
 #include "cli/places.h"
+#include "convoy/optimizer.h"
 #include "graph/plan.h"
 #include "train/identity.h"
 
@@ -57,15 +58,19 @@ static void planner_dataset(const setup *s, json_writer *w)
     json_close(w, '}');
 }
 
-/* Planning a step for real finds what only kernels and memory can tell. */
+/* Bytes that training will hold. Planning a step for real also finds what only kernels can tell. */
 static size_t planner_memory(const setup *s, const machine *m, errors *e)
 {
     state st = {.net = s->net};
     plan_options o = {.batch = s->batch, .train = true, .seed = s->x->seed};
     plan *p = plan_new(s->net, &st, m, &o, e);
-    size_t bytes = p ? plan_bytes(p) : 0;
+    size_t bytes = p ? plan_bytes(p) : 0, arrays = 3; /* weights, gradients, the best weights */
     plan_free(p);
-    return bytes + (size_t)s->net->weight_floats * 4 * 4;
+    const cvy_child *optimizer = &s->train.optimizer;
+    const char *const *slots = ((const cvy_optimizer *)optimizer->plugin->type)->slots(optimizer->config);
+    while (slots && *slots++) arrays++;
+    size_t batches = 3 * (size_t)s->batch * (size_t)cvy_count(&s->data->sample); /* the one at work, two read ahead */
+    return bytes + (arrays * (size_t)s->net->weight_floats + batches) * sizeof(float);
 }
 
 static void planner_describe(const experiment *x, const setup *s, registry *r, json_writer *w, errors *e)

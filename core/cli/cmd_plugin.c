@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "cli/cli.h"
+#include "cli/cmd_plugin.h"
 #include "cli/table.h"
 #include "config/params.h"
 #include "convoy/augment.h"
@@ -10,7 +10,7 @@
 #include "convoy/optimizer.h"
 #include "plugin/registry.h"
 
-static registry *open_registry(const common *c, errors *e)
+registry *cmd_plugin_registry(const common *c, errors *e)
 {
     plugin_request *files = mem_array(c->plugin.n, sizeof *files);
     for (size_t i = 0; i < c->plugin.n; i++) files[i] = (plugin_request){c->plugin.items[i], PLACE_NONE};
@@ -95,7 +95,7 @@ static int list(const command *self, const common *c, int argc, char **argv)
         return cli_usage(self, c, "\"%s\" is no kind of plugin: layer, loss, optimizer, dataset, augment",
                          argv[0]);
     errors e = {0};
-    registry *r = open_registry(c, &e);
+    registry *r = cmd_plugin_registry(c, &e);
     if (!r) return cli_fail(c, &e);
     if (c->json)
         list_json(r, kind);
@@ -109,7 +109,7 @@ static int list(const command *self, const common *c, int argc, char **argv)
 
 /* ---- info ---- */
 
-static void inputs_text(const cvy_layer *l, text *t)
+void cmd_plugin_inputs(const cvy_layer *l, text *t)
 {
     if (l->max_in < 0)
         text_printf(t, "%d or more", l->min_in);
@@ -119,7 +119,7 @@ static void inputs_text(const cvy_layer *l, text *t)
         text_printf(t, "%d", l->min_in);
 }
 
-static void computes_text(const cvy_descriptor *d, bool twin, text *t)
+void cmd_plugin_computes(const cvy_descriptor *d, bool twin, text *t)
 {
     if (d->kind == CVY_LAYER) {
         const cvy_layer *l = d->type;
@@ -151,8 +151,8 @@ static void row(table *t, const char *what, const char *value)
 static void info_text(const common *c, const cvy_descriptor *d, const plugin_entry *entry, bool twin)
 {
     text out = {0}, inputs = {0}, computes = {0}, params = {0};
-    computes_text(d, twin, &computes);
-    if (d->kind == CVY_LAYER) inputs_text(d->type, &inputs);
+    cmd_plugin_computes(d, twin, &computes);
+    if (d->kind == CVY_LAYER) cmd_plugin_inputs(d->type, &inputs);
     const char *bold = cli_colour(c, stdout) ? "\x1b[1m" : "", *plain = *bold ? "\x1b[0m" : "";
     text_printf(&out, "%s%s %s%s: ", bold, plugin_kind_name(d->kind), d->name, plain);
     text_safe(&out, d->summary, SIZE_MAX);
@@ -289,7 +289,7 @@ static int info(const command *self, const common *c, int argc, char **argv)
         name = colon + 1;
     }
     errors e = {0};
-    registry *r = open_registry(c, &e);
+    registry *r = cmd_plugin_registry(c, &e);
     const cvy_descriptor *d = r ? registry_find(r, kind, name, NULL, &e) : NULL;
     if (d) {
         bool twin = registry_double(r, d) != NULL;
@@ -302,27 +302,62 @@ static int info(const command *self, const common *c, int argc, char **argv)
     return cli_fail(c, &e);
 }
 
+static const option_row plugin_rows[] = {
+    OPTION(plugin_args, config, 0, OPTION_TEXT, "MAP", "eval, check: the plugin's parameters, '{kernel: 3}'"),
+    OPTION(plugin_args, in, 0, OPTION_TEXT, "FILE", "eval: the tensors to compute on, .safetensors"),
+    OPTION(plugin_args, out, 'o', OPTION_TEXT, "PATH",
+           "eval: where the result goes, .safetensors; docs: the folder, docs/plugins without it"),
+    OPTION(plugin_args, kernels, 0, OPTION_TEXT, "WHICH",
+           "eval: fast (the lowered form, default) or plain (the layer's own code)"),
+    OPTION(plugin_args, train, 0, OPTION_FLAG, NULL, "eval: as in training (default)"),
+    OPTION(plugin_args, eval, 0, OPTION_FLAG, NULL, "eval: as in evaluation"),
+    OPTION(plugin_args, shape, 0, OPTION_TEXT, "LIST",
+           "check: a batched input shape to try first, '[2, 3, 28, 28]'"),
+    OPTION(plugin_args, sanitize, 0, OPTION_TEXT, "SOURCE.c",
+           "check: this source, compiled with AddressSanitizer and UndefinedBehaviorSanitizer"),
+    OPTION_NUMBER(plugin_args, timeout, 0, "SECONDS", 60, 1, 3600, "check: how long one check may take"),
+    OPTION(plugin_args, composite, 0, OPTION_FLAG, NULL, "new layer: one that is made of other layers"),
+    OPTION(plugin_args, directory, 'C', OPTION_TEXT, "DIR", "new: make the folder NAME in this one, not in ./"),
+};
+
 static int run(const command *self, const common *c, void *options, int argc, char **argv)
 {
-    static const char *const names[] = {"ls", "info"};
-    (void)options;
-    if (argc == 0) return cli_usage(self, c, "ls or info?");
+    static const char *const names[] = {"ls", "info", "check", "eval", "new", "docs"};
+    const plugin_args *args = options;
+    if (argc == 0) return cli_usage(self, c, "ls, info, check, eval, new or docs?");
     if (!strcmp(argv[0], "ls")) return list(self, c, argc - 1, argv + 1);
     if (!strcmp(argv[0], "info")) return info(self, c, argc - 1, argv + 1);
-    const char *near = text_nearest(argv[0], names, 2);
+    if (!strcmp(argv[0], "check")) return cmd_plugin_check(self, c, args, argc - 1, argv + 1);
+    if (!strcmp(argv[0], "eval")) return cmd_plugin_eval(self, c, args, argc - 1, argv + 1);
+    if (!strcmp(argv[0], "new")) return cmd_plugin_new(self, c, args, argc - 1, argv + 1);
+    if (!strcmp(argv[0], "docs")) return cmd_plugin_docs(self, c, args, argc - 1, argv + 1);
+    const char *near = text_nearest(argv[0], names, sizeof names / sizeof *names);
     if (near) return cli_usage(self, c, "unknown \"convoy plugin %s\"; did you mean `%s`?", argv[0], near);
     return cli_usage(self, c, "unknown \"convoy plugin %s\"", argv[0]);
 }
 
 const command cmd_plugin = {
     .name = "plugin",
-    .summary = "List the plugins, or show what one of them is and takes",
+    .summary = "List, describe, make, check and evaluate plugins",
     .usage = "convoy plugin ls [KIND] [--json]\n"
-             "convoy plugin info [KIND:]NAME [--json]",
+             "convoy plugin info [KIND:]NAME [--json]\n"
+             "convoy plugin check FILE.so [NAME] [--json] [--config MAP] [--sanitize SOURCE.c]\n"
+             "convoy plugin eval KIND NAME --in FILE --out FILE [--config MAP] [--kernels plain|fast] [--eval]\n"
+             "convoy plugin new layer|optimizer|dataset|augmentation|loss NAME [--composite] [-C DIR]\n"
+             "convoy plugin docs [-o DIR]",
     .examples = "convoy plugin ls\n"
                 "convoy plugin ls layer\n"
                 "convoy plugin info conv2d\n"
                 "convoy plugin info layer:add --json\n"
-                "convoy plugin info maxout --plugin ./maxout.so",
+                "convoy plugin info maxout --plugin ./maxout.so\n"
+                "convoy plugin new layer maxout\n"
+                "convoy plugin new layer bottleneck --composite\n"
+                "convoy plugin check ./maxout.so\n"
+                "convoy plugin check ./maxout.so --sanitize maxout.c\n"
+                "convoy plugin eval layer conv2d --config '{channels: 4}' --in case.safetensors --out y.safetensors\n"
+                "convoy plugin eval optimizer adam --config '{lr: 0.1}' --in w.safetensors --out traj.safetensors",
+    .options = plugin_rows,
+    .n_options = sizeof plugin_rows / sizeof *plugin_rows,
+    .size = sizeof(plugin_args),
     .run = run,
 };

@@ -26,12 +26,13 @@ static const option_row trial_rows[] = {
     OPTION(trial_args, inexact, 0, OPTION_FLAG, NULL, "go on though the machine or build differs"),
 };
 
-static volatile sig_atomic_t asked;
+static volatile sig_atomic_t asked, interrupted;
 
+/* The second Ctrl-C ends it at once. SIGTERM may well come twice, from the supervisor and for the supervisor's death. */
 static void trial_signal(int number)
 {
-    (void)number;
-    if (asked) _exit(CVY_FORCED);
+    if (number == SIGINT && interrupted) _exit(CVY_FORCED);
+    if (number == SIGINT) interrupted = 1;
     asked = 1;
 }
 
@@ -72,7 +73,8 @@ static registry *trial_plugins(const json *run, arena *a, errors *e)
     return registry_open_only(files, n_files, e);
 }
 
-static cvy_status trial_unchanged(registry *r, const json *run, errors *e)
+/* What the run was planned as is what it goes on as: a checkpoint says nothing of the data it was trained on. */
+static cvy_status trial_unchanged(const setup *s, registry *r, const json *run, const char *dir, errors *e)
 {
     const json *list = json_get(run, "plugins");
     size_t n;
@@ -84,10 +86,16 @@ static cvy_status trial_unchanged(registry *r, const json *run, errors *e)
             if (!p[k].used || strcmp(p[k].name, name) || strcmp(plugin_kind_name(p[k].kind), kind)) continue;
             if (strcmp(p[k].sha256, hash) == 0) continue;
             place at = PLACE_FILE(p[k].path);
-            return errors_add(e, CVY_ERR_PLUGIN, &at, "start a new run to use it", "the plugin changed since the run was planned");
+            return errors_add(e, CVY_ERR_PLUGIN, &at, "start a new run to use it",
+                              "the plugin changed since the run was planned");
         }
     }
-    return CVY_OK;
+    char hash[65];
+    identity_config_hash(s, hash);
+    if (strcmp(hash, json_get_text(run, "config_hash", "")) == 0) return CVY_OK;
+    place at = PLACE_FILE(dir);
+    return errors_add(e, CVY_ERR_CONFIG, &at, "start a new run",
+                      "its configuration or its dataset changed since the run was planned");
 }
 
 static int64_t trial_attempt(const char *dir, char **journal_path)
@@ -130,7 +138,7 @@ static cvy_status trial_train(const char *dir, const trial_args *t, errors *e)
     if (!status && !(x = experiment_read(spec, NULL, 0, none, e))) status = errors_status(e);
     if (!status && !(r = trial_plugins(run, &a, e))) status = errors_status(e);
     if (!status && !(s = setup_new(x, r, json_get_text(run, "base_dir", "."), SETUP_ALL, e))) status = errors_status(e);
-    if (!status) status = trial_unchanged(r, run, e);
+    if (!status) status = trial_unchanged(s, r, run, dir, e);
     if (!status) {
         lifeline l = {(int)t->lifeline};
         trainer_options o = {.dir = dir,
@@ -157,9 +165,10 @@ static int trial_run(const command *self, const common *c, void *options, int ar
 {
     const trial_args *t = options;
     if (argc != 1) return cli_usage(self, c, "expected one run folder");
+    errors e = {0};
+    if (!file_is_dir(argv[0])) return cli_usage(self, c, "%s is no run folder", argv[0]);
     trial_listen();
     parallel_set_threads((int)t->threads);
-    errors e = {0};
     char *lock_path = path_join(argv[0], "lock");
     int lock = file_lock(lock_path, 10000, &e);
     cvy_status status = CVY_OK;

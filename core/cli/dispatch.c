@@ -16,6 +16,10 @@
 #include "cli/options.h"
 
 static const command *const commands[] = {
+    &cmd_run,
+    &cmd_sweep,
+    &cmd_resume,
+    &cmd_stop,
     &cmd_model,
     &cmd_check,
     &cmd_ls,

@@ -1,7 +1,10 @@
-/* Owns the command line's side of running trials; must not know how a file became trials, nor how results are shown. */
+/* Owns the command line's side of running trials; must not know how a file became trials, nor how results are
+ * shown. */
 #include "cli/launch.h"
 
+#include "base/file.h"
 #include "cli/news.h"
+#include "cli/outcome.h"
 #include "sweep/process.h"
 
 static size_t waiting(const trial *trials, size_t n)
@@ -11,28 +14,110 @@ static size_t waiting(const trial *trials, size_t n)
     return count;
 }
 
+int64_t launch_last_number(const common *c, char kind)
+{
+    errors warnings = {0};
+    recorder *r = recorder_open(c->results);
+    int64_t last = file_is_dir(c->results) ? recorder_last_number(r, kind, &warnings) : 0;
+    recorder_close(r);
+    cli_fail(c, &warnings);
+    return last;
+}
+
+/* Who is told what happens. */
+typedef struct audience {
+    news talk;
+    sweep *sweep;
+} audience;
+
+static void decided(const common *c, sweep *w, const trial *t)
+{
+    errors found = {0};
+    const char *how = t->state == TRIAL_KNOWN ? "known" : t->resumed ? "resumed" : "new";
+    /* The run's own description says the same: without this record nothing is lost. */
+    if (sweeps_decide(w, t, how, &found) != CVY_OK) cli_fail(c, &found);
+}
+
+static void tell(void *ctx, supervise_news what, const trial *t, errors *warnings)
+{
+    audience *a = ctx;
+    if (a->sweep && what == SUPERVISE_STARTED) decided(a->talk.c, a->sweep, t);
+    news_tell(&a->talk, what, t, warnings);
+}
+
 cvy_status launch_trials(const common *c, const launch_options *o, trial *trials, size_t n, errors *e)
 {
     if (!waiting(trials, n)) return CVY_OK;
-    errors warnings = {0};
+    cvy_status status = file_make_dirs(c->results, e);
+    if (status != CVY_OK) return status;
     trial_origin origin = o->origin;
-    recorder *r = recorder_open(c->results);
-    /* Without the folder there is no database to ask, and none is to be made before a run is. */
-    origin.least = recorder_last_number(r, 'r', &warnings);
-    cli_fail(c, &warnings);
-    news talk = news_open(c, trials, n, o->sweep ? o->sweep->name : NULL);
+    origin.least = launch_last_number(c, 'r');
+    audience a = {news_open(c, trials, n, o->sweep ? o->sweep->name : NULL), o->sweep};
     supervise_options so = {.program = o->program,
                             .origin = &origin,
                             .threads = origin.threads,
-                            .recorder = r,
+                            .recorder = recorder_open(c->results),
                             .sweep_dir = o->sweep ? o->sweep->dir : NULL,
-                            .tell = news_tell,
-                            .ctx = &talk};
+                            .tell = tell,
+                            .ctx = &a};
     so.workers = supervise_workers(o->workers, so.threads, process_cores());
-    cvy_status status = supervise_run(&so, trials, n, e);
-    news_close(&talk);
-    recorder_close(r);
+    status = supervise_run(&so, trials, n, e);
+    news_close(&a.talk);
+    recorder_close(so.recorder);
     return status;
+}
+
+static void say_begin(const common *c, const sweep *w)
+{
+    size_t done = 0, resumed = 0, open = waiting(w->trials, w->n);
+    for (size_t i = 0; i < w->n; i++) {
+        done += w->trials[i].state == TRIAL_KNOWN;
+        resumed += w->trials[i].state == TRIAL_WAITING && w->trials[i].resumed;
+    }
+    text line = {0};
+    text_printf(&line, "%s: %zu trials", w->name, w->n);
+    if (done) text_printf(&line, ", %zu finished", done);
+    if (resumed) text_printf(&line, ", %zu resumed", resumed);
+    if (!open) text_add(&line, ": nothing trained; `convoy sweep --again` trains anew");
+    cli_say(c, "%s", text_str(&line));
+    text_free(&line);
+}
+
+int launch_sweep(const common *c, sweep *w, const char *program, int64_t workers, int wait_ms)
+{
+    errors e = {0};
+    double begun = process_now();
+    if (!sweeps_begin(w, wait_ms, &e)) {
+        if (!e.n)
+            errors_add(&e, CVY_ERR_CONFIG, NULL, "`convoy stop` stops it",
+                       "%s is being worked on by another process", w->name);
+        return cli_fail(c, &e);
+    }
+    known_runs *k = known_open(c->results);
+    sweeps_match(w, c->results, k);
+    known_close(k);
+    for (size_t i = 0; i < w->n; i++)
+        if (w->trials[i].state == TRIAL_KNOWN) decided(c, w, &w->trials[i]);
+    say_begin(c, w);
+    launch_options o = {.program = program,
+                        .origin = {.results = c->results,
+                                   .source = w->source,
+                                   .sweep = w->name,
+                                   .metric = w->metric,
+                                   .threads = w->threads},
+                        .workers = workers,
+                        .sweep = w};
+    cvy_status status = launch_trials(c, &o, w->trials, w->n, &e);
+    int code = launch_code(status, w->trials, w->n);
+    sweeps_end(w, code, process_now() - begun, &e);
+    int problems = cli_fail(c, &e);
+    if (c->json)
+        outcome_json(w->trials, w->n, &w->metric, w->name, code);
+    else
+        outcome_sweep(c, w);
+    if (code == CVY_STOPPED) cli_say(c, "`convoy resume %s` goes on", w->name);
+    if (code == CVY_OK || code == CVY_ERR_SOME) cli_say(c, "`convoy plot %s` draws the curves", w->name);
+    return code ? code : problems;
 }
 
 int launch_code(cvy_status launched, const trial *trials, size_t n)

@@ -13,9 +13,17 @@ typedef struct launch_options {
     sweep *sweep;        /* begun; NULL for single runs */
 } launch_options;
 
-/* Runs all that wait. CVY_OK, CVY_STOPPED, CVY_FORCED, or reported. Interrupts are counted from before planning on:
- * the caller begins and ends that. */
+/* The largest number of a run ('r') or sweep ('s') that the results folder's database knows. */
+int64_t launch_last_number(const common *c, char kind);
+
+/* Runs all that wait. CVY_OK, CVY_STOPPED, CVY_FORCED, or reported. Interrupts are counted from before
+ * planning on: the caller begins and ends that. */
 cvy_status launch_trials(const common *c, const launch_options *o, trial *trials, size_t n, errors *e);
+
+/* Works on a sweep until it is done or stopped: takes its lock (waiting up to wait_ms for another supervisor
+ * that is about to leave), gives trials the runs they have, runs the others, shows the outcome. Returns the
+ * exit code. */
+int launch_sweep(const common *c, sweep *w, const char *program, int64_t workers, int wait_ms);
 
 /* The exit code that the trials' states and launch_trials()'s answer come to. */
 int launch_code(cvy_status launched, const trial *trials, size_t n);

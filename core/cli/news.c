@@ -77,13 +77,21 @@ static void draw(news *n)
     if (n->n == 1 && one)
         one_label(&label, one);
     else
-        text_printf(&label, "%s%s%zu of %zu done, %zu running", n->of ? n->of : "", n->of ? ": " : "", n->ended, n->n,
-                    running);
+        text_printf(&label, "%s%s%zu of %zu done, %zu running", n->of ? n->of : "", n->of ? ": " : "",
+                    n->ended, n->n, running);
     progress_update(&n->bar, done, all, text_str(&label));
     text_free(&label);
 }
 
 /* ---- lines ---- */
+
+/* The point of an epoch; NULL when there is none. */
+static const follow_point *at_epoch(const follow_metric *m, int64_t epoch)
+{
+    for (size_t k = m->n; k-- > 0;)
+        if (m->points[k].epoch == epoch) return &m->points[k];
+    return NULL;
+}
 
 static void epoch_line(const news *n, const trial *t, int64_t epoch)
 {
@@ -93,21 +101,20 @@ static void epoch_line(const news *n, const trial *t, int64_t epoch)
     bool first = true;
     for (size_t i = 0; i < f->epochs.n; i++) {
         const follow_metric *m = &f->epochs.items[i];
-        for (size_t k = m->n; k-- > 0;) {
-            if (m->points[k].epoch != epoch) continue;
-            text_printf(&line, "%s %s ", first ? "" : ",", m->name);
-            if (!strcmp(m->name, "lr"))
-                text_printf(&line, "%.4g", m->points[k].value);
-            else
-                results_metric(&line, m->name, m->points[k].value);
-            first = false;
-            break;
-        }
+        const follow_point *p = at_epoch(m, epoch);
+        if (!p || text_ends(m->name, "_top5_accuracy")) continue;
+        text_printf(&line, "%s %s ", first ? "" : ",", m->name);
+        if (!strcmp(m->name, "lr"))
+            text_printf(&line, "%.4g", p->value);
+        else
+            results_metric(&line, m->name, p->value);
+        first = false;
     }
-    const follow_point *speed = follow_last(&f->measured, "images_per_second");
-    if (speed && speed->epoch == epoch) {
+    for (size_t i = 0; i < f->measured.n; i++) {
+        const follow_point *p = at_epoch(&f->measured.items[i], epoch);
+        if (!p || strcmp(f->measured.items[i].name, "images_per_second") != 0) continue;
         text_add(&line, ", ");
-        text_count(&line, (int64_t)(speed->value + 0.5));
+        text_count(&line, (int64_t)(p->value + 0.5));
         text_add(&line, " images/s");
     }
     cli_say(n->c, "%s", text_str(&line));
@@ -135,20 +142,30 @@ static void started(const news *n, const trial *t)
         cli_say(n->c, "%s (%s) starts", t->run, label);
 }
 
+/* Why is an error, told even to those who want no talk. */
+static void tell_why(const news *n, const trial *t)
+{
+    errors e = {0};
+    char *hint = mem_printf("see %s/output.txt", t->dir);
+    text why = {0};
+    text_safe(&why, t->why, 1000);
+    const bool labelled = n->n > 1 && *t->label;
+    errors_add(&e, t->status, NULL, hint, "%s%s%s%s %s: %s", t->run, labelled ? " (" : "",
+               labelled ? t->label : "", labelled ? ")" : "", trial_state_name(t->state), text_str(&why));
+    text_free(&why);
+    mem_free(hint);
+    cli_fail(n->c, &e);
+}
+
 static void ended(news *n, const trial *t)
 {
     n->ended++;
-    if (n->n == 1 && !t->why) return; /* the outcome follows */
+    if (t->why) tell_why(n, t);
+    if (n->n == 1 || t->why) return; /* of one, the outcome follows */
     text line = {0};
-    text_printf(&line, "%s", t->run);
-    if (n->n > 1) text_printf(&line, " %zu/%zu", n->ended, n->n);
+    text_printf(&line, "%s %zu/%zu", t->run, n->ended, n->n);
     if (t->label && *t->label) text_printf(&line, " %s", t->label);
     text_printf(&line, ": %s", trial_state_name(t->state));
-    if (t->why) {
-        text_add(&line, ": ");
-        text_safe(&line, t->why, 1000);
-        text_printf(&line, " (%s/output.txt)", t->dir);
-    }
     if (t->state == TRIAL_FINISHED) {
         text_add(&line, " in ");
         results_duration(&line, t->seconds);

@@ -10,15 +10,17 @@
 #include "cli/table.h"
 #include "report/statistics.h"
 
-static const char *const usual[] = {"train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_loss",
-                                    "test_accuracy"};
+static const char *const usual[] = {"train_loss",   "train_accuracy", "val_loss",
+                                    "val_accuracy", "test_loss",      "test_accuracy"};
 enum { USUAL = sizeof usual / sizeof *usual };
 
-/* What a metric came to: of the epochs the best where it is the one that counts, else the last; of the run its own. */
+/* What a metric came to: of the epochs the best where it is the one that counts, else the last; of the run
+ * its own. */
 static double value_of(const trial *t, const char *name, const space_metric *metric)
 {
     if (!t->journals) return (double)NAN;
-    const follow_point *p = !strcmp(name, metric->name) ? follow_best(t->journals, name, metric->maximize) : NULL;
+    const follow_point *p =
+        !strcmp(name, metric->name) ? follow_best(t->journals, name, metric->maximize) : NULL;
     if (!p) p = follow_last(&t->journals->whole, name);
     if (!p) p = follow_last(&t->journals->epochs, name);
     return p ? p->value : (double)NAN;
@@ -155,7 +157,8 @@ typedef struct row {
 static int best_first(const void *a, const void *b)
 {
     const row *x = a, *y = b;
-    if (!x->s.n || !y->s.n) return x->s.n || y->s.n ? (y->s.n > 0) - (x->s.n > 0) : (x->first > y->first) - (x->first < y->first);
+    if (!x->s.n || !y->s.n)
+        return x->s.n || y->s.n ? (y->s.n > 0) - (x->s.n > 0) : (x->first > y->first) - (x->first < y->first);
     if (x->s.mean == y->s.mean) return (x->first > y->first) - (x->first < y->first);
     return (x->s.mean < y->s.mean) == x->metric->maximize ? 1 : -1;
 }
@@ -226,7 +229,8 @@ void outcome_sweep(const common *c, const sweep *w)
         states_cell(&t, w, &rows[i]);
         mean_cell(&t, w->metric.name, rows[i].s);
         for (size_t k = 0; k < 2; k++)
-            if (strcmp(beside[k], w->metric.name) != 0) mean_cell(&t, beside[k], of_config(w, &rows[i], beside[k]));
+            if (strcmp(beside[k], w->metric.name) != 0)
+                mean_cell(&t, beside[k], of_config(w, &rows[i], beside[k]));
     }
     print_table(c, &t);
     mem_free(rows);
@@ -237,7 +241,8 @@ void outcome_sweep(const common *c, const sweep *w)
 static void put_set(json_writer *w, const follow_set *s)
 {
     for (size_t i = 0; i < s->n; i++)
-        if (s->items[i].n) results_put_double(w, s->items[i].name, s->items[i].points[s->items[i].n - 1].value);
+        if (s->items[i].n)
+            results_put_double(w, s->items[i].name, s->items[i].points[s->items[i].n - 1].value);
 }
 
 static void put_run(json_writer *w, const trial *t, const space_metric *metric)
@@ -275,11 +280,11 @@ static void put_run(json_writer *w, const trial *t, const space_metric *metric)
     json_close(w, '}');
 }
 
-void outcome_json(const trial *trials, size_t n, const space_metric *metric, const char *sweep, int code)
+void outcome_json(const trial *trials, size_t n, const space_metric *metric, const char *of, int code)
 {
     json_writer w = {0};
     json_open(&w, '{');
-    json_put_text(&w, "sweep", sweep);
+    json_put_text(&w, "sweep", of);
     json_put_int(&w, "exit_code", code);
     json_key(&w, "metric");
     json_open(&w, '{');

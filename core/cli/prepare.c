@@ -30,7 +30,8 @@ double prepare_patience(void)
     return v > 0 && v < 1e9 ? v : 0;
 }
 
-int prepare_operands(prepared *p, const command *self, const common *c, const text_list *set, int argc, char **argv)
+int prepare_operands(prepared *p, const command *self, const common *c, const text_list *set, int argc,
+                     char **argv)
 {
     p->overrides = arena_array(&p->memory, (size_t)argc + set->n + 1, sizeof *p->overrides);
     for (int i = 0; i < argc; i++) {
@@ -67,7 +68,8 @@ static cvy_status read_space(prepared *p, prepare_kind kind, errors *e)
     if (kind != PREPARE_SWEEP) return CVY_OK;
     if (!swept) {
         const char *hint = arena_printf(&p->memory, "use `convoy run %s`", p->file);
-        return errors_add(e, CVY_ERR_CONFIG, &PLACE_FILE(p->file), hint, "describes a single run: it has no `sweep:`");
+        return errors_add(e, CVY_ERR_CONFIG, &PLACE_FILE(p->file), hint,
+                          "describes a single run: it has no `sweep:`");
     }
     cvy_status status = space_read(p->x, p->overrides, p->n_overrides, &p->memory, &p->space, e);
     return status == CVY_OK ? grid_count(&p->space, p->x->repeats, at, &p->configs, e) : status;
@@ -92,9 +94,8 @@ static void make_trials(prepared *p)
             t->seed = repeats > 1 ? (int64_t)p->x->seed + (int64_t)r : -1;
             t->overrides = all;
             t->n_overrides = given + p->space.n;
-            t->label = label.n || repeats == 1
-                           ? arena_text(&p->memory, text_str(&label))
-                           : arena_printf(&p->memory, "seed=%lld", (long long)t->seed);
+            t->label = label.n || repeats == 1 ? arena_text(&p->memory, text_str(&label))
+                                               : arena_printf(&p->memory, "seed=%lld", (long long)t->seed);
         }
         text_free(&label);
     }
@@ -102,7 +103,8 @@ static void make_trials(prepared *p)
 
 /* ---- what planning found ---- */
 
-/* A value that a sweep set stands in the file; planning knows it as an override. NULL: it is no such message. */
+/* A value that a sweep set stands in the file; planning knows it as an override. NULL: it is no such message.
+ */
 static const place *place_in_file(const prepared *p, const trial *t, const char *file)
 {
     const place *found = NULL;
@@ -168,26 +170,47 @@ static void report(prepared *p, bool skip, errors *e)
     mem_free(all);
 }
 
+typedef struct numbered {
+    const char *hash;
+    size_t i;
+} numbered;
+
+static int by_hash(const void *a, const void *b)
+{
+    const numbered *x = a, *y = b;
+    int order = strcmp(x->hash, y->hash);
+    return order ? order : (x->i > y->i) - (x->i < y->i);
+}
+
 /* Equal configurations are trained once: the later ones leave. */
 static void drop_twins(prepared *p, errors *e)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < p->n; i++) {
-        trial *t = &p->trials[i];
-        const trial *twin = NULL;
-        for (size_t k = 0; k < kept && !twin && t->plan.config_hash; k++)
-            if (same_text(p->trials[k].plan.config_hash, t->plan.config_hash)) twin = &p->trials[k];
-        if (twin) {
-            errors_warn(e, NULL, NULL, "trials \"%s\" and \"%s\" come to the same configuration: trained once",
-                        twin->label, t->label);
-            trial_free(t);
-        } else {
-            trial moved = *t;
-            *t = (trial){0};
-            p->trials[kept++] = moved;
+    numbered *all = mem_array(p->n + 1, sizeof *all);
+    size_t n = 0, kept = 0;
+    for (size_t i = 0; i < p->n; i++)
+        if (p->trials[i].plan.config_hash) all[n++] = (numbered){p->trials[i].plan.config_hash, i};
+    if (n) qsort(all, n, sizeof *all, by_hash);
+    bool *leaves = mem_array(p->n + 1, sizeof *leaves);
+    for (size_t i = 1, first = 0; i < n; i++) {
+        if (strcmp(all[i].hash, all[first].hash) != 0) {
+            first = i;
+            continue;
         }
+        leaves[all[i].i] = true;
+        errors_warn(e, NULL, NULL, "trials \"%s\" and \"%s\" come to the same configuration: trained once",
+                    p->trials[all[first].i].label, p->trials[all[i].i].label);
+    }
+    for (size_t i = 0; i < p->n; i++) {
+        trial moved = p->trials[i];
+        p->trials[i] = (trial){0};
+        if (leaves[i])
+            trial_free(&moved);
+        else
+            p->trials[kept++] = moved;
     }
     p->n = kept;
+    mem_free(all);
+    mem_free(leaves);
 }
 
 static cvy_status judge(prepared *p, bool skip, errors *e)
@@ -223,7 +246,8 @@ static void planned(void *ctx, size_t done, size_t total)
     if (total > 1) progress_update(&s->bar, (int64_t)done, (int64_t)total, "planning");
 }
 
-cvy_status prepare_trials(prepared *p, const common *c, prepare_kind kind, int64_t threads, bool skip, errors *e)
+cvy_status prepare_trials(prepared *p, const common *c, prepare_kind kind, int64_t threads, bool skip,
+                          errors *e)
 {
     char *program = path_executable();
     p->program = arena_text(&p->memory, program ? program : "convoy");
@@ -257,7 +281,7 @@ cvy_status prepare_trials(prepared *p, const common *c, prepare_kind kind, int64
 
 /* ---- what is known ---- */
 
-static cvy_status match(prepared *p, const common *c, trial *t, known *k, errors *e)
+static cvy_status match(prepared *p, const common *c, trial *t, known_runs *k, errors *e)
 {
     known_run r;
     if (!known_find(k, t->plan.config_hash, NULL, &r)) return CVY_OK;
@@ -265,12 +289,14 @@ static cvy_status match(prepared *p, const common *c, trial *t, known *k, errors
         trial_take_run(t, c->results, r.name);
         t->state = TRIAL_KNOWN;
     } else if (r.state == FOLLOW_RUNNING) {
-        const char *hint = arena_printf(&p->memory, "`convoy stop %s` stops it; --again trains another", r.name);
+        const char *hint =
+            arena_printf(&p->memory, "`convoy stop %s` stops it; --again trains another", r.name);
         return errors_add(e, CVY_ERR_CONFIG, NULL, hint, "%s is training the same right now", r.name);
     } else if (strcmp(r.exact_key, t->plan.exact_key) != 0) {
         const char *hint = arena_printf(&p->memory, "`convoy resume %s --inexact` continues it", r.name);
         errors_warn(e, NULL, hint,
-                    "%s is the same and unfinished, but was begun by another build, on another CPU or with another number "
+                    "%s is the same and unfinished, but was begun by another build, on another CPU or with "
+                    "another number "
                     "of threads: it starts anew",
                     r.name);
     } else {
@@ -283,7 +309,7 @@ static cvy_status match(prepared *p, const common *c, trial *t, known *k, errors
 cvy_status prepare_match(prepared *p, const common *c, bool again, errors *e)
 {
     if (again) return CVY_OK;
-    known *k = known_open(c->results);
+    known_runs *k = known_open(c->results);
     cvy_status status = CVY_OK;
     for (size_t i = 0; i < p->n; i++) {
         if (p->trials[i].state != TRIAL_WAITING) continue;

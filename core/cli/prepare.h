@@ -1,4 +1,5 @@
-/* From an experiment file and the command line to planned trials: what `run` and `sweep` share before anything starts. */
+/* From an experiment file and the command line to planned trials: what `run` and `sweep` share before
+ * anything starts. */
 #ifndef CLI_PREPARE_H
 #define CLI_PREPARE_H
 
@@ -25,14 +26,17 @@ typedef struct prepared {
     size_t n;
 } prepared;
 
-/* FILE, and PATH=VALUE operands with those of --set, from the command's operands; CVY_OK, or the exit code after
- * reporting. */
-int prepare_operands(prepared *p, const command *self, const common *c, const text_list *set, int argc, char **argv);
-/* Reads the file, makes the trials and has them planned. Everything that is wrong is reported, with its place in the
- * file. Warnings are reported as well. `skip`: trials that cannot be planned become TRIAL_REFUSED with warnings, as
- * long as one can. */
-cvy_status prepare_trials(prepared *p, const common *c, prepare_kind kind, int64_t threads, bool skip, errors *e);
-/* Gives the trials the runs that stand for them already. `again`: none. Not CVY_OK when another process trains one. */
+/* FILE, and PATH=VALUE operands with those of --set, from the command's operands; CVY_OK, or the exit code
+ * after reporting. */
+int prepare_operands(prepared *p, const command *self, const common *c, const text_list *set, int argc,
+                     char **argv);
+/* Reads the file, makes the trials and has them planned. Everything that is wrong is reported, with its place
+ * in the file. Warnings are reported as well. `skip`: trials that cannot be planned become TRIAL_REFUSED with
+ * warnings, as long as one can. */
+cvy_status prepare_trials(prepared *p, const common *c, prepare_kind kind, int64_t threads, bool skip,
+                          errors *e);
+/* Gives the trials the runs that stand for them already. `again`: none. Not CVY_OK when another process
+ * trains one. */
 cvy_status prepare_match(prepared *p, const common *c, bool again, errors *e);
 void prepare_free(prepared *p);
 

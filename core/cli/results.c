@@ -137,6 +137,13 @@ static void epochs_text(text *t, const query_run *r)
     if (r->epochs != QUERY_NONE) text_printf(t, "/%lld", (long long)r->epochs);
 }
 
+/* What it is called in its sweep, and what somebody called it. */
+static void label_text(text *t, const query_run *r)
+{
+    if (r->label) text_add(t, r->label);
+    if (r->tags && *r->tags) text_printf(t, "%s#%s", t->n ? " " : "", r->tags);
+}
+
 void results_runs_table(const common *c, const query_run *runs, size_t n)
 {
     table t = {0};
@@ -149,7 +156,8 @@ void results_runs_table(const common *c, const query_run *runs, size_t n)
         text s = {0};
         table_cell(&t, r->name);
         table_cell(&t, r->experiment ? r->experiment : "");
-        table_cell(&t, r->label ? r->label : "");
+        label_text(&s, r);
+        cell(&t, &s);
         table_cell(&t, r->state);
         epochs_text(&s, r);
         cell(&t, &s);

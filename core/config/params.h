@@ -45,5 +45,8 @@ void params_write(const params_table *t, json_writer *w);
 bool params_number(const params_table *t, const char *name, double *v);
 /* Table for people: name, type and range, default, help. */
 void params_describe(const params_table *t, text *out);
+/* Its columns for one parameter: "int 1 .. 1023", "required". */
+void params_describe_type(const cvy_param *p, text *out);
+void params_describe_default(const cvy_param *p, text *out);
 
 #endif

@@ -143,7 +143,7 @@ static const char *child_name(uint32_t kind)
     return names[kind < sizeof names / sizeof *names ? kind : 0];
 }
 
-static void describe_type(const cvy_param *p, text *out)
+void params_describe_type(const cvy_param *p, text *out)
 {
     text_add(out, kind_name(p));
     if (p->kind == CVY_PARAM_CHILD || p->kind == CVY_PARAM_CHILDREN) text_add(out, child_name(p->child));
@@ -158,7 +158,7 @@ static void describe_type(const cvy_param *p, text *out)
     if (high) params_limit(p, p->max, out);
 }
 
-static void describe_default(const cvy_param *p, text *out)
+void params_describe_default(const cvy_param *p, text *out)
 {
     if (!p->fallback) {
         text_add(out, "required");
@@ -185,7 +185,7 @@ static void describe_name(const cvy_param *p, text *out)
 
 void params_describe(const params_table *t, text *out)
 {
-    static describe_fn *const columns[] = {describe_name, describe_type, describe_default};
+    static describe_fn *const columns[] = {describe_name, params_describe_type, params_describe_default};
     enum { COLUMNS = 3, WIDEST = 34 };
     size_t width[COLUMNS] = {0};
     for (size_t i = 0; i < t->n; i++) {

@@ -112,4 +112,27 @@ LANE_INLINE lane_mask lane_first(int64_t n)
     return index < ((lane_mask){0} + (int32_t)n);
 }
 
+/* DO(0) ... DO(n - 1) for a constant n up to 16, written out: an array indexed by nothing but constants stays
+ * in the registers, where compilers that first unroll a loop may have put it into memory already. */
+#define LANE_EACH(n, DO)                  \
+    do {                                  \
+        LANE_EACH4(n, DO, 0, 1, 2, 3)     \
+        LANE_EACH4(n, DO, 4, 5, 6, 7)     \
+        LANE_EACH4(n, DO, 8, 9, 10, 11)   \
+        LANE_EACH4(n, DO, 12, 13, 14, 15) \
+    } while (0)
+#define LANE_EACH4(n, DO, a, b, c, d) \
+    if ((n) > a) {                    \
+        DO(a);                        \
+    }                                 \
+    if ((n) > b) {                    \
+        DO(b);                        \
+    }                                 \
+    if ((n) > c) {                    \
+        DO(c);                        \
+    }                                 \
+    if ((n) > d) {                    \
+        DO(d);                        \
+    }
+
 #endif

@@ -48,6 +48,8 @@ cvy_status plain_prepare(program *p, instruction *s, errors *e)
     st->given = program_draw(p, s->unit);
     st->key = philox_key_of(p->options.seed, "dropout", n->path);
     st->host = host_make(e, CVY_ERR_RUN, &n->at, p->options.seed, n->path);
+    st->host.log = p->options.log;
+    st->host.log_ctx = p->options.log_ctx;
     st->x = mem_array((size_t)n->n_in + 1, sizeof *st->x);
     st->gx = mem_array((size_t)n->n_in + 1, sizeof *st->gx);
     st->shapes = mem_array((size_t)n->n_in + 1, sizeof *st->shapes);

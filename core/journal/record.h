@@ -4,7 +4,7 @@
  *   run.json      written once, atomically, before the first attempt: run_description below
  *   spec.yaml     the resolved experiment, standalone
  *   journal.1 ... one per attempt, written by the trial process
- *   events        written by the supervisor: attempts started and ended, tags (with its parts, see journal_part())
+ *   events        written by the supervisor: attempts started and ended, tags; in parts, see journal_part()
  *   checkpoints/  last.safetensors, best.safetensors
  *   output.txt    what the trial process printed
  *   lock          held by the trial process for life
@@ -12,28 +12,30 @@
  * Records of a trial's journal; t is the record's type:
  *   {"t":"segment","attempt":2,"from_step":390,"exact_key":"...","time":1732190000.5}   always first
  *   {"t":"metrics","scope":"step","step":10,"epoch":0,"m":{"train_loss":2.1,"lr":0.1}}
- *   {"t":"metrics","scope":"epoch","step":390,"epoch":1,"m":{"train_loss":..,"train_accuracy":..,"val_loss":..,..}}
+ *   {"t":"metrics","scope":"epoch","step":390,"epoch":1,"m":{"train_loss":..,"val_loss":..,..}}
  *   {"t":"metrics","scope":"run","step":1170,"epoch":3,"m":{"test_loss":..,"test_accuracy":..,..}}
- *   {"t":"measured","step":390,"epoch":1,"m":{"seconds":..,"images_per_second":..,"rss_bytes":..}}  outside the promise
+ *   {"t":"measured","step":390,"epoch":1,"m":{"seconds":..,"images_per_second":..,"rss_bytes":..}}
+ *                                                       outside the promise of equal bits
  *   {"t":"kernels","choices":{"stem":"conv.onednn c16",...}}
  *   {"t":"artifact","kind":"checkpoint","path":"checkpoints/best.safetensors","step":390}
  *   {"t":"event","kind":"warning","text":"...","time":...}
- *   {"t":"end","state":"finished|stopped|failed","step":1170,"text":"...","time":...}   last of an attempt that ended
- *                                                                                       itself
+ *   {"t":"end","state":"finished|stopped|failed","step":1170,"text":"...","time":...}
+ *                                                       last of an attempt that ended itself
  * Records of `events`:
  *   {"t":"start","attempt":1,"pid":123,"time":...}
  *   {"t":"exit","attempt":1,"code":0,"signal":0,"seconds":12.5,"time":...}
  *   {"t":"tag","tag":"baseline","time":...}
  *   {"t":"event","kind":"...","text":"...","time":...}
- * `epoch` of epoch records counts finished epochs (1 = after the first). Steps count optimizer updates from 0; a metric's
- * step is the number of updates done. A later segment's rows replace those of earlier ones with step > from_step.
+ * `epoch` of epoch records counts finished epochs (1 = after the first). Steps count optimizer updates from
+ * 0; a metric's step is the number of updates done. A later segment's rows replace those of earlier ones with
+ * step > from_step.
  *
- * A record of a type unknown to the reader is kept as an event of that kind with its whole text: so a sweep's `events`,
- * in results/s3/ beside its sweep.json, may say more ({"t":"decision",...,"time":...}).
+ * A record of a type unknown to the reader is kept as an event of that kind with its whole text: so a sweep's
+ * `events`, in results/s3/ beside its sweep.json, may say more ({"t":"decision",...,"time":...}).
  *
- * Metric values are rounded to 15 significant digits, which every tool prints and reads back unchanged: SQLite's own
- * shell, which shows no more than 15, and Convoy's, which shows what it needs, then agree digit for digit. Values that
- * are not finite are written as the strings "nan", "inf", "-inf". */
+ * Metric values are rounded to 15 significant digits, which every tool prints and reads back unchanged:
+ * SQLite's own shell, which shows no more than 15, and Convoy's, which shows what it needs, then agree digit
+ * for digit. Values that are not finite are written as the strings "nan", "inf", "-inf". */
 #ifndef JOURNAL_RECORD_H
 #define JOURNAL_RECORD_H
 
@@ -52,8 +54,8 @@ double record_round(double v);
 
 cvy_status record_segment(journal *j, int64_t attempt, int64_t from_step, const char *exact_key, errors *e);
 /* type "metrics" with a scope, or type "measured" with scope NULL. */
-cvy_status record_metrics(journal *j, const char *scope, int64_t step, int64_t epoch, const metric *m, size_t n,
-                          errors *e);
+cvy_status record_metrics(journal *j, const char *scope, int64_t step, int64_t epoch, const metric *m,
+                          size_t n, errors *e);
 cvy_status record_kernels(journal *j, const char *choices_json, errors *e);
 cvy_status record_artifact(journal *j, const char *kind, const char *path, int64_t step, errors *e);
 cvy_status record_event(journal *j, const char *kind, const char *what, errors *e);

@@ -16,7 +16,7 @@ double cost_macs(const machine *m, double macs, double efficiency)
 
 double cost_bytes(const machine *m, double bytes)
 {
-    double per_ns = 10.0 * (m->threads < 6 ? m->threads : 6); /* more cores do not find more memory */
+    double per_ns = 15.0 * (m->threads < 6 ? m->threads : 6); /* more cores do not find more memory */
     return CALL_NS + bytes / per_ns;
 }
 

@@ -12,19 +12,13 @@
 
 #include <stddef.h>
 
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#endif
-
+/* Accumulator j of block b is a[b][j]. */
 LANE_INLINE void tile_begin(int blocks, int pixels, const tile *t, lane a[2][16])
 {
-    UNROLL for (int b = 0; b < blocks; b++)
-    {
-        lane start = t->bias ? lane_load(t->bias + b * LANES) : (lane){0};
-        UNROLL for (int j = 0; j < pixels; j++) a[b][j] = start;
-    }
+    lane first = t->bias ? lane_load(t->bias) : (lane){0};
+    lane second = t->bias && blocks > 1 ? lane_load(t->bias + LANES) : (lane){0};
+#define BEGIN(j) a[0][j] = first, a[1][j] = second
+    LANE_EACH(pixels, BEGIN);
 }
 
 /* One channel of one tap: pixel j's value is at x + j * step, or at list[j]. */
@@ -32,12 +26,11 @@ LANE_INLINE void tile_step(int blocks, int pixels, const float *x, int64_t step,
                            const float *w, lane a[2][16])
 {
     lane w0 = lane_load(w), w1 = blocks > 1 ? lane_load(w + LANES) : w0;
-    UNROLL for (int j = 0; j < pixels; j++)
-    {
-        lane value = lane_all(list ? *list[j] : x[j * step]);
-        a[0][j] = lane_fma(value, w0, a[0][j]);
-        if (blocks > 1) a[1][j] = lane_fma(value, w1, a[1][j]);
-    }
+#define STEP(j)                                           \
+    lane value = lane_all(list ? *list[j] : x[j * step]); \
+    a[0][j] = lane_fma(value, w0, a[0][j]);               \
+    if (blocks > 1) a[1][j] = lane_fma(value, w1, a[1][j])
+    LANE_EACH(pixels, STEP);
 }
 
 /* unit is a constant here: with 1, a plain input, the loop over a block's channels disappears. */
@@ -56,10 +49,12 @@ LANE_INLINE void row_body(int blocks, int pixels, int64_t unit, const tile *t, c
                     tile_step(blocks, pixels, at, unit, NULL, w, a);
             }
     }
-    UNROLL for (int b = 0; b < blocks; b++)
-    {
-        UNROLL for (int j = 0; j < pixels; j++) lane_store(y + b * t->y_block + j * t->y_step, a[b][j]);
-    }
+    float *y1 = y + t->y_block;
+    int64_t y_step = t->y_step;
+#define FINISH(j)                        \
+    lane_store(y + j * y_step, a[0][j]); \
+    if (blocks > 1) lane_store(y1 + j * y_step, a[1][j])
+    LANE_EACH(pixels, FINISH);
 }
 
 LANE_INLINE void list_body(int blocks, const tile *t, const float *x, const int64_t *from, float *y,
@@ -74,19 +69,19 @@ LANE_INLINE void list_body(int blocks, const tile *t, const float *x, const int6
         for (int64_t u = t->u[0]; u < t->u[1]; u++)
             for (int64_t k = u * t->columns + t->v[0]; k < u * t->columns + t->v[1]; k++) {
                 const float *at[TILE_LIST], *w = w_block + k * channels * blocks * LANES;
-                UNROLL for (int j = 0; j < TILE_LIST; j++) at[j] = x + from[j] + t->taps[k];
+#define AIM(j) at[j] = x + from[j] + t->taps[k]
+                LANE_EACH(TILE_LIST, AIM);
                 for (int64_t i = 0; i < channels; i++, w += blocks * LANES) {
                     tile_step(blocks, TILE_LIST, NULL, 0, at, w, a);
-                    UNROLL for (int j = 0; j < TILE_LIST; j++) at[j]++;
+#define NEXT(j) at[j]++
+                    LANE_EACH(TILE_LIST, NEXT);
                 }
             }
     }
-    UNROLL for (int j = 0; j < TILE_LIST; j++)
-    {
-        if (j >= n) break;
-        lane_store(y + to[j], a[0][j]);
-        if (blocks > 1) lane_store(y + t->y_block + to[j], a[1][j]);
-    }
+#define KEEP(j)                                \
+    if (j < n) lane_store(y + to[j], a[0][j]); \
+    if (j < n && blocks > 1) lane_store(y + t->y_block + to[j], a[1][j])
+    LANE_EACH(TILE_LIST, KEEP);
 }
 
 /* Tiles of b blocks and p pixels, of a blocked and of a plain input. */
@@ -111,18 +106,20 @@ ROW(1, 2)
 ROW(1, 3)
 ROW(1, 4)
 ROW(1, 5)
-ROW(1, 6) LIST(1)
+ROW(1, 6)
+LIST(1)
 #if TILE_ONE > 6
-    ROW(1, 7) ROW(1, 8) ROW(1, 9) ROW(1, 10) ROW(1, 11) ROW(1, 12)
+ROW(1, 7)
+ROW(1, 8) ROW(1, 9) ROW(1, 10) ROW(1, 11) ROW(1, 12)
 #endif
 #if TILE_ONE > 12
-        ROW(1, 13) ROW(1, 14) ROW(1, 15) ROW(1, 16)
+    ROW(1, 13) ROW(1, 14) ROW(1, 15) ROW(1, 16)
 #endif
 #if TILE_BLOCKS > 1
-            ROW(2, 1) ROW(2, 2) ROW(2, 3) ROW(2, 4) ROW(2, 5) ROW(2, 6) LIST(2)
+        ROW(2, 1) ROW(2, 2) ROW(2, 3) ROW(2, 4) ROW(2, 5) ROW(2, 6) LIST(2)
 #endif
 #if TILE_BLOCKS > 1 && TILE_TWO > 6
-                ROW(2, 7) ROW(2, 8) ROW(2, 9) ROW(2, 10) ROW(2, 11) ROW(2, 12)
+            ROW(2, 7) ROW(2, 8) ROW(2, 9) ROW(2, 10) ROW(2, 11) ROW(2, 12)
 #endif
 
 #define BOTH(b, p)                     \
@@ -130,7 +127,7 @@ ROW(1, 6) LIST(1)
         row_##b##_##p, plain_##b##_##p \
     }
 
-                    tile_fn *LANE(tile_row)(int blocks, int pixels, bool plain)
+                tile_fn *LANE(tile_row)(int blocks, int pixels, bool plain)
 {
     static tile_fn *const one[TILE_ONE + 1][2] = {
         {NULL},

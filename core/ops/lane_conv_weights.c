@@ -38,12 +38,6 @@
 #define CHUNK_BYTES (28 << 10) /* of x and gy together: most of a first-level cache */
 #define SMALL_BYTES (1 << 20)  /* weights of which every thread may have sums of its own */
 
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#endif
-
 typedef struct weights {
     conv_source source;
     lane_view y; /* of gy */
@@ -74,29 +68,28 @@ LANE_INLINE void accumulate(int blocks, int channels, int64_t unit, const chunk 
                             const int64_t *list, const float *gy, float *sum, int64_t kept)
 {
     lane a[2][16];
-    UNROLL for (int i = 0; i < channels; i++) a[0][i] = a[1][i] = (lane){0};
+#define BEGIN(i) a[0][i] = a[1][i] = (lane){0}
+    LANE_EACH(channels, BEGIN);
     for (int64_t n = 0; n < k->samples; n++)
         for (int64_t r = 0; r < k->rows; r++) {
             const float *px = x + n * k->x_sample + r * k->x_row, *g = gy + n * k->y_sample + r * k->y_row;
             const float *at[16];
-            UNROLL for (int i = 0; i < channels; i++) at[i] = list ? px + list[i] : px + i;
+#define AIM(i) at[i] = list ? px + list[i] : px + i
+            LANE_EACH(channels, AIM);
             for (int64_t q = 0; q < k->columns; q++, g += LANES) {
                 lane g0 = lane_load(g), g1 = blocks > 1 ? lane_load(g + k->y_block) : g0;
-                UNROLL for (int i = 0; i < channels; i++)
-                {
-                    lane value = lane_all(list ? at[i][q] : px[q * unit + i]);
-                    a[0][i] = lane_fma(value, g0, a[0][i]);
-                    if (blocks > 1) a[1][i] = lane_fma(value, g1, a[1][i]);
-                }
+#define STEP(i)                                                \
+    lane value = lane_all(list ? at[i][q] : px[q * unit + i]); \
+    a[0][i] = lane_fma(value, g0, a[0][i]);                    \
+    if (blocks > 1) a[1][i] = lane_fma(value, g1, a[1][i])
+                LANE_EACH(channels, STEP);
             }
         }
-    UNROLL for (int i = 0; i < channels; i++)
-    {
-        if (i >= kept) break;
-        float *to = sum + i * blocks * LANES;
-        lane_store(to, lane_load(to) + a[0][i]);
-        if (blocks > 1) lane_store(to + LANES, lane_load(to + LANES) + a[1][i]);
-    }
+#define FINISH(i)                                          \
+    float *to = sum + i * blocks * LANES;                  \
+    if (i < kept) lane_store(to, lane_load(to) + a[0][i]); \
+    if (i < kept && blocks > 1) lane_store(to + LANES, lane_load(to + LANES) + a[1][i])
+    LANE_EACH(channels, FINISH);
 }
 
 static void tap_one(const chunk *k, const float *x, const float *gy, float *sum, int64_t kept)
@@ -405,9 +398,10 @@ static double offer(const op *o, const machine *m, int k, layout *in, layout *ou
     for (int i = 0; i < o->n_out; i++) out[i] = LAYOUT_PLAIN;
     in[0] = k == 0 ? LANE_LAYOUT : LAYOUT_PLAIN;
     in[1] = LANE_LAYOUT;
-    double filled = (double)outputs / (double)((outputs + LANES - 1) / LANES * LANES);
-    if (k == 0) filled *= (double)channels / (double)((channels + IN_TWO - 1) / IN_TWO * IN_TWO);
-    return cost_macs(m, (double)op_macs(o), 0.6 * filled);
+    double efficiency = outputs <= LANES ? 0.72 : 0.8;
+    if (k == 0) efficiency *= (double)channels / (double)((channels + IN_TWO - 1) / IN_TWO * IN_TWO);
+    if (k == 1) efficiency *= 0.75;
+    return lane_parts_cost(o, m, in, out, efficiency * lane_parts_filled(outputs));
 }
 
 const kernel LANE(lane_conv_bwd_weights) = {.name = "lanes",

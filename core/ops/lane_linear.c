@@ -224,9 +224,12 @@ static void weights_run(const op *o, void *state, const kernel_args *a)
 static double offer(const op *o, const machine *m, int k, layout *in, layout *out)
 {
     if (k > 0) return -1;
-    double memory = offer_uniform(o, m, LAYOUT_PLAIN, 1, in, out),
-           compute = cost_macs(m, (double)op_macs(o), 0.6);
-    return compute > memory ? compute : memory;
+    offer_uniform(o, m, LAYOUT_PLAIN, 1, in, out);
+    bool weights = o->type == OP_LINEAR_BWD_WEIGHTS;
+    int64_t across = o->type == OP_LINEAR ? o->in[1].shape.dim[0]
+                     : weights            ? o->out[0].shape.dim[1]
+                                          : o->in[1].shape.dim[1];
+    return lane_parts_cost(o, m, in, out, (weights ? 0.6 : 0.75) * lane_parts_filled(across));
 }
 
 const kernel LANE(lane_linear) = {.name = "lanes",

@@ -16,7 +16,6 @@ typedef struct column {
     const char *path;
     const char **values; /* one per configuration; NULL where it has none */
     int64_t *ids;        /* equal for equal values */
-    bool everywhere;     /* every configuration has it */
     bool explained;      /* follows from another column */
     int rank;            /* in a label: the smaller, the further in front */
 } column;
@@ -74,7 +73,6 @@ static void add_column(table *t, const cell *cells, size_t n)
     bool differs = n < t->n_configs;
     for (size_t i = 1; i < n && !differs; i++) differs = !same(cells[i].value, cells[0].value);
     if (!differs) return;
-    c.everywhere = n == t->n_configs;
     c.values = arena_array(t->a, t->n_configs, sizeof *c.values);
     c.ids = arena_array(t->a, t->n_configs, sizeof *c.ids);
     for (size_t i = 0; i < n; i++) c.values[cells[i].config] = cells[i].value;
@@ -146,7 +144,7 @@ static void explain(table *t)
     for (size_t i = 0; i < t->n; i++) {
         column *c = &t->columns[i];
         /* The learning rate is what a reader looks for, also where every optimizer has its own. */
-        if (is_rate(c->path) && c->everywhere) continue;
+        if (is_rate(c->path)) continue;
         for (size_t k = 0; k < t->n && !c->explained; k++)
             c->explained = k != i && under(c->path, &t->columns[k]) && follows(t, c, &t->columns[k]);
     }

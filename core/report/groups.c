@@ -20,6 +20,11 @@ static bool counts(const query_pair *p)
     return strcmp(p->key, "seed") != 0 && strcmp(p->key, "repeats") != 0;
 }
 
+static int compare_int(int64_t a, int64_t b)
+{
+    return (a > b) - (a < b);
+}
+
 static int compare_text(const char *a, const char *b)
 {
     return strcmp(a ? a : "", b ? b : "");
@@ -28,9 +33,13 @@ static int compare_text(const char *a, const char *b)
 /* Order of configurations, the seed left out; 0 for repeats of each other. */
 static int compare_config(const member *a, const member *b)
 {
-    int order = compare_text(a->run->experiment, b->run->experiment);
-    if (!order) order = compare_text(a->run->model, b->run->model);
+    int order = compare_text(a->run->model, b->run->model);
     if (!order) order = compare_text(a->run->dataset, b->run->dataset);
+    /* Parameters need not name every layer of a model, nor all that a sweep changes. */
+    if (!order) order = compare_int(a->run->parameters, b->run->parameters);
+    if (!order) order = compare_int(a->run->macs, b->run->macs);
+    if (!order && !compare_text(a->run->sweep, b->run->sweep))
+        order = compare_int(a->run->trial, b->run->trial);
     size_t i = 0, k = 0;
     while (!order) {
         while (i < a->params.n && !counts(&a->params.items[i])) i++;

@@ -25,11 +25,12 @@ static void *into_arena(arena *a, void *items, size_t n, size_t size)
 
 /* ---- runs ---- */
 
-#define RUN_COLUMNS                                                                                        \
-    "SELECT name, experiment, sweep, label, model, dataset, source, config_hash, exact_key, tags, state, " \
-    "metric, goal,"                                                                                        \
-    " trial, repeat, seed, parameters, trainable, macs, epochs, epochs_done, best_epoch, attempts,"        \
-    " created, seconds, best, best_val_accuracy, best_val_loss, test_accuracy, test_loss FROM run_summary "
+/* Where a run stands in a sweep, and what counts there, depends on which sweep is asked. */
+#define RUN_COLUMNS(of)                                                                                  \
+    "SELECT name, experiment, " of "sweep, label, model, dataset, source, config_hash, exact_key, tags," \
+    " state, " of "metric, " of "goal, " of "trial, " of "repeat, seed, parameters, trainable, macs,"    \
+    " epochs, epochs_done, best_epoch, attempts, created, seconds, " of "best, best_val_accuracy,"       \
+    " best_val_loss, test_accuracy, test_loss FROM run_summary r "
 
 static double now(void)
 {
@@ -91,13 +92,15 @@ static cvy_status collect_runs(store *s, sql_query *q, arena *a, query_run **out
 
 cvy_status query_runs(store *s, arena *a, query_run **out, size_t *n, errors *e)
 {
-    sql_query q = sql_ask(&s->db, e, RUN_COLUMNS "ORDER BY created, length(name), name", "");
+    sql_query q = sql_ask(&s->db, e, RUN_COLUMNS("r.") "ORDER BY created, length(name), name", "");
     return collect_runs(s, &q, a, out, n, e);
 }
 
 cvy_status query_sweep_runs(store *s, const char *sweep, arena *a, query_run **out, size_t *n, errors *e)
 {
-    sql_query q = sql_ask(&s->db, e, RUN_COLUMNS "WHERE sweep = ? ORDER BY trial, repeat, length(name), name",
+    sql_query q = sql_ask(&s->db, e,
+                          RUN_COLUMNS("k.") "JOIN sweep_runs k ON k.run = r.name WHERE k.sweep = ?"
+                                            " ORDER BY k.trial, k.repeat, length(name), name",
                           "t", sweep);
     return collect_runs(s, &q, a, out, n, e);
 }

@@ -129,7 +129,8 @@ cvy_status rows_run(store *s, const char *name, const json *d, errors *e)
 
 cvy_status rows_member(store *s, int64_t sweep, const json *member, errors *e)
 {
-    int64_t run = store_number(json_get_text(member, "run", ""), 'r'), trial = json_get_int(member, "trial", -1);
+    int64_t run = store_number(json_get_text(member, "run", ""), 'r'),
+            trial = json_get_int(member, "trial", -1);
     if (!run || trial < 0) return CVY_OK;
     return sql_do(&s->db, e, "INSERT OR REPLACE INTO members (sweep, trial, repeat, run) VALUES (?,?,?,?)",
                   "iiii", sweep, trial, json_get_int(member, "repeat", 0), run);

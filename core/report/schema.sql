@@ -276,14 +276,24 @@ SELECT r.name AS run, a.kind AS kind, a.path AS path, a.step AS step FROM artifa
 CREATE VIEW event_log AS
 SELECT owner, time, kind, text, file, offset FROM events;
 
--- The runs of each sweep. A run may belong to several: a configuration that was trained before is not trained again.
+-- The runs of each sweep, with what counts there: the best value of the sweep's metric. A run may belong to several
+-- sweeps: a configuration that was trained before is not trained again.
 CREATE VIEW sweep_runs AS
-SELECT 's' || m.sweep AS sweep, m.trial AS trial, m.repeat AS repeat, 'r' || m.run AS run FROM members m
-UNION ALL
-SELECT 's' || r.sweep, r.trial, coalesce(r.repeat, 0), r.name FROM runs r
- WHERE r.sweep IS NOT NULL
-   AND NOT EXISTS (SELECT 1 FROM members m
-                    WHERE m.sweep = r.sweep AND m.trial = r.trial AND m.repeat = coalesce(r.repeat, 0));
+SELECT 's' || k.sweep AS sweep, k.trial AS trial, k.repeat AS repeat, 'r' || k.run AS run,
+       coalesce(s.metric, r.metric) AS metric, coalesce(s.goal, r.goal) AS goal,
+       coalesce((SELECT CASE coalesce(s.goal, r.goal) WHEN 'minimize' THEN min(m.value) ELSE max(m.value) END
+                   FROM metrics m WHERE m.run = k.run AND m.scope = 1
+                    AND m.metric = (SELECT id FROM metric_names WHERE name = coalesce(s.metric, r.metric))),
+                (SELECT m.value FROM metrics m WHERE m.run = k.run AND m.scope = 2
+                    AND m.metric = (SELECT id FROM metric_names WHERE name = coalesce(s.metric, r.metric))
+                  ORDER BY m.step DESC LIMIT 1)) AS best
+FROM (SELECT sweep, trial, repeat, run FROM members
+      UNION ALL
+      SELECT o.sweep, o.trial, coalesce(o.repeat, 0), o.number FROM runs o
+       WHERE o.sweep IS NOT NULL
+         AND NOT EXISTS (SELECT 1 FROM members m
+                          WHERE m.sweep = o.sweep AND m.trial = o.trial AND m.repeat = coalesce(o.repeat, 0))) k
+JOIN runs r ON r.number = k.run LEFT JOIN sweeps s ON s.number = k.sweep;
 
 CREATE VIEW sweep_summary AS
 SELECT s.name AS name, s.experiment AS experiment, s.method AS method, s.metric AS metric, s.goal AS goal,
@@ -293,13 +303,13 @@ SELECT s.name AS name, s.experiment AS experiment, s.method AS method, s.metric 
          WHERE k.sweep = s.name AND r.state = 'finished') AS finished,
        (SELECT count(*) FROM sweep_runs k JOIN run_summary r ON r.name = k.run
          WHERE k.sweep = s.name AND r.state IN ('failed', 'killed')) AS failed,
-       (SELECT o.name FROM (SELECT r.name AS name, r.created AS created,
-                                   CASE s.goal WHEN 'minimize' THEN r.best ELSE -r.best END AS loss
-                              FROM sweep_runs k JOIN run_summary r ON r.name = k.run
-                             WHERE k.sweep = s.name AND r.best IS NOT NULL) o
+       (SELECT o.run FROM (SELECT k.run AS run, r.created AS created,
+                                  CASE s.goal WHEN 'minimize' THEN k.best ELSE -k.best END AS loss
+                             FROM sweep_runs k JOIN runs r ON r.name = k.run
+                            WHERE k.sweep = s.name AND k.best IS NOT NULL) o
          ORDER BY o.loss, o.created LIMIT 1) AS best_run,
-       (SELECT CASE s.goal WHEN 'minimize' THEN min(r.best) ELSE max(r.best) END
-          FROM sweep_runs k JOIN run_summary r ON r.name = k.run WHERE k.sweep = s.name) AS best,
+       (SELECT CASE s.goal WHEN 'minimize' THEN min(k.best) ELSE max(k.best) END
+          FROM sweep_runs k WHERE k.sweep = s.name) AS best,
        s.created AS created, s.source AS source,
        (SELECT group_concat(t.tag, ' ') FROM tags t WHERE t.owner = s.name) AS tags
 FROM sweeps s;

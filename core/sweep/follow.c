@@ -132,7 +132,7 @@ static void take_metrics(follow *f, const json *v, bool measured)
     if (s == &f->epochs && p.epoch > f->epoch) f->epoch = p.epoch;
     for (size_t i = 0; i < m->n; i++) {
         p.value = json_as_double(m->items[i], 0.0 / 0.0);
-        put(s, m->keys[i], p, s == &f->epochs || s == &f->whole);
+        put(s, m->keys[i], p, s != &f->steps);
     }
 }
 
@@ -150,6 +150,7 @@ static void take_record(follow *f, const json *v)
         set_text(&f->exact_key, json_get_text(v, "exact_key", ""));
         forget_after(&f->epochs, from);
         forget_after(&f->whole, from);
+        forget_after(&f->measured, from);
         f->step = from;
         f->epoch = 0;
         for (size_t i = 0; i < f->epochs.n; i++) {
@@ -175,7 +176,8 @@ static void take_event(follow *f, const json *v)
         f->started = json_get_int(v, "attempt", f->started + 1);
         f->pid = json_get_int(v, "pid", 0);
         f->since = json_get_double(v, "time", 0);
-        f->exited = f->exited == f->started ? f->started - 1 : f->exited; /* begun again under the same number */
+        f->exited =
+            f->exited == f->started ? f->started - 1 : f->exited; /* begun again under the same number */
     } else if (!strcmp(t, "exit")) {
         f->exited = json_get_int(v, "attempt", f->started);
         f->code = (int)json_get_int(v, "code", 0);

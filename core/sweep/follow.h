@@ -1,4 +1,5 @@
-/* A run's journals and its supervisor's events, read as they grow: how far it is, what it measured, how it ended. */
+/* A run's journals and its supervisor's events, read as they grow: how far it is, what it measured, how it
+ * ended. */
 #ifndef SWEEP_FOLLOW_H
 #define SWEEP_FOLLOW_H
 
@@ -13,7 +14,7 @@ typedef struct follow_point {
 
 typedef struct follow_metric {
     char *name;
-    follow_point *points; /* of epochs or of the run, by step; of steps and measurements the last only */
+    follow_point *points; /* by step; of step metrics the last only */
     size_t n, cap;
 } follow_metric;
 
@@ -43,9 +44,9 @@ typedef struct follow {
     int64_t started; /* the newest attempt begun; 0: none */
     int64_t pid;     /* of that */
     double since;
-    int64_t exited;  /* the newest attempt seen to end */
+    int64_t exited; /* the newest attempt seen to end */
     int code, signal;
-    double seconds;  /* of all attempts that ended */
+    double seconds; /* of all attempts that ended */
     struct follow_files *files;
 } follow;
 

@@ -9,11 +9,12 @@ cvy_status grid_count(const space *s, int64_t repeats, const place *at, size_t *
     *configs = n;
     if (fits && size_mul(n, (size_t)repeats, &trials) && trials <= GRID_MAX_TRIALS) return CVY_OK;
     text product = {0};
-    for (size_t i = 0; i < s->n && i < 20; i++) text_printf(&product, "%s%zu", i ? " x " : "", s->parameters[i].n);
+    for (size_t i = 0; i < s->n && i < 20; i++)
+        text_printf(&product, "%s%zu", i ? " x " : "", s->parameters[i].n);
     if (s->n > 20) text_add(&product, " x ...");
     if (repeats > 1) text_printf(&product, ", %lld times", (long long)repeats);
-    errors_add(e, CVY_ERR_CONFIG, at, "sweep fewer values at a time", "%s are more than %d trials", text_str(&product),
-               GRID_MAX_TRIALS);
+    errors_add(e, CVY_ERR_CONFIG, at, "sweep fewer values at a time", "%s are more than %d trials",
+               text_str(&product), GRID_MAX_TRIALS);
     text_free(&product);
     return CVY_ERR_CONFIG;
 }

@@ -1,4 +1,5 @@
-/* Owns what asks this process to stop: signals, as a count and a readable descriptor. Must not know what is stopped. */
+/* Owns what asks this process to stop: signals, as a count and a readable descriptor. Must not know what is
+ * stopped. */
 #include "sweep/interrupt.h"
 
 #include <errno.h>

@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-/* From here on SIGINT, SIGTERM and SIGHUP are counted instead of ending the process (one that is ignored, as under
- * nohup, stays so), until interrupt_end() puts back what was. */
+/* From here on SIGINT, SIGTERM and SIGHUP are counted instead of ending the process (one that is ignored, as
+ * under nohup, stays so), until interrupt_end() puts back what was. */
 void interrupt_begin(void);
 void interrupt_end(void);
 int interrupt_count(void);

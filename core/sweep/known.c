@@ -27,9 +27,9 @@ static int by_hash(const void *a, const void *b)
     return order ? order : (x->number < y->number) - (x->number > y->number);
 }
 
-known *known_open(const char *results)
+known_runs *known_open(const char *results)
 {
-    known *k = mem_alloc(sizeof *k);
+    known_runs *k = mem_alloc(sizeof *k);
     k->results = mem_text(results);
     size_t n;
     int64_t *numbers = runs_numbers(results, 'r', &n);
@@ -39,8 +39,9 @@ known *known_open(const char *results)
         run_info r;
         char *name = mem_printf("r%lld", (long long)numbers[i]);
         if (runs_read(results, name, &a, &r, NULL) == CVY_OK && *r.config_hash)
-            k->items[k->n++] = (entry){arena_text(&k->memory, r.config_hash), arena_text(&k->memory, name),
-                                       arena_text(&k->memory, r.exact_key), arena_text(&k->memory, r.sweep), numbers[i]};
+            k->items[k->n++] =
+                (entry){arena_text(&k->memory, r.config_hash), arena_text(&k->memory, name),
+                        arena_text(&k->memory, r.exact_key), arena_text(&k->memory, r.sweep), numbers[i]};
         mem_free(name);
         arena_free(&a);
     }
@@ -49,7 +50,7 @@ known *known_open(const char *results)
     return k;
 }
 
-void known_close(known *k)
+void known_close(known_runs *k)
 {
     if (!k) return;
     arena_free(&k->memory);
@@ -58,7 +59,7 @@ void known_close(known *k)
     mem_free(k);
 }
 
-static follow_state state_in(const known *k, const char *name)
+static follow_state state_in(const known_runs *k, const char *name)
 {
     char *dir = path_join(k->results, name);
     follow *f = follow_open(dir);
@@ -69,7 +70,7 @@ static follow_state state_in(const known *k, const char *name)
     return s;
 }
 
-bool known_find(known *k, const char *config_hash, const char *sweep, known_run *out)
+bool known_find(known_runs *k, const char *config_hash, const char *sweep, known_run *out)
 {
     size_t low = 0, high = k->n; /* the first entry whose hash is not below */
     while (low < high) {

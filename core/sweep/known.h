@@ -1,5 +1,5 @@
-/* Which configurations a results folder has runs of, by config_hash. Read from the run.json files, never from the
- * database. */
+/* Which configurations a results folder has runs of, by config_hash. Read from the run.json files, never from
+ * the database. */
 #ifndef SWEEP_KNOWN_H
 #define SWEEP_KNOWN_H
 
@@ -7,11 +7,11 @@
 #include <stddef.h>
 #include "sweep/follow.h"
 
-typedef struct known known;
+typedef struct known known_runs;
 
 /* Looks at every run of the folder once. What cannot be read is not known. */
-known *known_open(const char *results);
-void known_close(known *k);
+known_runs *known_open(const char *results);
+void known_close(known_runs *k);
 
 typedef struct known_run {
     const char *name; /* owned by `known` */
@@ -19,8 +19,8 @@ typedef struct known_run {
     follow_state state;
 } known_run;
 
-/* The run that stands for a configuration: a finished one if there is any, else the newest. `sweep`: only runs of that
- * sweep (NULL: all). False when there is none. */
-bool known_find(known *k, const char *config_hash, const char *sweep, known_run *out);
+/* The run that stands for a configuration: a finished one if there is any, else the newest. `sweep`: only
+ * runs of that sweep (NULL: all). False when there is none. */
+bool known_find(known_runs *k, const char *config_hash, const char *sweep, known_run *out);
 
 #endif

@@ -43,7 +43,8 @@ bool plan_read(const char *line, size_t n, plan *out)
             int64_t status = json_get_int(v, "status", 0);
             p.status = status > 0 && status < 256 ? (cvy_status)status : CVY_ERR_CONFIG;
             if (!errors_count(&p.problems))
-                errors_add(&p.problems, p.status, NULL, NULL, "the trial cannot be run; planning did not say why");
+                errors_add(&p.problems, p.status, NULL, NULL,
+                           "the trial cannot be run; planning did not say why");
         }
     }
     arena_free(&a);

@@ -1,5 +1,5 @@
-/* Owns the planning child: what it is asked, how its answers are read, what becomes of it when it crashes or hangs. Must
- * not know what a plan says. */
+/* Owns the planning child: what it is asked, how its answers are read, what becomes of it when it crashes or
+ * hangs. Must not know what a plan says. */
 #include "sweep/planning.h"
 
 #include <errno.h>
@@ -30,7 +30,7 @@ typedef struct session {
     int output, talk; /* its standard output; a file with its standard error */
     text pending;     /* of a line */
     size_t noise, answered;
-    double heard;     /* when its last line came */
+    double heard; /* when its last line came */
 } session;
 
 /* ---- asking ---- */
@@ -38,11 +38,13 @@ typedef struct session {
 static int memory_file(const char *name, errors *e)
 {
     int fd = memfd_create(name, MFD_CLOEXEC);
-    if (fd < 0) errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "cannot make a file in memory: %s", strerror(errno));
+    if (fd < 0)
+        errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "cannot make a file in memory: %s", strerror(errno));
     return fd;
 }
 
-/* The questions from number `from` on, in a file that is read from its begin. A pipe could fill and block both sides. */
+/* The questions from number `from` on, in a file that is read from its begin. A pipe could fill and block
+ * both sides. */
 static int questions(const planning_request *requests, size_t from, size_t n, errors *e)
 {
     json_writer w = {0};
@@ -63,7 +65,8 @@ static int questions(const planning_request *requests, size_t from, size_t n, er
         ssize_t got = write(fd, w.out.s + written, w.out.n - written);
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) {
-            errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "cannot write to a file in memory: %s", strerror(errno));
+            errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "cannot write to a file in memory: %s",
+                       strerror(errno));
             close(fd);
             fd = -1;
         } else {
@@ -191,18 +194,21 @@ static plan verdict(session *s, ending how)
     char *words = process_last_words(s->talk, 0), *hint = words ? mem_printf("it said: %s", words) : NULL;
     text why = {0};
     process_describe(&s->child, &why);
-    plan p = how == BABBLED      ? plan_failed(CVY_ERR_PLUGIN, hint, "planning printed what is no plan and was stopped")
-             : s->child.signal   ? plan_failed(CVY_ERR_PLUGIN, hint, "plugin crashed while planning: %s", text_str(&why))
-             : s->child.code == CVY_ERR_RESOURCE
-                 ? plan_failed(CVY_ERR_RESOURCE, hint, "planning ran out of memory or storage: %s", text_str(&why))
-                 : plan_failed(CVY_ERR_PLUGIN, hint, "planning ended early: %s", text_str(&why));
+    plan p =
+        how == BABBLED ? plan_failed(CVY_ERR_PLUGIN, hint, "planning printed what is no plan and was stopped")
+        : s->child.signal
+            ? plan_failed(CVY_ERR_PLUGIN, hint, "plugin crashed while planning: %s", text_str(&why))
+        : s->child.code == CVY_ERR_RESOURCE
+            ? plan_failed(CVY_ERR_RESOURCE, hint, "planning ran out of memory or storage: %s", text_str(&why))
+            : plan_failed(CVY_ERR_PLUGIN, hint, "planning ended early: %s", text_str(&why));
     text_free(&why);
     mem_free(words);
     mem_free(hint);
     return p;
 }
 
-cvy_status planning_run(const planning_options *o, const planning_request *requests, size_t n, plan *plans, errors *e)
+cvy_status planning_run(const planning_options *o, const planning_request *requests, size_t n, plan *plans,
+                        errors *e)
 {
     session s = {.o = o, .plans = plans, .n = n, .output = -1, .talk = -1};
     size_t fruitless = 0;

@@ -1,5 +1,5 @@
-/* Planning: a child process loads the plugins that its supervisor never loads, and says of every trial what it is or
- * what is wrong with it. A plugin that crashes there costs the trial it crashed on. */
+/* Planning: a child process loads the plugins that its supervisor never loads, and says of every trial what
+ * it is or what is wrong with it. A plugin that crashes there costs the trial it crashed on. */
 #ifndef SWEEP_PLANNING_H
 #define SWEEP_PLANNING_H
 
@@ -17,16 +17,18 @@ typedef struct planning_options {
     const char *file;           /* of the experiment */
     const char *const *plugins; /* files from the command line */
     size_t n_plugins;
-    int64_t threads;  /* of a trial */
-    double patience;  /* seconds without a line until the child is stopped; 0: PLANNING_PATIENCE */
+    int64_t threads; /* of a trial */
+    double patience; /* seconds without a line until the child is stopped; 0: PLANNING_PATIENCE */
     void (*progress)(void *ctx, size_t done, size_t total); /* may be NULL */
     void *ctx;
 } planning_options;
 
 #define PLANNING_PATIENCE 60.0
 
-/* Fills plans[0..n). What is wrong with trials is in the plans; returned and reported are only a child that cannot be
- * started at all, and CVY_FORCED after an interrupt (see interrupt.h), which leaves the rest unplanned. */
-cvy_status planning_run(const planning_options *o, const planning_request *requests, size_t n, plan *plans, errors *e);
+/* Fills plans[0..n). What is wrong with trials is in the plans; returned and reported are only a child that
+ * cannot be started at all, and CVY_FORCED after an interrupt (see interrupt.h), which leaves the rest
+ * unplanned. */
+cvy_status planning_run(const planning_options *o, const planning_request *requests, size_t n, plan *plans,
+                        errors *e);
 
 #endif

@@ -24,6 +24,12 @@ double process_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+void process_pause(double seconds)
+{
+    struct timespec t = {(time_t)seconds, (long)(1e9 * (seconds - (double)(time_t)seconds))};
+    nanosleep(&t, NULL); /* a signal may cut it short: whoever pauses looks again */
+}
+
 int64_t process_cores(void)
 {
     cpu_set_t set;
@@ -61,7 +67,8 @@ static size_t variables_for(const process_options *o, char number[24], variable 
     memcpy(number, text_str(&t), t.n + 1);
     text_free(&t);
     v[n++] = (variable){"OMP_NUM_THREADS", number, false};
-    /* The split of the work is part of the promise of equal bits: no library may use fewer threads than asked. */
+    /* The split of the work is part of the promise of equal bits: no library may use fewer threads than
+     * asked. */
     v[n++] = (variable){"OMP_DYNAMIC", "false", false};
     v[n++] = (variable){"OMP_THREAD_LIMIT", NULL, false};
     /* Bound threads would have all trials on the first cores. */
@@ -72,7 +79,8 @@ static size_t variables_for(const process_options *o, char number[24], variable 
         v[n++] = (variable){"GOMP_SPINCOUNT", "0", true};
         v[n++] = (variable){"KMP_BLOCKTIME", "0", true};
     } else {
-        /* Long enough to bridge the gap between two operators, short enough to leave a core to the input thread. */
+        /* Long enough to bridge the gap between two operators, short enough to leave a core to the input
+         * thread. */
         v[n++] = (variable){"GOMP_SPINCOUNT", "300000", true};
         v[n++] = (variable){"KMP_BLOCKTIME", "1", true};
     }
@@ -114,15 +122,16 @@ static int add_descriptors(posix_spawn_file_actions_t *actions, const process_op
     const int from[] = {o->input, o->output, o->messages};
     int wrong = 0;
     for (int fd = 0; fd < 3 && !wrong; fd++)
-        wrong = from[fd] >= 0 ? posix_spawn_file_actions_adddup2(actions, from[fd], fd)
-                              : posix_spawn_file_actions_addopen(actions, fd, "/dev/null", fd ? O_WRONLY : O_RDONLY, 0);
+        wrong = from[fd] >= 0
+                    ? posix_spawn_file_actions_adddup2(actions, from[fd], fd)
+                    : posix_spawn_file_actions_addopen(actions, fd, "/dev/null", fd ? O_WRONLY : O_RDONLY, 0);
     /* Last, since any of the others may stand on this number in us. */
     if (!wrong && o->pass >= 0) wrong = posix_spawn_file_actions_adddup2(actions, o->pass, PROCESS_PASSED);
     return wrong;
 }
 
-/* A group of its own keeps the terminal's Ctrl-C away, which is the supervisor's to pass on. Signals are as after a
- * login, whatever is handled or blocked here. */
+/* A group of its own keeps the terminal's Ctrl-C away, which is the supervisor's to pass on. Signals are as
+ * after a login, whatever is handled or blocked here. */
 static int set_attributes(posix_spawnattr_t *attributes)
 {
     static const int usual[] = {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGCHLD};
@@ -166,7 +175,8 @@ cvy_status process_start(const process_options *o, process *p, errors *e)
     posix_spawnattr_destroy(&attributes);
     arena_free(&a);
     if (wrong)
-        return errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "%s: cannot be started: %s", o->argv[0], strerror(wrong));
+        return errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "%s: cannot be started: %s", o->argv[0],
+                          strerror(wrong));
     p->pid = pid;
     p->started = begin;
     p->watch = (int)syscall(SYS_pidfd_open, pid, 0); /* close-on-exec by itself */

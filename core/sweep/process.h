@@ -1,4 +1,5 @@
-/* A child process: started in a group of its own, watched without blocking, stopped, and its end put into words. */
+/* A child process: started in a group of its own, watched without blocking, stopped, and its end put into
+ * words. */
 #ifndef SWEEP_PROCESS_H
 #define SWEEP_PROCESS_H
 
@@ -40,15 +41,17 @@ void process_free(process *p); /* of one that has ended */
 
 /* "exit code 5", "signal 11 (segmentation fault)" */
 void process_describe(const process *p, text *out);
-/* The last lines of what a child printed into a file, from `from` on, as one line; NULL when it was silent. */
+/* The last lines of what a child printed into a file, from `from` on, as one line; NULL when it was silent.
+ */
 char *process_last_words(int fd, int64_t from);
 /* Seconds of a clock that nobody sets. */
 double process_now(void);
+void process_pause(double seconds);
 /* Cores that this process may use. */
 int64_t process_cores(void);
 
-/* A pipe whose end of file tells every child that its supervisor is gone: the children get the read end, and nobody but
- * this process has the write end. Returns the read end; -1 after reporting. */
+/* A pipe whose end of file tells every child that its supervisor is gone: the children get the read end, and
+ * nobody but this process has the write end. Returns the read end; -1 after reporting. */
 int process_lifeline(int *write_end, errors *e);
 
 #endif

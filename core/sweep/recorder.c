@@ -1,4 +1,5 @@
-/* Owns the supervisor's dealings with the database; must not know SQL, nor let its failures reach training. */
+/* Owns the supervisor's dealings with the database; must not know SQL, nor let its failures reach training.
+ */
 #include "sweep/recorder.h"
 
 #include "base/memory.h"

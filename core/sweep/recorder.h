@@ -1,5 +1,5 @@
-/* Takes journals into the results folder's database while trials run. The journals are the truth: whatever goes wrong
- * here is a warning, said once. */
+/* Takes journals into the results folder's database while trials run. The journals are the truth: whatever
+ * goes wrong here is a warning, said once. */
 #ifndef SWEEP_RECORDER_H
 #define SWEEP_RECORDER_H
 

@@ -1,5 +1,5 @@
-/* Owns the folders of runs and sweeps: how they are named, described and found. Must not know what happens in them, nor
- * the database. */
+/* Owns the folders of runs and sweeps: how they are named, described and found. Must not know what happens in
+ * them, nor the database. */
 #include "sweep/runs.h"
 
 #include <dirent.h>
@@ -98,7 +98,8 @@ static const json *read_description(const char *dir, char kind, arena *a, errors
     if (file_read(path, DESCRIPTION_MAX, &s, &n, e) == CVY_OK) {
         v = json_parse(a, s, n, &why, &offset);
         if (v && v->kind != JSON_OBJECT) v = NULL, why = "expected an object";
-        if (!v) errors_add(e, CVY_ERR_RESOURCE, &PLACE_AT(path, offset), NULL, "cannot be understood: %s", why);
+        if (!v)
+            errors_add(e, CVY_ERR_RESOURCE, &PLACE_AT(path, offset), NULL, "cannot be understood: %s", why);
         mem_free(s);
     }
     mem_free(path);
@@ -112,7 +113,8 @@ cvy_status runs_read(const char *results, const char *name, arena *a, run_info *
     *out = (run_info){.name = arena_text(a, name), .dir = arena_text(a, dir), .whole = v};
     mem_free(dir);
     if (!v) return CVY_ERR_RESOURCE;
-    const json *metric = json_get(v, "metric"), *data = json_get(v, "dataset"), *environment = json_get(v, "environment");
+    const json *metric = json_get(v, "metric"), *data = json_get(v, "dataset"),
+               *environment = json_get(v, "environment");
     out->experiment = json_get_text(v, "experiment", "");
     out->label = json_get_text(v, "label", "");
     out->source = json_get_text(v, "source", "");
@@ -144,7 +146,8 @@ const json *runs_read_sweep(const char *results, const char *name, arena *a, err
 
 /* ---- finding ---- */
 
-static cvy_status nothing_called(const char *results, const char *word, const char *const *names, size_t n, errors *e)
+static cvy_status nothing_called(const char *results, const char *word, const char *const *names, size_t n,
+                                 errors *e)
 {
     const char *near = text_nearest(word, names, n);
     char *hint = near ? mem_printf("did you mean `%s`?", near) : mem_printf("looked in %s", results);
@@ -183,7 +186,8 @@ static cvy_status find_last(const char *results, arena *a, const char **name, er
     return errors_add(e, CVY_ERR_CONFIG, NULL, NULL, "there are no runs in %s", results);
 }
 
-static cvy_status find_experiment(const char *results, const char *word, arena *a, const char **name, errors *e)
+static cvy_status find_experiment(const char *results, const char *word, arena *a, const char **name,
+                                  errors *e)
 {
     size_t n, n_names = 0, matches = 0;
     int64_t *all = runs_numbers(results, 'r', &n);
@@ -209,8 +213,8 @@ static cvy_status find_experiment(const char *results, const char *word, arena *
     if (!found)
         status = nothing_called(results, word, names, n_names, e);
     else if (matches > 1)
-        status = errors_add(e, CVY_ERR_CONFIG, NULL, "write more of the name", "\"%s\" begins %zu experiments' names", word,
-                            matches);
+        status = errors_add(e, CVY_ERR_CONFIG, NULL, "write more of the name",
+                            "\"%s\" begins %zu experiments' names", word, matches);
     mem_free(names);
     mem_free(all);
     return status;

@@ -1,4 +1,5 @@
-/* Folders of runs and sweeps in a results folder: their names, their descriptions, how to find them. No database. */
+/* Folders of runs and sweeps in a results folder: their names, their descriptions, how to find them. No
+ * database. */
 #ifndef SWEEP_RUNS_H
 #define SWEEP_RUNS_H
 
@@ -8,8 +9,8 @@
 #include "base/json.h"
 #include "base/memory.h"
 
-/* Makes the results folder when absent and in it a folder of a new name: kind 'r' or 's' and the next number behind
- * `least` and all that are there. Two processes never get the same. *name is mem_alloc'ed. */
+/* Makes the results folder when absent and in it a folder of a new name: kind 'r' or 's' and the next number
+ * behind `least` and all that are there. Two processes never get the same. *name is mem_alloc'ed. */
 cvy_status runs_take(const char *results, char kind, int64_t least, char **name, errors *e);
 
 /* Numbers of the folders of a kind that hold a description, ascending; mem_alloc'ed. */
@@ -22,7 +23,7 @@ typedef struct run_info {
     const char *name, *dir;
     const json *whole;
     const char *experiment, *label, *source, *base_dir, *config_hash, *exact_key, *model, *metric;
-    const char *sweep;         /* NULL for a single run */
+    const char *sweep; /* NULL for a single run */
     bool maximize;
     int64_t trial, repeat, seed, epochs, steps_per_epoch, train_samples, threads;
     double created;
@@ -33,8 +34,8 @@ cvy_status runs_read(const char *results, const char *name, arena *a, run_info *
 /* Reads RESULTS/NAME/sweep.json as a whole; NULL after reporting. */
 const json *runs_read_sweep(const char *results, const char *name, arena *a, errors *e);
 
-/* What a word stands for: r12, s3, `last` (the newest of both), the name of an experiment or the only beginning of one
- * (its newest run, or the sweep that this belongs to). *name lives in the arena. */
+/* What a word stands for: r12, s3, `last` (the newest of both), the name of an experiment or the only
+ * beginning of one (its newest run, or the sweep that this belongs to). *name lives in the arena. */
 cvy_status runs_find(const char *results, const char *word, arena *a, const char **name, errors *e);
 
 /* Whether a process holds the folder's lock, and so works in it. */

@@ -24,10 +24,11 @@ static cvy_status wrong(const reader *r, const place *at, const char *hint, cons
     return errors_add(r->e, CVY_ERR_CONFIG, at, hint, "%s", what);
 }
 
-static cvy_status unknown(const reader *r, const char *key, const place *at, const char *const *known, size_t n)
+static cvy_status unknown(const reader *r, const char *key, const place *at, const char *const *known,
+                          size_t n)
 {
-    return errors_add(r->e, CVY_ERR_CONFIG, at, suggest_from(r->a, "known are", key, known, n), "unknown key \"%s\"",
-                      suggest_shown(r->a, key));
+    return errors_add(r->e, CVY_ERR_CONFIG, at, suggest_from(r->a, "known are", key, known, n),
+                      "unknown key \"%s\"", suggest_shown(r->a, key));
 }
 
 static cvy_status expected(const reader *r, const node *n, const char *what, const char *hint)
@@ -43,8 +44,8 @@ static cvy_status expected(const reader *r, const node *n, const char *what, con
 /* ---- metric ---- */
 
 static const char *const metric_names[] = {
-    "val_accuracy",   "val_loss",           "val_top5_accuracy",  "train_accuracy", "train_loss",
-    "test_accuracy",  "test_loss",          "test_top5_accuracy", "train_top5_accuracy",
+    "val_accuracy",  "val_loss",  "val_top5_accuracy",  "train_accuracy",      "train_loss",
+    "test_accuracy", "test_loss", "test_top5_accuracy", "train_top5_accuracy",
 };
 enum { N_METRICS = sizeof metric_names / sizeof *metric_names };
 
@@ -71,7 +72,8 @@ static cvy_status read_goal(reader *r, const node *goal)
         return errors_add(r->e, CVY_ERR_CONFIG, &goal->at, suggest_from(r->a, "one of", word, words, 2),
                           "\"%s\" is no goal", suggest_shown(r->a, word));
     if ((m->maximize && down) || (!m->maximize && up))
-        errors_warn(r->e, &goal->at, NULL, "%s is to be %sd: the worst trial will be called the best", m->name, word);
+        errors_warn(r->e, &goal->at, NULL, "%s is to be %sd: the worst trial will be called the best",
+                    m->name, word);
     return CVY_OK;
 }
 
@@ -126,7 +128,8 @@ static cvy_status check_values(const reader *r, const space_parameter *p)
     for (size_t i = 1; i < p->n; i++)
         for (size_t k = 0; k < i; k++)
             if (node_equal(p->values[i], p->values[k]))
-                return errors_add(r->e, CVY_ERR_CONFIG, &p->values[i]->at, "leave it out; `repeats:` trains several seeds",
+                return errors_add(r->e, CVY_ERR_CONFIG, &p->values[i]->at,
+                                  "leave it out; `repeats:` trains several seeds",
                                   "value %zu is equal to value %zu", i + 1, k + 1);
     return CVY_OK;
 }
@@ -154,7 +157,8 @@ static cvy_status check_distribution(const reader *r, const node *n, const char 
 
 static cvy_status read_values(const reader *r, const node *values, space_parameter *p)
 {
-    if (values->kind != NODE_LIST) return expected(r, values, "a list", "as in values: [16, 32]; one alone is `value: 16`");
+    if (values->kind != NODE_LIST)
+        return expected(r, values, "a list", "as in values: [16, 32]; one alone is `value: 16`");
     if (values->n == 0) return wrong(r, &values->at, "as in values: [16, 32]", "there are no values");
     p->n = values->n;
     p->values = arena_array(r->a, p->n, sizeof *p->values);
@@ -174,11 +178,12 @@ static cvy_status read_parameter(reader *r, const char *path, const node *n, con
         text_free(&now);
         return expected(r, n, "`values` or `value` in a map", hint);
     }
-    const node *values = node_get(n, "values"), *value = node_get(n, "value"), *nested = node_get(n, "parameters"),
-               *distribution = node_get(n, "distribution");
+    const node *values = node_get(n, "values"), *value = node_get(n, "value"),
+               *nested = node_get(n, "parameters"), *distribution = node_get(n, "distribution");
     cvy_status status = CVY_OK;
     for (size_t i = 0; i < n->n; i++)
-        if (n->items[i] != values && n->items[i] != value && n->items[i] != nested && n->items[i] != distribution)
+        if (n->items[i] != values && n->items[i] != value && n->items[i] != nested &&
+            n->items[i] != distribution)
             status = unavailable(r, n->keys[i], &n->key_at[i]);
     if (status != CVY_OK) return status;
     if ((values != NULL) + (value != NULL) + (nested != NULL) != 1)
@@ -212,7 +217,9 @@ static cvy_status read_parameter(reader *r, const char *path, const node *n, con
 static cvy_status read_parameters(reader *r, const char *prefix, const node *n, int depth)
 {
     enum { DEEPEST = 16 };
-    if (n->kind != NODE_MAP || n->n == 0)
+    if (n->kind == NODE_MAP && n->n == 0)
+        return wrong(r, &n->at, "as in train.optimizer.lr: {values: [1e-3, 1e-2]}", "there are no parameters");
+    if (n->kind != NODE_MAP)
         return expected(r, n, "a map of paths", "as in train.optimizer.lr: {values: [1e-3, 1e-2]}");
     if (depth > DEEPEST) return wrong(r, &n->at, NULL, "nested too deeply");
     cvy_status status = CVY_OK;
@@ -234,7 +241,8 @@ static bool inside(const char *path, const char *outer)
     return !strncmp(path, outer, n) && path[n] == '.';
 }
 
-/* Whether another parameter decides what is there: then only a trial as a whole can tell, and planning does. */
+/* Whether another parameter decides what is there: then only a trial as a whole can tell, and planning does.
+ */
 static bool depends(const space *s, const space_parameter *p)
 {
     for (size_t i = 0; i < s->n; i++)
@@ -242,8 +250,8 @@ static bool depends(const space *s, const space_parameter *p)
     return false;
 }
 
-/* Tries every value on a copy of the experiment: what does not fit into the file is told with its place there. Setting
- * a map with `type` names plugins, which are not known here. */
+/* Tries every value on a copy of the experiment: what does not fit into the file is told with its place
+ * there. Setting a map with `type` names plugins, which are not known here. */
 static cvy_status try_values(const reader *r, const space_parameter *p)
 {
     cvy_status status = CVY_OK;
@@ -291,26 +299,35 @@ static cvy_status read_method(reader *r, const node *n)
     static const char *const others[] = {"random", "bayes", "custom", "hyperband"};
     bool known = false;
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) known = known || !strcmp(word, others[i]);
-    return errors_add(r->e, CVY_ERR_CONFIG, &n->at, "available is `method: grid`",
-                      known ? "method \"%s\" is not available yet" : "unknown method \"%s\"", suggest_shown(r->a, word));
+    const char *near = known ? NULL : suggest_near(r->a, word, (const char *const[]){"grid"}, 1);
+    return errors_add(r->e, CVY_ERR_CONFIG, &n->at, near ? near : "available is `method: grid`",
+                      known ? "method \"%s\" is not available yet" : "unknown method \"%s\"",
+                      suggest_shown(r->a, word));
 }
 
 static cvy_status read_key(reader *r, const char *key, const node *n, const place *at)
 {
     static const char *const known[] = {"method", "metric", "parameters", "description", "name"};
-    static const char *const elsewhere[] = {"program", "project", "entity",     "job",       "image_uri", "controller",
-                                            "command", "kind",    "apiVersion", "scheduler", "metrics"};
+    static const char *const elsewhere[] = {"program",    "project",    "entity",  "job",
+                                            "image_uri",  "controller", "command", "kind",
+                                            "apiVersion", "scheduler",  "metrics"};
     static const char *const later[] = {"early_terminate", "run_cap"};
-    const char *words = NULL;
-    if (!strcmp(key, "method")) return read_method(r, n);
-    if (!strcmp(key, "metric")) return read_metric(r, n);
-    if (!strcmp(key, "parameters")) return read_parameters(r, NULL, n, 0);
-    if (!strcmp(key, "description")) return node_string(n, &r->out->description, r->e) ? CVY_OK : CVY_ERR_CONFIG;
-    if (!strcmp(key, "name")) /* the experiment has one */
-        return node_string(n, &words, r->e) ? CVY_OK : CVY_ERR_CONFIG;
+    const char *unused = NULL; /* a name: the experiment has one */
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(key, known[i]) != 0) continue;
+        errors_push(r->e, "%s", key);
+        cvy_status status = i == 0   ? read_method(r, n)
+                            : i == 1 ? read_metric(r, n)
+                            : i == 2 ? read_parameters(r, NULL, n, 0)
+                            : node_string(n, i == 3 ? &r->out->description : &unused, r->e) ? CVY_OK
+                                                                                            : CVY_ERR_CONFIG;
+        errors_pop(r->e);
+        return status;
+    }
     for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++)
         if (!strcmp(key, elsewhere[i]))
-            return errors_add(r->e, CVY_ERR_CONFIG, at, "leave it out", "`%s` is W&B's own, Convoy has no use for it", key);
+            return errors_add(r->e, CVY_ERR_CONFIG, at, "leave it out",
+                              "`%s` is W&B's own, Convoy has no use for it", key);
     for (size_t i = 0; i < sizeof later / sizeof *later; i++)
         if (!strcmp(key, later[i]))
             return errors_add(r->e, CVY_ERR_CONFIG, at, "leave it out", "`%s` is not available yet", key);
@@ -323,8 +340,8 @@ bool space_given(const experiment *x)
     return n && n->kind == NODE_MAP;
 }
 
-cvy_status space_read(const experiment *x, const char *const *overrides, size_t n_overrides, arena *a, space *out,
-                      errors *e)
+cvy_status space_read(const experiment *x, const char *const *overrides, size_t n_overrides, arena *a,
+                      space *out, errors *e)
 {
     *out = (space){.method = "grid", .metric = space_default_metric};
     reader r = {.x = x, .a = a, .out = out, .e = e};
@@ -333,13 +350,12 @@ cvy_status space_read(const experiment *x, const char *const *overrides, size_t 
     cvy_status status = CVY_OK;
     errors_push(e, "sweep");
     for (size_t i = 0; i < sweep->n; i++) {
-        errors_push(e, "%s", suggest_shown(a, sweep->keys[i]));
         cvy_status one = read_key(&r, sweep->keys[i], sweep->items[i], &sweep->key_at[i]);
-        errors_pop(e);
         if (status == CVY_OK) status = one;
     }
     if (!node_get(sweep, "parameters"))
-        status = wrong(&r, at, "as in train.optimizer.lr: {values: [1e-3, 1e-2]}", "`parameters:` is missing");
+        status =
+            wrong(&r, at, "as in train.optimizer.lr: {values: [1e-3, 1e-2]}", "`parameters:` is missing");
     if (!node_get(sweep, "method")) status = wrong(&r, at, "write method: grid", "`method:` is missing");
     errors_pop(e);
     cvy_status set = check_overrides(&r, overrides, n_overrides);

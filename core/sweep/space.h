@@ -1,5 +1,5 @@
-/* What `sweep:` and `repeats:` of an experiment file ask for, in Weights & Biases' vocabulary: which parameters vary,
- * over which values, and what counts as better. */
+/* What `sweep:` and `repeats:` of an experiment file ask for, in Weights & Biases' vocabulary: which
+ * parameters vary, over which values, and what counts as better. */
 #ifndef SWEEP_SPACE_H
 #define SWEEP_SPACE_H
 
@@ -30,10 +30,11 @@ typedef struct space {
 /* What single runs are judged by. */
 extern const space_metric space_default_metric;
 
-/* Reads and checks `sweep:` of x, which must be there. `overrides` are those of the command line: one that sets the path
- * of a parameter is an error. All that is found wrong is reported. Values point into x; the rest lives in the arena. */
-cvy_status space_read(const experiment *x, const char *const *overrides, size_t n_overrides, arena *a, space *out,
-                      errors *e);
+/* Reads and checks `sweep:` of x, which must be there. `overrides` are those of the command line: one that
+ * sets the path of a parameter is an error. All that is found wrong is reported. Values point into x; the
+ * rest lives in the arena. */
+cvy_status space_read(const experiment *x, const char *const *overrides, size_t n_overrides, arena *a,
+                      space *out, errors *e);
 /* Whether the file has a sweep at all. */
 bool space_given(const experiment *x);
 

@@ -74,7 +74,8 @@ static void record(team *m, const char *dir, const trial *t)
     if (warnings.n) tell(m, SUPERVISE_WARNING, t, &warnings);
 }
 
-/* ---- starting -------------------------------------------------------------------------------------------------------- */
+/* ---- starting
+ * -------------------------------------------------------------------------------------------------------- */
 
 static cvy_status open_output(worker *w, errors *e)
 {
@@ -82,7 +83,8 @@ static cvy_status open_output(worker *w, errors *e)
     w->output = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     cvy_status status = CVY_OK;
     if (w->output < 0)
-        status = errors_add(e, CVY_ERR_RESOURCE, &PLACE_FILE(path), NULL, "cannot be written: %s", strerror(errno));
+        status = errors_add(e, CVY_ERR_RESOURCE, &PLACE_FILE(path), NULL, "cannot be written: %s",
+                            strerror(errno));
     else
         w->output_begin = (int64_t)lseek(w->output, 0, SEEK_END);
     mem_free(path);
@@ -148,7 +150,9 @@ static cvy_status start(team *m, worker *w, trial *t, errors *e)
     return CVY_OK;
 }
 
-/* ---- ending ----------------------------------------------------------------------------------------------------------- */
+/* ---- ending
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 /* Why it failed: its own words, else the last it printed, else how the process ended. */
 static char *reason(const worker *w, bool own_words)
@@ -222,7 +226,9 @@ static void pass_on(team *m)
     m->asked = count;
 }
 
-/* ---- the loop --------------------------------------------------------------------------------------------------------- */
+/* ---- the loop
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static void wait_for_news(const team *m, struct pollfd *fds)
 {

@@ -16,8 +16,8 @@ typedef enum supervise_news {
 typedef struct supervise_options {
     const char *program; /* the executable */
     const trial_origin *origin;
-    int64_t workers; /* trials at a time */
-    int64_t threads; /* of each */
+    int64_t workers;       /* trials at a time */
+    int64_t threads;       /* of each */
     recorder *recorder;    /* NULL: nothing is taken into the database */
     const char *sweep_dir; /* followed too; NULL: none */
     /* Called from within supervise_run(). */
@@ -29,12 +29,12 @@ typedef struct supervise_options {
  *   CVY_OK            all came to an end, each trial's state says to which
  *   CVY_STOPPED       after an interrupt (see interrupt.h): the running ones have stopped, the others wait
  *   CVY_FORCED        after a second one
- *   CVY_ERR_RESOURCE  a run's folder could not be made, or a process not be started: reported; the others wait
- * A child notices by itself when this process is killed. */
+ *   CVY_ERR_RESOURCE  a run's folder could not be made, or a process not be started: reported; the others
+ * wait A child notices by itself when this process is killed. */
 cvy_status supervise_run(const supervise_options *o, trial *trials, size_t n, errors *e);
 
-/* Threads of a trial and trials at a time, where the user gave none (0). Threads depend on the number of trials alone,
- * never on workers: results must not. */
+/* Threads of a trial and trials at a time, where the user gave none (0). Threads depend on the number of
+ * trials alone, never on workers: results must not. */
 int64_t supervise_threads(int64_t given, size_t trials, int64_t cores);
 int64_t supervise_workers(int64_t given, int64_t threads, int64_t cores);
 

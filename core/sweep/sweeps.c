@@ -19,17 +19,20 @@ static double now(void)
     return (double)t.tv_sec + (double)(t.tv_nsec / 1000000) * 1e-3;
 }
 
-void sweeps_hash(const trial *trials, size_t n, const space_metric *metric, char hex[65])
+void sweeps_hash(const trial *trials, size_t n, const space_metric *by, char hex[65])
 {
     sha256 s;
     sha256_init(&s);
-    sha256_text(&s, metric->name);
-    sha256_text(&s, metric->maximize ? "maximize" : "minimize");
-    for (size_t i = 0; i < n; i++) sha256_text(&s, trials[i].plan.config_hash ? trials[i].plan.config_hash : "");
+    sha256_text(&s, by->name);
+    sha256_text(&s, by->maximize ? "maximize" : "minimize");
+    for (size_t i = 0; i < n; i++)
+        sha256_text(&s, trials[i].plan.config_hash ? trials[i].plan.config_hash : "");
     sha256_hex(&s, hex);
 }
 
-/* ---- writing ---------------------------------------------------------------------------------------------------------- */
+/* ---- writing
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static void put_texts(json_writer *w, const char *key, const char *const *items, size_t n)
 {
@@ -113,7 +116,8 @@ cvy_status sweeps_create(sweep *w, const char *results, int64_t least, const spa
     if (status != CVY_OK) return status;
     w->dir = path_join(results, w->name);
     text plans = {0};
-    for (size_t i = 0; i < w->n; i++) text_printf(&plans, "%s\n", w->trials[i].plan.line ? w->trials[i].plan.line : "{}");
+    for (size_t i = 0; i < w->n; i++)
+        text_printf(&plans, "%s\n", w->trials[i].plan.line ? w->trials[i].plan.line : "{}");
     status = put_file(w->dir, "plans", &plans, e);
     text_free(&plans);
     json_writer out = {0};
@@ -126,7 +130,9 @@ cvy_status sweeps_create(sweep *w, const char *results, int64_t least, const spa
     return status;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------------------------------- */
+/* ---- reading
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 static const char *const *read_texts(const json *v, arena *a, size_t *n)
 {
@@ -148,7 +154,8 @@ static cvy_status read_plans(sweep *w, errors *e)
         if (length == 2 && !memcmp(s + at, "{}", 2))
             t->state = TRIAL_REFUSED;
         else if (!plan_read(s + at, length, &t->plan) || t->plan.status != CVY_OK)
-            status = errors_add(e, CVY_ERR_RESOURCE, &PLACE_AT(path, at), NULL, "not the plan of trial %zu", i);
+            status =
+                errors_add(e, CVY_ERR_RESOURCE, &PLACE_AT(path, at), NULL, "not the plan of trial %zu", i);
         at += length + (newline != NULL);
     }
     mem_free(s);
@@ -178,13 +185,13 @@ sweep *sweeps_open(const char *results, const char *name, errors *e)
     w->name = mem_text(name);
     w->dir = path_join(results, name);
     const json *v = runs_read_sweep(results, name, &w->memory, e);
-    const json *metric = json_get(v, "metric");
+    const json *by = json_get(v, "metric");
     w->experiment = json_get_text(v, "experiment", "");
     w->source = json_get_text(v, "source", "");
     w->hash = json_get_text(v, "hash", "");
     w->overrides = read_texts(json_get(v, "overrides"), &w->memory, &w->n_overrides);
-    w->metric.name = json_get_text(metric, "name", space_default_metric.name);
-    w->metric.maximize = strcmp(json_get_text(metric, "goal", "maximize"), "minimize") != 0;
+    w->metric.name = json_get_text(by, "name", space_default_metric.name);
+    w->metric.maximize = strcmp(json_get_text(by, "goal", "maximize"), "minimize") != 0;
     w->configs = json_get_int(v, "configs", 0);
     w->repeats = json_get_int(v, "repeats", 1);
     w->threads = json_get_int(v, "threads", 1);
@@ -225,7 +232,9 @@ void sweeps_close(sweep *w)
     mem_free(w);
 }
 
-/* ---- at work ------------------------------------------------------------------------------------------------------------ */
+/* ---- at work
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 bool sweeps_begin(sweep *w, int wait_ms, errors *e)
 {
@@ -271,27 +280,30 @@ void sweeps_end(sweep *w, int code, double seconds, errors *e)
     w->lock = -1;
 }
 
-void sweeps_match(sweep *w, const char *results, known *k)
+/* The run that a trial has: of this sweep, or else another of the same configuration that is finished or can
+ * go on. */
+static bool run_for(const sweep *w, const trial *t, known_runs *k, known_run *out)
+{
+    known_run other;
+    bool own = known_find(k, t->plan.config_hash, w->name, out);
+    if (w->again || (own && out->state == FOLLOW_FINISHED)) return own;
+    if (!known_find(k, t->plan.config_hash, NULL, &other)) return own;
+    bool continues = !strcmp(other.exact_key, t->plan.exact_key) && other.state != FOLLOW_RUNNING;
+    if (other.state != FOLLOW_FINISHED && (own || !continues)) return own;
+    *out = other;
+    return true;
+}
+
+void sweeps_match(sweep *w, const char *results, known_runs *k)
 {
     for (size_t i = 0; i < w->n; i++) {
         trial *t = &w->trials[i];
         known_run r;
-        if (t->state != TRIAL_WAITING) continue;
-        bool own = known_find(k, t->plan.config_hash, w->name, &r);
-        if ((!own || r.state != FOLLOW_FINISHED) && !w->again) {
-            known_run other;
-            if (known_find(k, t->plan.config_hash, NULL, &other) && (!own || other.state == FOLLOW_FINISHED)) {
-                r = other;
-                own = true;
-            }
-        }
-        if (!own) continue;
-        if (r.state == FOLLOW_FINISHED) {
-            trial_take_run(t, results, r.name);
+        if (t->state != TRIAL_WAITING || !run_for(w, t, k, &r)) continue;
+        trial_take_run(t, results, r.name);
+        if (r.state == FOLLOW_FINISHED)
             t->state = TRIAL_KNOWN;
-        } else if (r.state != FOLLOW_RUNNING) {
-            trial_take_run(t, results, r.name);
+        else
             t->resumed = true;
-        }
     }
 }

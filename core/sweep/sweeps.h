@@ -1,5 +1,5 @@
-/* The folder of a sweep, results/s3: what was asked for, the plans of all its trials, and what was decided about them. It
- * is all that a resume needs: the experiment file may have changed or gone by then.
+/* The folder of a sweep, results/s3: what was asked for, the plans of all its trials, and what was decided
+ * about them. It is all that a resume needs: the experiment file may have changed or gone by then.
  *
  *   sweep.json   written once: {"sweep":"s3","experiment":..,"created":..,"source":..,"method":"grid",
  *                "metric":{"name","goal"},"trials":18,"configs":6,"repeats":3,"threads":1,"again":false,"hash":"..",
@@ -35,7 +35,7 @@ typedef struct sweep {
 } sweep;
 
 /* Equal for sweeps of the same trials under the same metric. */
-void sweeps_hash(const trial *trials, size_t n, const space_metric *metric, char hex[65]);
+void sweeps_hash(const trial *trials, size_t n, const space_metric *by, char hex[65]);
 
 /* Writes the folder of a new sweep. w->name is taken; all else that is described above must be set. */
 cvy_status sweeps_create(sweep *w, const char *results, int64_t least, const space *s, errors *e);
@@ -52,7 +52,8 @@ cvy_status sweeps_decide(sweep *w, const trial *t, const char *how, errors *e);
 /* Notes the end, lets go of the lock. */
 void sweeps_end(sweep *w, int code, double seconds, errors *e);
 
-/* Gives each waiting trial the run that it has already: finished ones become TRIAL_KNOWN, others are to be resumed. */
-void sweeps_match(sweep *w, const char *results, known *k);
+/* Gives each waiting trial the run that it has already: finished ones become TRIAL_KNOWN, others are to be
+ * resumed. */
+void sweeps_match(sweep *w, const char *results, known_runs *k);
 
 #endif

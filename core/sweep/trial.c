@@ -83,6 +83,32 @@ static double now(void)
     return (double)t.tv_sec + (double)(t.tv_nsec / 1000000) * 1e-3;
 }
 
+/* The parameters that planning named, and behind them what was set and is not among them: values inside a
+ * model, by which the trials of a sweep may differ. */
+static void put_params(const trial *t, const json *params, json_writer *w)
+{
+    json_key(w, "params");
+    json_open(w, '{');
+    for (size_t i = 0; params && params->kind == JSON_OBJECT && i < params->n; i++) {
+        json_key(w, params->keys[i]);
+        write_json(w, params->items[i]);
+    }
+    for (size_t i = 0; i < t->n_overrides; i++) {
+        const char *equals = strchr(t->overrides[i], '=');
+        size_t n = equals ? (size_t)(equals - t->overrides[i]) : 0;
+        bool there = !equals;
+        for (size_t k = i + 1; k < t->n_overrides && !there; k++) /* set again */
+            there = !strncmp(t->overrides[k], t->overrides[i], n + 1);
+        char *path = mem_text_n(t->overrides[i], n);
+        /* One that has parts among the parameters is told by them. */
+        for (size_t k = 0; params && k < params->n && !there; k++)
+            there = !strncmp(params->keys[k], path, n) && (!params->keys[k][n] || params->keys[k][n] == '.');
+        if (!there && text_starts(path, "model.")) json_put_text(w, path, equals + 1);
+        mem_free(path);
+    }
+    json_close(w, '}');
+}
+
 /* What the supervisor decided, then what planning found out. */
 static void describe(const trial *t, const trial_origin *from, const json *planned, json_writer *w)
 {
@@ -100,13 +126,14 @@ static void describe(const trial *t, const trial_origin *from, const json *plann
     json_put_int(w, "repeat", t->repeat);
     json_put_int(w, "threads", from->threads);
     for (size_t i = 0; i < planned->n; i++) {
-        static const char *const apart[] = {"ok", "errors", "spec"};
+        static const char *const apart[] = {"ok", "errors", "spec", "params"};
         bool mine = false;
-        for (size_t k = 0; k < 3; k++) mine = mine || !strcmp(planned->keys[i], apart[k]);
+        for (size_t k = 0; k < 4; k++) mine = mine || !strcmp(planned->keys[i], apart[k]);
         if (mine) continue;
         json_key(w, planned->keys[i]);
         write_json(w, planned->items[i]);
     }
+    put_params(t, json_get(planned, "params"), w);
     json_key(w, "metric");
     json_open(w, '{');
     json_put_text(w, "name", from->metric.name);

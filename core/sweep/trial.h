@@ -10,13 +10,13 @@
 
 typedef enum trial_state {
     TRIAL_WAITING,
-    TRIAL_KNOWN,    /* finished before: not trained again */
-    TRIAL_REFUSED,  /* cannot be planned */
+    TRIAL_KNOWN,   /* finished before: not trained again */
+    TRIAL_REFUSED, /* cannot be planned */
     TRIAL_RUNNING,
     TRIAL_FINISHED,
-    TRIAL_STOPPED,  /* on request; resumable */
+    TRIAL_STOPPED, /* on request; resumable */
     TRIAL_FAILED,
-    TRIAL_KILLED    /* by a signal */
+    TRIAL_KILLED /* by a signal */
 } trial_state;
 
 typedef struct trial {
@@ -44,7 +44,7 @@ bool trial_is_done(const trial *t);          /* finished, now or before */
 /* What run.json says beyond the plan. */
 typedef struct trial_origin {
     const char *results;
-    int64_t least; /* new names start behind this number */
+    int64_t least;      /* new names start behind this number */
     const char *source; /* experiment file */
     const char *sweep;  /* "s3", or NULL */
     space_metric metric;

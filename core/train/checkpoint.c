@@ -1,15 +1,19 @@
 /* Writes and restores the state of a run. Must not know when it is time to. */
 #include "train/checkpoint.h"
 
+#include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/digest.h"
 #include "base/file.h"
 #include "train/safetensors.h"
 
 #define CHECKPOINT_FORMAT "convoy-checkpoint-1"
+
+static const char checkpoint_last[] = "last.safetensors", checkpoint_best[] = "best.safetensors";
 
 /* ---- the tensors of a checkpoint, in order ---- */
 
@@ -65,11 +69,20 @@ static char *checkpoint_path(const char *dir, const char *name)
     return mem_printf("%s/checkpoints/%s", dir, name);
 }
 
+/* Over the tensors' data in their order: bits that a disk loses would otherwise train on unseen. */
+static const char *checkpoint_checksum(const safetensor *items, size_t n, arena *a)
+{
+    uint32_t crc = 0;
+    for (size_t i = 0; i < n; i++) crc = crc32c(crc, items[i].data, (size_t)items[i].count * sizeof(float));
+    return arena_printf(a, "%08" PRIx32, crc);
+}
+
 /* ---- writing ---- */
 
-enum { META_FORMAT, META_CONFIG, META_STEP, META_EPOCH, META_BATCH, META_SUMS, META_BEST, META_FINISHED, META_COUNT };
+enum { META_FORMAT, META_CONFIG, META_STEP, META_EPOCH, META_BATCH, META_SUMS, META_BEST, META_FINISHED, META_SUM, META_COUNT };
 static const char *const checkpoint_keys[META_COUNT] = {"format", "config_hash", "step", "epoch",
-                                                        "batch",  "sums",        "best", "finished"};
+                                                        "batch",  "sums",        "best", "finished",
+                                                        "crc32c"};
 
 cvy_status checkpoint_write_last(const char *dir, const state *s, const optimizer *o, const best_copy *best,
                                  const progress_point *at, const char *config_hash, errors *e)
@@ -77,6 +90,7 @@ cvy_status checkpoint_write_last(const char *dir, const state *s, const optimize
     arena a = {0};
     text sums = {0};
     metrics_write(&at->sums, &sums);
+    checkpoint_list l = checkpoint_tensors(s, o, best, checkpoint_needs_best(at));
     const char *values[META_COUNT] = {CHECKPOINT_FORMAT,
                                       config_hash,
                                       arena_printf(&a, "%" PRId64, at->step),
@@ -84,10 +98,11 @@ cvy_status checkpoint_write_last(const char *dir, const state *s, const optimize
                                       arena_printf(&a, "%" PRId64, at->batch),
                                       text_str(&sums),
                                       arena_printf(&a, "%" PRId64 " %a", at->best_epoch, at->best_value),
-                                      at->finished ? "yes" : "no"};
-    checkpoint_list l = checkpoint_tensors(s, o, best, checkpoint_needs_best(at));
-    char *path = checkpoint_path(dir, "last.safetensors");
-    cvy_status status = safetensors_write(path, l.items, l.n, checkpoint_keys, values, META_COUNT, e);
+                                      at->finished ? "yes" : "no",
+                                      checkpoint_checksum(l.items, l.n, &a)};
+    char *path = checkpoint_path(dir, checkpoint_last);
+    cvy_status status = (at->finished ? safetensors_write_loose : safetensors_write)(path, l.items, l.n, checkpoint_keys,
+                                                                                     values, META_COUNT, e);
     mem_free(path);
     checkpoint_list_free(&l);
     text_free(&sums);
@@ -98,18 +113,32 @@ cvy_status checkpoint_write_last(const char *dir, const state *s, const optimize
 cvy_status checkpoint_write_best(const char *dir, const net *n, const best_copy *best, const progress_point *at, errors *e)
 {
     arena a = {0};
-    const char *keys[] = {"format", "epoch", "value"};
-    const char *values[] = {CHECKPOINT_FORMAT, arena_printf(&a, "%" PRId64, at->best_epoch),
-                            arena_printf(&a, "%.17g", at->best_value)};
     checkpoint_list l = {0};
     checkpoint_add(&l, "", n->weights, n->n_weights, best->weights);
     checkpoint_add(&l, "", n->buffers, n->n_buffers, best->buffers);
-    char *path = checkpoint_path(dir, "best.safetensors");
-    cvy_status status = safetensors_write(path, l.items, l.n, keys, values, 3, e);
+    const char *keys[] = {"format", "epoch", "value", "crc32c"};
+    const char *values[] = {CHECKPOINT_FORMAT, arena_printf(&a, "%" PRId64, at->best_epoch),
+                            arena_printf(&a, "%.17g", at->best_value), checkpoint_checksum(l.items, l.n, &a)};
+    char *path = checkpoint_path(dir, checkpoint_best);
+    cvy_status status = safetensors_write_loose(path, l.items, l.n, keys, values, 4, e);
     mem_free(path);
     checkpoint_list_free(&l);
     arena_free(&a);
     return status;
+}
+
+void checkpoint_tidy(const char *dir)
+{
+    char *path = mem_printf("%s/checkpoints", dir);
+    DIR *d = opendir(path);
+    for (const struct dirent *entry; d && (entry = readdir(d));) {
+        const char *name = entry->d_name;
+        if (name[0] != '.' || !text_ends(name, ".tmp")) continue;
+        if (text_starts(name + 1, checkpoint_last) || text_starts(name + 1, checkpoint_best))
+            (void)unlinkat(dirfd(d), name, 0); /* it costs space and nothing else */
+    }
+    if (d) closedir(d);
+    mem_free(path);
 }
 
 /* ---- reading ---- */
@@ -126,11 +155,16 @@ static cvy_status checkpoint_parse(const safetensors *f, const char *path, const
     place where = PLACE_FILE(path);
     const char *format = safetensors_metadata(f, "format"), *hash = safetensors_metadata(f, "config_hash");
     const char *best = safetensors_metadata(f, "best"), *finished = safetensors_metadata(f, "finished");
+    const char *sum = safetensors_metadata(f, "crc32c");
     if (!format || strcmp(format, CHECKPOINT_FORMAT) != 0)
         return errors_add(e, CVY_ERR_CONFIG, &where, NULL, "is no checkpoint of this version (format \"%s\", expected \"%s\")",
                           format ? format : "", CHECKPOINT_FORMAT);
     if (!hash || strcmp(hash, config_hash) != 0)
         return errors_add(e, CVY_ERR_CONFIG, &where, NULL, "is the checkpoint of another configuration");
+    arena a = {0};
+    bool whole = sum && strcmp(sum, checkpoint_checksum(f->items, f->n, &a)) == 0;
+    arena_free(&a);
+    if (!whole) return errors_add(e, CVY_ERR_CONFIG, &where, NULL, "is damaged: its tensors do not have their checksum");
     if (!checkpoint_number(f, META_STEP, &at->step) || !checkpoint_number(f, META_EPOCH, &at->epoch) ||
         !checkpoint_number(f, META_BATCH, &at->batch) || !metrics_read(&at->sums, safetensors_metadata(f, "sums")) ||
         !best || sscanf(best, "%" SCNd64 " %la", &at->best_epoch, &at->best_value) != 2 || !finished)
@@ -139,45 +173,55 @@ static cvy_status checkpoint_parse(const safetensors *f, const char *path, const
     return CVY_OK;
 }
 
+static bool checkpoint_same_shape(const cvy_shape *a, const cvy_shape *b)
+{
+    if (a->rank != b->rank) return false;
+    for (int i = 0; i < a->rank; i++)
+        if (a->dim[i] != b->dim[i]) return false;
+    return true;
+}
+
+static cvy_status checkpoint_match(const safetensors *f, const checkpoint_list *l, const char *path, errors *e)
+{
+    place where = PLACE_FILE(path);
+    for (size_t i = 0; i < l->n; i++) {
+        const safetensor *t = safetensors_find(f, l->items[i].name);
+        if (!t || !checkpoint_same_shape(&t->shape, &l->items[i].shape))
+            return errors_add(e, CVY_ERR_CONFIG, &where, NULL, "tensor \"%s\" is %s", l->items[i].name,
+                              t ? "of another shape" : "missing");
+    }
+    if (l->n == f->n) return CVY_OK;
+    return errors_add(e, CVY_ERR_CONFIG, &where, NULL, "holds %zu tensors, expected %zu", f->n, l->n);
+}
+
 cvy_status checkpoint_read_last(const char *dir, state *s, optimizer *o, best_copy *best, progress_point *at,
                                 const char *config_hash, bool *found, errors *e)
 {
-    char *path = checkpoint_path(dir, "last.safetensors");
+    char *path = checkpoint_path(dir, checkpoint_last);
+    safetensors f = {0};
+    progress_point p = {0};
+    checkpoint_list l = {0};
     *found = file_exists(path);
-    cvy_status status = CVY_OK;
-    if (*found) {
-        safetensors f;
-        status = safetensors_read(path, &f, e);
-        progress_point p = {0};
-        if (!status) status = checkpoint_parse(&f, path, config_hash, &p, e);
-        checkpoint_list l = {0};
-        if (!status) {
-            l = checkpoint_tensors(s, o, best, checkpoint_needs_best(&p));
-            place where = PLACE_FILE(path);
-            if (l.n != f.n)
-                status = errors_add(e, CVY_ERR_CONFIG, &where, NULL, "holds %zu tensors, expected %zu", f.n, l.n);
-            for (size_t i = 0; i < l.n && !status; i++) {
-                const safetensor *t = safetensors_find(&f, l.items[i].name);
-                if (!t || memcmp(&t->shape, &l.items[i].shape, sizeof t->shape) != 0)
-                    status = errors_add(e, CVY_ERR_CONFIG, &where, NULL, "tensor \"%s\" is %s", l.items[i].name,
-                                        t ? "of another shape" : "missing");
-            }
-        }
-        if (!status) {
-            for (size_t i = 0; i < l.n; i++) {
-                const safetensor *t = safetensors_find(&f, l.items[i].name);
-                memcpy((void *)(uintptr_t)l.items[i].data, t->data, (size_t)t->count * sizeof(float));
-            }
-            if (p.best_epoch > 0 && !checkpoint_needs_best(&p) && !p.finished) {
-                memcpy(best->weights, s->weights, (size_t)s->net->weight_floats * sizeof(float));
-                memcpy(best->buffers, s->buffers, (size_t)s->net->buffer_floats * sizeof(float));
-            }
-            s->version++;
-            *at = p;
-        }
-        checkpoint_list_free(&l);
-        safetensors_free(&f);
+    cvy_status status = *found ? safetensors_read(path, &f, e) : CVY_OK;
+    if (*found && !status) status = checkpoint_parse(&f, path, config_hash, &p, e);
+    if (*found && !status) {
+        l = checkpoint_tensors(s, o, best, checkpoint_needs_best(&p));
+        status = checkpoint_match(&f, &l, path, e);
     }
+    if (*found && !status) {
+        for (size_t i = 0; i < l.n; i++) {
+            const safetensor *t = safetensors_find(&f, l.items[i].name);
+            memcpy((void *)(uintptr_t)l.items[i].data, t->data, (size_t)t->count * sizeof(float));
+        }
+        if (p.best_epoch > 0 && !checkpoint_needs_best(&p) && !p.finished) {
+            memcpy(best->weights, s->weights, (size_t)s->net->weight_floats * sizeof(float));
+            memcpy(best->buffers, s->buffers, (size_t)s->net->buffer_floats * sizeof(float));
+        }
+        s->version++;
+        *at = p;
+    }
+    checkpoint_list_free(&l);
+    safetensors_free(&f);
     mem_free(path);
     return status;
 }

@@ -1,7 +1,8 @@
-/* Everything of a run that is not a function of (configuration, step), as safetensors files.
+/* Everything of a run that is not a function of (configuration, step), as safetensors files. Knows no schedule of them.
  *
  * checkpoints/last.safetensors   weights and buffers by their paths; `optimizer.SLOT.PATH`; `best.PATH` while training
- *                                when the best epoch is not the last; position, sums and best-so-far as metadata
+ *                                when the best epoch is not the last; position, sums, best-so-far and a checksum of
+ *                                the tensors as metadata
  * checkpoints/best.safetensors   weights and buffers of the best epoch, at the end of the run
  * The bytes hold no time and no host: equal runs give equal files. */
 #ifndef TRAIN_CHECKPOINT_H
@@ -24,12 +25,18 @@ typedef struct best_copy {   /* the weights and buffers of the best epoch, like 
     float *weights, *buffers;
 } best_copy;
 
+/* Removes what a killed attempt left half-written. */
+void checkpoint_tidy(const char *dir);
+
+/* While training durable when it returns, folder included. The last of a finished run saves that sync, as does the best's
+ * file, which is written right before it: both files' data are safe, and a power cut within seconds may only bring back
+ * the checkpoint before, from which the run ends with the same bits. */
 cvy_status checkpoint_write_last(const char *dir, const state *s, const optimizer *o, const best_copy *best,
                                  const progress_point *at, const char *config_hash, errors *e);
 cvy_status checkpoint_write_best(const char *dir, const net *n, const best_copy *best, const progress_point *at,
                                  errors *e);
-/* Restores from checkpoints/last.safetensors; *found is false when there is none yet. A file of another configuration,
- * or with a missing, surplus or misshaped tensor, is an error, and nothing is changed then. */
+/* Restores from checkpoints/last.safetensors; *found is false when there is none yet. A damaged file, one of another
+ * configuration, or with a missing, surplus or misshaped tensor, is an error, and nothing is changed then. */
 cvy_status checkpoint_read_last(const char *dir, state *s, optimizer *o, best_copy *best, progress_point *at,
                                 const char *config_hash, bool *found, errors *e);
 

@@ -2,7 +2,7 @@
 #include "train/data.h"
 
 #include <math.h>
-#include <stdlib.h>
+#include <stdarg.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -10,62 +10,108 @@
 #include "convoy/augment.h"
 #include "convoy/dataset.h"
 
-/* ---- splitting ---- */
+/* ---- what plugins report ------------------------------------------------------------------------------------------ */
 
-static cvy_status data_label(const data *d, const host *h, cvy_split split, int64_t i, int32_t *label)
+/* Hands on what a plugin reported into a list of its own, with the place of the sample in front. Reading a sample costs no
+ * allocation that way unless it fails. */
+__attribute__((format(printf, 3, 4))) static cvy_status data_blame(errors *own, errors *e, const char *fmt, ...)
 {
-    cvy_dataset_read r = {.host = &h->face, .split = split, .index = i};
-    size_t before = errors_count(h->e);
-    if (d->type->read(&r, d->config, d->opened)) {
-        if (errors_count(h->e) == before) cvy_fail(&r, "reading sample %lld failed", (long long)i);
-        return errors_status(h->e);
+    text where = {0};
+    va_list ap;
+    va_start(ap, fmt);
+    text_vprintf(&where, fmt, ap);
+    va_end(ap);
+    cvy_status status = errors_status(own);
+    errors_push(e, "%s", text_str(&where));
+    for (size_t i = 0; i < own->n; i++) {
+        const message *m = &own->items[i];
+        place at = {m->file, m->line, m->column, m->offset, m->source};
+        if (m->warning)
+            errors_warn(e, &at, m->hint, "%s", m->what);
+        else
+            errors_add(e, m->status, &at, m->hint, "%s", m->what);
     }
-    *label = r.label;
-    if (d->info.classes > 0 && (r.label < 0 || r.label >= d->info.classes))
-        return (cvy_status)cvy_fail(&r, "sample %lld has class %d of %d", (long long)i, r.label, d->info.classes);
+    errors_pop(e);
+    errors_free(own);
+    text_free(&where);
+    return status;
+}
+
+/* One sample as the plugin has it; with pixels NULL only its label. */
+static cvy_status data_fetch(const data *d, cvy_split split, int64_t i, void *pixels, int32_t *label, errors *e)
+{
+    static const char *const names[] = {"training", "test"};
+    errors own = {0};
+    host h = host_make(&own, CVY_ERR_CONFIG, &d->at, d->seed, NULL);
+    cvy_dataset_read r = {.host = &h.face, .split = split, .index = i, .pixels = pixels};
+    if (d->type->read(&r, d->config, d->opened) && !errors_count(&own)) cvy_fail(&r, "read failed without saying why");
+    if (!errors_count(&own) && d->info.classes > 0 && (r.label < 0 || r.label >= d->info.classes))
+        cvy_fail(&r, "class %d of %d", r.label, d->info.classes);
+    if (errors_count(&own))
+        return data_blame(&own, e, "dataset (%s): %s sample %lld", d->plugin->name, names[split], (long long)i);
+    *label = d->info.classes > 0 ? r.label : 0;
     return CVY_OK;
 }
 
-/* Chooses `want` of the n samples so that every class keeps its share: per class a seeded shuffle, then largest
- * remainders. chosen[i] is set to `mark`; samples whose chosen[] is not 0 are out of the question. */
-static void data_choose(const data *d, const int32_t *labels, int64_t n, int64_t want, const char *purpose, char *chosen,
-                        char mark)
+/* ---- splitting -------------------------------------------------------------------------------------------------- */
+
+/* The samples still free, class by class, ascending in each: class c has members[start[c]] ... members[start[c + 1] - 1]. */
+static int64_t data_group(const int32_t *labels, const char *chosen, int64_t n, int classes, int64_t *start,
+                          int64_t *members)
 {
-    int classes = d->info.classes > 0 ? d->info.classes : 1;
-    int64_t *count = mem_array((size_t)classes, sizeof *count), *take = mem_array((size_t)classes, sizeof *take);
-    int64_t *members = mem_array((size_t)n + 1, sizeof *members), free_samples = 0;
     for (int64_t i = 0; i < n; i++)
-        if (!chosen[i]) count[labels[i]]++, free_samples++;
-    if (want > free_samples) want = free_samples;
+        if (!chosen[i]) start[labels[i] + 1]++;
+    for (int c = 0; c < classes; c++) start[c + 1] += start[c];
+    int64_t *next = mem_copy(start, ((size_t)classes + 1) * sizeof *start);
+    for (int64_t i = 0; i < n; i++)
+        if (!chosen[i]) members[next[labels[i]]++] = i;
+    mem_free(next);
+    return start[classes];
+}
+
+/* How many of each class, `want` in all out of n: in proportion, what rounding leaves going to the largest remainders and
+ * among equal ones to the lower class. */
+static void data_shares(const int64_t *start, int classes, int64_t n, int64_t want, int64_t *take)
+{
     int64_t given = 0;
-    for (int c = 0; c < classes && free_samples > 0; c++) {
-        take[c] = (int64_t)((double)want * (double)count[c] / (double)free_samples);
+    for (int c = 0; c < classes && n > 0; c++) {
+        take[c] = (int64_t)((double)want * (double)(start[c + 1] - start[c]) / (double)n);
         given += take[c];
     }
     while (given < want) {
-        int best = -1;
-        double most = -1;
+        int best = 0;
+        double most = -2;
         for (int c = 0; c < classes; c++) {
-            double rest = (double)want * (double)count[c] / (double)free_samples - (double)take[c];
-            if (take[c] < count[c] && rest > most) most = rest, best = c;
+            int64_t count = start[c + 1] - start[c];
+            double rest = (double)want * (double)count / (double)n - (double)take[c];
+            if (take[c] < count && rest > most) most = rest, best = c;
         }
         take[best]++;
         given++;
     }
+}
+
+/* Chooses `want` of the n samples so that every class keeps its share, each class by a seeded shuffle. chosen[i] is set to
+ * `mark`; samples whose chosen[] is not 0 are out of the question. */
+static void data_choose(const data *d, const int32_t *labels, int64_t n, int64_t want, const char *purpose, char *chosen,
+                        char mark)
+{
+    int classes = d->info.classes > 0 ? d->info.classes : 1;
+    int64_t *start = mem_array((size_t)classes + 1, sizeof *start), *take = mem_array((size_t)classes, sizeof *take);
+    int64_t *members = mem_array((size_t)n + 1, sizeof *members);
+    int64_t n_free = data_group(labels, chosen, n, classes, start, members);
+    data_shares(start, classes, n_free, want < n_free ? want : n_free, take);
     for (int c = 0; c < classes; c++) {
-        int64_t m = 0;
-        for (int64_t i = 0; i < n; i++)
-            if (!chosen[i] && labels[i] == c) members[m++] = i;
+        int64_t *of = members + start[c], m = start[c + 1] - start[c];
         philox_stream s = philox_open(philox_key_of(d->seed, "split", purpose), (uint64_t)c, 0);
         for (int64_t k = 0; k < take[c]; k++) { /* the first steps of a Fisher-Yates shuffle */
-            int64_t j = k + (int64_t)philox_below(&s, (uint32_t)(m - k));
-            int64_t swap = members[k];
-            members[k] = members[j];
-            members[j] = swap;
-            chosen[members[k]] = mark;
+            int64_t j = k + (int64_t)philox_below(&s, (uint32_t)(m - k)), swap = of[k];
+            of[k] = of[j];
+            of[j] = swap;
+            chosen[of[k]] = mark;
         }
     }
-    mem_free(count);
+    mem_free(start);
     mem_free(take);
     mem_free(members);
 }
@@ -79,31 +125,42 @@ static void data_collect(data *d, data_part part, const char *chosen, int64_t n,
         if (chosen[i] == mark) d->index[part][d->n[part]++] = i;
 }
 
-static cvy_status data_split(data *d, const host *h)
+/* Samples to hold out for validation. */
+static cvy_status data_held(const data *d, int64_t *held, errors *e)
+{
+    double v = d->settings->validation;
+    int64_t n = d->info.n[CVY_TRAIN];
+    if (v >= 1 && v != floor(v))
+        return errors_add(e, CVY_ERR_CONFIG, &d->at, NULL,
+                          "validation: %g is neither a share below 1 nor a number of samples", v);
+    *held = v < 1 ? (int64_t)llround(v * (double)n) : (int64_t)v;
+    if (*held < n) return CVY_OK;
+    return errors_add(e, CVY_ERR_CONFIG, &d->at, "give validation a smaller number, or a share below 1",
+                      "validation: %lld of %lld training samples leaves none to train on", (long long)*held, (long long)n);
+}
+
+static cvy_status data_split(data *d, errors *e)
 {
     enum { FREE, VALIDATION, KEPT };
     const data_settings *s = d->settings;
-    int64_t n = d->info.n[CVY_TRAIN], n_test = d->info.n[CVY_TEST], longest = n > n_test ? n : n_test;
-    if (n < 1) return errors_add(h->e, CVY_ERR_CONFIG, &h->at, NULL, "the dataset has no training samples");
-    int64_t held = s->validation < 1 ? (int64_t)llround(s->validation * (double)n) : (int64_t)llround(s->validation);
-    if (held >= n)
-        return errors_add(h->e, CVY_ERR_CONFIG, &h->at, "give validation a smaller number, or a share below 1",
-                          "validation: %lld of %lld training samples leaves none to train on", (long long)held,
-                          (long long)n);
+    int64_t n = d->info.n[CVY_TRAIN], n_test = d->info.n[CVY_TEST], longest = n > n_test ? n : n_test, held = 0;
+    errors_push(e, "dataset (%s)", d->plugin->name);
+    cvy_status status = data_held(d, &held, e);
+    errors_pop(e);
+    if (status) return status;
     int32_t *labels = mem_try((size_t)longest, sizeof *labels);
     char *chosen = mem_try((size_t)longest, 1);
-    cvy_status status =
-        labels && chosen ? CVY_OK : errors_add(h->e, CVY_ERR_RESOURCE, &h->at, NULL, "not enough memory for %lld samples", (long long)longest);
-    for (int64_t i = 0; i < n && !status; i++) status = data_label(d, h, CVY_TRAIN, i, &labels[i]);
+    if (!labels || !chosen)
+        status = errors_add(e, CVY_ERR_RESOURCE, &d->at, NULL, "not enough memory for %lld samples", (long long)longest);
+    for (int64_t i = 0; i < n && !status; i++) status = data_fetch(d, CVY_TRAIN, i, NULL, &labels[i], e);
     if (!status) {
         data_choose(d, labels, n, held, "validation", chosen, VALIDATION);
         data_collect(d, DATA_VALIDATION, chosen, n, VALIDATION);
-        int64_t keep = s->train_limit > 0 ? s->train_limit : n;
-        data_choose(d, labels, n, keep, "train_limit", chosen, KEPT);
+        data_choose(d, labels, n, s->train_limit > 0 ? s->train_limit : n, "train_limit", chosen, KEPT);
         data_collect(d, DATA_TRAIN, chosen, n, KEPT);
-        memset(chosen, 0, (size_t)longest);
+        memset(chosen, FREE, (size_t)longest);
     }
-    for (int64_t i = 0; i < n_test && !status; i++) status = data_label(d, h, CVY_TEST, i, &labels[i]);
+    for (int64_t i = 0; i < n_test && !status; i++) status = data_fetch(d, CVY_TEST, i, NULL, &labels[i], e);
     if (!status) {
         data_choose(d, labels, n_test, s->test_limit > 0 ? s->test_limit : n_test, "test_limit", chosen, KEPT);
         data_collect(d, DATA_TEST, chosen, n_test, KEPT);
@@ -115,20 +172,45 @@ static cvy_status data_split(data *d, const host *h)
 
 /* ---- opening ---- */
 
-static cvy_status data_chain(data *d, const place *at, errors *e)
+static bool data_can_be(const cvy_shape *s)
+{
+    int64_t count = 1;
+    if (s->rank < 1 || s->rank >= CVY_MAX_RANK) return false;
+    for (int i = 0; i < s->rank; i++)
+        if (s->dim[i] < 1 || __builtin_mul_overflow(count, s->dim[i], &count)) return false;
+    return count <= INT64_MAX / 64;
+}
+
+static cvy_status data_check(const data *d, errors *e)
+{
+    const cvy_dataset_info *i = &d->info;
+    if (!data_can_be(&i->sample) || i->classes < 0 || i->n[CVY_TRAIN] < 0 || i->n[CVY_TEST] < 0 ||
+        (i->element != CVY_U8 && i->element != CVY_F32))
+        return errors_add(e, CVY_ERR_PLUGIN, &d->at, NULL, "open declared samples that cannot be");
+    for (int split = 0; split < 2; split++) /* random numbers below a count have 32 bits */
+        if (i->n[split] > UINT32_MAX)
+            return errors_add(e, CVY_ERR_CONFIG, &d->at, NULL, "%lld samples are more than can be shuffled",
+                              (long long)i->n[split]);
+    if (i->n[CVY_TRAIN] < 1) return errors_add(e, CVY_ERR_CONFIG, &d->at, NULL, "the dataset has no training samples");
+    return CVY_OK;
+}
+
+static cvy_status data_chain(data *d, errors *e)
 {
     size_t n = d->settings->augment.n;
     d->shapes = mem_array(n + 1, sizeof *d->shapes);
+    d->positions = arena_array(&d->memory, n + 1, sizeof *d->positions);
     d->shapes[0] = d->info.sample;
     for (size_t i = 0; i < n; i++) {
         const cvy_child *step = &d->settings->augment.v[i];
         const cvy_augment *type = step->plugin->type;
+        d->positions[i] = arena_printf(&d->memory, "%zu", i);
         errors_push(e, "dataset.augment.%zu (%s)", i, step->plugin->name);
-        host h = host_make(e, CVY_ERR_CONFIG, at, d->seed, NULL);
+        host h = host_make(e, CVY_ERR_CONFIG, &d->at, d->seed, NULL);
         size_t before = errors_count(e);
         int failed = type->infer(&h.face, step->config, &d->shapes[i], &d->shapes[i + 1]);
         const cvy_shape *y = &d->shapes[i + 1];
-        if (!failed && (y->rank != d->shapes[i].rank || cvy_count(y) < 1))
+        if (!failed && (y->rank != d->shapes[i].rank || !data_can_be(y)))
             failed = h.face.fail(&h.face, "infer declared a shape that cannot be");
         if (failed && errors_count(e) == before) h.face.fail(&h.face, "infer failed without saying why");
         errors_pop(e);
@@ -143,6 +225,7 @@ data *data_open(const cvy_descriptor *plugin, const void *config, const data_set
 {
     data *d = mem_alloc(sizeof *d);
     *d = (data){.plugin = plugin, .type = plugin->type, .config = config, .settings = settings, .seed = seed};
+    d->at = at ? *at : PLACE_NONE;
     char *user = path_user_data();
     host h = host_make(e, CVY_ERR_CONFIG, at, seed, NULL);
     cvy_dataset_open o = {.host = &h.face, .base_dir = base_dir, .data_dir = user, .seed = seed};
@@ -155,13 +238,10 @@ data *data_open(const cvy_descriptor *plugin, const void *config, const data_set
         status = errors_status(e);
     }
     d->info = o.info;
-    const cvy_shape *s = &d->info.sample;
-    if (!status && (s->rank < 1 || s->rank >= CVY_MAX_RANK || cvy_count(s) < 1 || d->info.classes < 0 ||
-                    (d->info.element != CVY_U8 && d->info.element != CVY_F32)))
-        status = errors_add(e, CVY_ERR_PLUGIN, at, NULL, "open declared samples that cannot be");
-    if (!status) status = data_split(d, &h);
+    if (!status) status = data_check(d, e);
     errors_pop(e);
-    if (!status) status = data_chain(d, at, e);
+    if (!status) status = data_split(d, e);
+    if (!status) status = data_chain(d, e);
     mem_free(user);
     if (!status) return d;
     data_close(d);
@@ -195,25 +275,46 @@ int64_t data_scratch(const data *d)
 }
 
 /* The sample as read, on [0, 1] if it is of bytes. */
-static cvy_status data_raw(const data *d, data_part part, int64_t i, float *x, void *bytes, int32_t *label,
-                           const host *h)
+static cvy_status data_raw(const data *d, data_part part, int64_t i, float *x, void *bytes, int32_t *label, errors *e)
 {
+    bool scaled = d->info.element == CVY_U8;
+    cvy_status status = data_fetch(d, part == DATA_TEST ? CVY_TEST : CVY_TRAIN, d->index[part][i], scaled ? bytes : x,
+                                   label, e);
+    if (status || !scaled) return status;
     int64_t count = cvy_count(&d->info.sample);
-    cvy_dataset_read r = {.host = &h->face,
-                          .split = part == DATA_TEST ? CVY_TEST : CVY_TRAIN,
-                          .index = d->index[part][i],
-                          .pixels = d->info.element == CVY_U8 ? bytes : x};
-    size_t before = errors_count(h->e);
-    if (d->type->read(&r, d->config, d->opened)) {
-        if (errors_count(h->e) == before) cvy_fail(&r, "reading sample %lld failed", (long long)r.index);
-        return errors_status(h->e);
-    }
-    if (d->info.element == CVY_U8) {
-        const uint8_t *b = bytes;
-        for (int64_t k = 0; k < count; k++) x[k] = (float)b[k] * (1.0f / 255.0f);
-    }
-    *label = r.label;
+    const uint8_t *b = bytes;
+    for (int64_t k = 0; k < count; k++) x[k] = (float)b[k] * (1.0f / 255.0f);
     return CVY_OK;
+}
+
+static bool data_applies(const data *d, size_t step, data_part part)
+{
+    const cvy_augment *type = d->settings->augment.v[step].plugin->type;
+    return part == DATA_TRAIN || (type->traits & CVY_AUGMENT_ALWAYS);
+}
+
+static cvy_status data_augment(const data *d, size_t k, data_part part, int64_t sample, int32_t epoch, const float *x,
+                               float *y, errors *e)
+{
+    const cvy_child *step = &d->settings->augment.v[k];
+    errors own = {0};
+    /* The list position is part of the name, so that two steps of one kind draw differently. */
+    host h = host_make(&own, CVY_ERR_CONFIG, &d->at, d->seed, d->positions[k]);
+    cvy_random random = h.face.random(&h.face, "augment", (uint64_t)sample, (uint32_t)epoch * 3 + (uint32_t)part);
+    cvy_augment_call call = {.host = &h.face,
+                             .train = part == DATA_TRAIN,
+                             .epoch = epoch,
+                             .sample = sample,
+                             .in = &d->shapes[k],
+                             .out = &d->shapes[k + 1],
+                             .x = x,
+                             .y = y,
+                             .random = &random,
+                             .stats = d->stats.mean ? &d->stats : NULL};
+    if (((const cvy_augment *)step->plugin->type)->apply(&call, step->config) && !errors_count(&own))
+        cvy_fail(&call, "apply failed without saying why");
+    if (!errors_count(&own)) return CVY_OK;
+    return data_blame(&own, e, "dataset.augment.%zu (%s): sample %lld", k, step->plugin->name, (long long)sample);
 }
 
 cvy_status data_read(const data *d, data_part part, int64_t i, int32_t epoch, float *x, int32_t *label, float *scratch,
@@ -221,39 +322,14 @@ cvy_status data_read(const data *d, data_part part, int64_t i, int32_t epoch, fl
 {
     int64_t most = data_largest(d);
     float *side[2] = {scratch, scratch + most};
-    bool train = part == DATA_TRAIN;
-    size_t applied = 0, todo = 0;
-    for (size_t k = 0; k < d->settings->augment.n; k++) {
-        const cvy_augment *type = d->settings->augment.v[k].plugin->type;
-        todo += train || (type->traits & CVY_AUGMENT_ALWAYS);
-    }
-    host h = host_make(e, CVY_ERR_RUN, NULL, d->seed, NULL);
-    cvy_status status = data_raw(d, part, i, todo ? side[0] : x, scratch + 2 * most, label, &h);
-    for (size_t k = 0; k < d->settings->augment.n && !status; k++) {
-        const cvy_child *step = &d->settings->augment.v[k];
-        const cvy_augment *type = step->plugin->type;
-        if (!train && !(type->traits & CVY_AUGMENT_ALWAYS)) continue;
-        /* The list position is part of the name, so that two steps of one kind draw differently. */
-        char position[24] = {(char)('a' + (char)(k % 26)), 0};
-        h.name = position;
-        cvy_random random =
-            h.face.random(&h.face, "augment", (uint64_t)d->index[part][i], (uint32_t)epoch * 3 + (uint32_t)part);
-        cvy_augment_call call = {.host = &h.face,
-                                 .train = train,
-                                 .epoch = epoch,
-                                 .sample = d->index[part][i],
-                                 .in = &d->shapes[k],
-                                 .out = &d->shapes[k + 1],
-                                 .x = side[applied % 2],
-                                 .y = applied + 1 == todo ? x : side[(applied + 1) % 2],
-                                 .random = &random,
-                                 .stats = d->stats.mean ? &d->stats : NULL};
-        size_t before = errors_count(e);
-        if (type->apply(&call, step->config)) {
-            if (errors_count(e) == before) cvy_fail(&call, "augmentation failed without saying why");
-            status = errors_status(e);
-        }
+    size_t n = d->settings->augment.n, applied = 0, todo = 0;
+    for (size_t k = 0; k < n; k++) todo += data_applies(d, k, part);
+    cvy_status status = data_raw(d, part, i, todo ? side[0] : x, scratch + 2 * most, label, e);
+    for (size_t k = 0; k < n && !status; k++) {
+        if (!data_applies(d, k, part)) continue;
+        const float *from = side[applied % 2];
         applied++;
+        status = data_augment(d, k, part, d->index[part][i], epoch, from, applied == todo ? x : side[applied % 2], e);
     }
     return status;
 }
@@ -276,10 +352,9 @@ static void data_moments(void *ctx, int64_t begin, int64_t end, int thread)
     const data *d = j->d;
     int64_t channels = d->info.sample.dim[0], plane = cvy_count(&d->info.sample) / channels;
     float *x = mem_array((size_t)(2 * channels * plane), sizeof *x);
-    host h = host_make(&j->e[thread], CVY_ERR_CONFIG, NULL, d->seed, NULL);
     for (int64_t i = begin; i < end && !errors_count(&j->e[thread]); i++) {
         int32_t label;
-        if (data_raw(d, DATA_TRAIN, i, x, x + channels * plane, &label, &h)) break;
+        if (data_raw(d, DATA_TRAIN, i, x, x + channels * plane, &label, &j->e[thread])) break;
         for (int64_t c = 0; c < channels; c++) {
             const float *p = x + c * plane;
             double sum = 0, squares = 0;

@@ -22,8 +22,10 @@ typedef struct data {
     cvy_dataset_info info;
     const data_settings *settings;
     uint64_t seed;
+    place at;                    /* of the dataset in the experiment file */
     cvy_shape sample;            /* after augmentation: what the network sees */
     cvy_shape *shapes;           /* before each augmentation step, and after the last */
+    const char **positions;      /* of the augmentation steps in the list, as text */
     int64_t *index[DATA_PARTS];  /* numbers in the plugin's split, ascending */
     int64_t n[DATA_PARTS];
     cvy_channel_stats stats;     /* mean NULL until data_prepare() */

@@ -1,14 +1,21 @@
 /* Hashes and describes what a run depends on. Must not decide what equal hashes mean. */
 #include "train/identity.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <gnu/libc-version.h>
+#endif
 
 #include "base/digest.h"
 #include "base/file.h"
 #include "convoy/convoy.h"
+
+/* Raised when what is hashed changes. */
+static const char identity_format[] = "convoy-identity-1";
 
 void identity_config_hash(const setup *s, char hex[65])
 {
@@ -16,6 +23,7 @@ void identity_config_hash(const setup *s, char hex[65])
     setup_canonical(s, &canonical);
     sha256 h;
     sha256_init(&h);
+    sha256_text(&h, identity_format);
     sha256_text(&h, text_str(&canonical));
     size_t n;
     const plugin_entry *p = registry_list(s->registry, &n);
@@ -30,30 +38,73 @@ void identity_config_hash(const setup *s, char hex[65])
     text_free(&canonical);
 }
 
+/* The file that this code was loaded from: the library, or a program that holds it. */
+static char *identity_build(void)
+{
+    uintptr_t here = (uintptr_t)identity_format;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    char line[8192], *found = NULL;
+    while (maps && !found && fgets(line, sizeof line, maps)) {
+        uintptr_t begin, end;
+        int at = 0;
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %*s %*s %*s %*s %n", &begin, &end, &at) != 2 || !at) continue;
+        if (here < begin || here >= end) continue;
+        line[strcspn(line, "\n")] = 0;
+        found = mem_text(line + at);
+    }
+    if (maps) fclose(maps);
+    if (found && file_exists(found)) return found;
+    mem_free(found);
+    return path_executable();
+}
+
 cvy_status identity_exact_key(const machine *m, char hex[65], errors *e)
 {
     sha256 h;
     sha256_init(&h);
+    sha256_text(&h, identity_format);
     text t = {0};
     machine_describe(m, &t);
     sha256_text(&h, text_str(&t));
     text_free(&t);
-    /* The build itself: the library that this code is part of. */
-    char *executable = path_executable(), build[65] = "";
-    cvy_status status = CVY_OK;
-    if (executable) {
-        char *dir = path_dir(executable), *library = path_join(dir, "libconvoy.so.0");
-        const char *which = file_exists(library) ? library : executable;
-        status = sha256_file_cached(which, build, e);
-        mem_free(library);
-        mem_free(dir);
-        mem_free(executable);
-    }
+    char *file = identity_build(), build[65] = "";
+    cvy_status status = file ? sha256_file_cached(file, build, e) : CVY_OK;
+    mem_free(file);
     sha256_text(&h, build);
     struct utsname u;
     if (uname(&u) == 0) sha256_text(&h, u.machine);
+#ifdef __GLIBC__
+    sha256_text(&h, gnu_get_libc_version()); /* exp() and log() are its */
+#endif
     sha256_hex(&h, hex);
     return status;
+}
+
+/* The commit that a reference names, from its own file or from the packed ones; NULL when it is in neither. */
+static char *identity_reference(const char *git, const char *name)
+{
+    char *path = path_join(git, name), *s = NULL, *commit = NULL;
+    size_t n;
+    errors quiet = {0};
+    if (file_exists(path) && file_read(path, 4096, &s, &n, &quiet) == CVY_OK) {
+        s[strcspn(s, "\r\n")] = 0;
+        commit = mem_text(s);
+    }
+    mem_free(s);
+    mem_free(path);
+    path = path_join(git, "packed-refs");
+    s = NULL;
+    if (!commit && file_exists(path) && file_read(path, 64u << 20, &s, &n, &quiet) == CVY_OK) {
+        char *save = NULL;
+        for (char *line = strtok_r(s, "\r\n", &save); line && !commit; line = strtok_r(NULL, "\r\n", &save)) {
+            size_t id = strcspn(line, " ");
+            if (line[id] && strcmp(line + id + 1, name) == 0) commit = mem_text_n(line, id);
+        }
+    }
+    mem_free(s);
+    mem_free(path);
+    errors_free(&quiet);
+    return commit;
 }
 
 /* HEAD's commit of the repository that holds `folder`, read from its files; "" when there is none. */
@@ -67,13 +118,9 @@ static char *identity_git(const char *folder)
         if (file_exists(head) && file_read(head, 4096, &s, &n, &quiet) == CVY_OK) {
             s[strcspn(s, "\r\n")] = 0;
             if (text_starts(s, "ref: ")) {
-                char *ref = mem_printf("%s/.git/%s", dir, s + 5), *id = NULL;
-                if (file_read(ref, 4096, &id, &n, &quiet) == CVY_OK) {
-                    id[strcspn(id, "\r\n")] = 0;
-                    commit = mem_text(id);
-                }
-                mem_free(id);
-                mem_free(ref);
+                char *git = path_join(dir, ".git");
+                commit = identity_reference(git, s + 5);
+                mem_free(git);
             } else {
                 commit = mem_text(s);
             }

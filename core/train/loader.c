@@ -78,17 +78,22 @@ loader *loader_new(const data *d, int64_t largest, errors *e)
     pthread_cond_init(&l->changed, NULL);
     size_t floats;
     bool fits = size_mul((size_t)largest, (size_t)l->sample, &floats) && size_mul(floats, sizeof(float), &l->slot_bytes);
-    if (!fits) errors_add(e, CVY_ERR_RESOURCE, NULL, "a smaller train.batch_size", "a batch of %lld samples cannot be held", (long long)largest);
-    l->scratch = mem_try((size_t)data_scratch(d), sizeof(float));
     l->order_size = d->n[DATA_TRAIN];
+    l->scratch = mem_try((size_t)data_scratch(d), sizeof(float));
     l->order = mem_try((size_t)l->order_size + 1, sizeof *l->order);
+    fits = fits && l->scratch && l->order;
     for (int i = 0; i < SLOTS && fits; i++) {
         l->slots[i].x = buffer_new(l->slot_bytes, e);
         l->slots[i].labels = mem_try((size_t)largest, sizeof(int32_t));
         fits = l->slots[i].x && l->slots[i].labels;
     }
-    if (!fits || !l->scratch || !l->order || pthread_create(&l->thread, NULL, loader_main, l) != 0) {
-        if (!errors_count(e)) errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "the reading thread cannot be started");
+    int wrong = fits ? pthread_create(&l->thread, NULL, loader_main, l) : 0;
+    if (!fits || wrong) {
+        if (wrong)
+            errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "the reading thread cannot be started: %s", strerror(wrong));
+        else if (!errors_count(e))
+            errors_add(e, CVY_ERR_RESOURCE, NULL, "a smaller train.batch_size",
+                       "not enough memory for batches of %lld samples", (long long)largest);
         loader_free(l);
         return NULL;
     }

@@ -62,6 +62,8 @@ cvy_status optimizer_update(optimizer *o, int64_t step, double lr_factor, errors
     for (int i = 0; i < threads; i++) {
         problems[i] = (errors){0};
         hosts[i] = host_make(&problems[i], CVY_ERR_RUN, NULL, 0, NULL);
+        /* What is logged from pieces of tensors would depend on how they were cut. */
+        if (!o->type->elementwise) hosts[i].log = o->log, hosts[i].log_ctx = o->log_ctx;
     }
     update_job j = {.o = o, .step = step, .lr_factor = lr_factor, .hosts = hosts, .e = problems};
     if (o->type->elementwise) {

@@ -13,6 +13,8 @@ typedef struct optimizer {
     const char *const *names;    /* of the slots */
     size_t n_slots;
     float *slots[CVY_MAX_SLOTS]; /* each like state.weights */
+    void (*log)(void *ctx, const char *name, double value); /* where cvy_log() goes; NULL: nowhere */
+    void *log_ctx;
 } optimizer;
 
 cvy_status optimizer_init(optimizer *o, const cvy_child *plugin, state *s, errors *e);

@@ -170,7 +170,8 @@ static bool stream(int fd, const text *header, const safetensor *items, size_t n
 }
 
 /* As file_replace() does it, but without a second copy of all weights in memory. */
-static cvy_status replace(const char *path, const text *header, const safetensor *items, size_t n, errors *e)
+static cvy_status replace(const char *path, const text *header, const safetensor *items, size_t n, bool settle,
+                          errors *e)
 {
     char *temporary;
     int fd = open_temporary(path, &temporary), error = fd < 0 ? errno : 0;
@@ -186,14 +187,15 @@ static cvy_status replace(const char *path, const text *header, const safetensor
         place at = PLACE_FILE(path);
         return errors_add(e, CVY_ERR_RESOURCE, &at, NULL, "cannot write: %s", strerror(error));
     }
+    if (!settle) return CVY_OK;
     char *dir = path_dir(path);
     cvy_status status = file_sync_dir(dir, e);
     mem_free(dir);
     return status;
 }
 
-cvy_status safetensors_write(const char *path, const safetensor *items, size_t n, const char *const *keys,
-                             const char *const *values, size_t n_metadata, errors *e)
+static cvy_status write_file(const char *path, const safetensor *items, size_t n, const char *const *keys,
+                             const char *const *values, size_t n_metadata, bool settle, errors *e)
 {
     cvy_status status = check_items(path, items, n, e);
     if (!status) status = check_names(path, keys, n_metadata, "two metadata keys are called", e);
@@ -206,10 +208,22 @@ cvy_status safetensors_write(const char *path, const safetensor *items, size_t n
             errors_add(e, CVY_ERR_CONFIG, &at, NULL,
                        "cannot write: a header of %zu bytes is beyond the format's %d", header.n, HEADER_MAX);
     } else {
-        status = replace(path, &header, items, n, e);
+        status = replace(path, &header, items, n, settle, e);
     }
     text_free(&header);
     return status;
+}
+
+cvy_status safetensors_write(const char *path, const safetensor *items, size_t n, const char *const *keys,
+                             const char *const *values, size_t n_metadata, errors *e)
+{
+    return write_file(path, items, n, keys, values, n_metadata, true, e);
+}
+
+cvy_status safetensors_write_loose(const char *path, const safetensor *items, size_t n, const char *const *keys,
+                                   const char *const *values, size_t n_metadata, errors *e)
+{
+    return write_file(path, items, n, keys, values, n_metadata, false, e);
 }
 
 /* ---- reading ---- */

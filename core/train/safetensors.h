@@ -29,6 +29,10 @@ typedef struct safetensors {
  * given, metadata keys too; the bytes depend on nothing else. Refuses duplicate names. */
 cvy_status safetensors_write(const char *path, const safetensor *items, size_t n, const char *const *keys,
                              const char *const *values, size_t n_metadata, errors *e);
+/* The same but for the last step, the fsync of the folder: the file's data are safe, and a power cut within the next
+ * seconds may bring the old file back, never half of one. Files written so keep their order. */
+cvy_status safetensors_write_loose(const char *path, const safetensor *items, size_t n, const char *const *keys,
+                                   const char *const *values, size_t n_metadata, errors *e);
 /* Reads and checks the whole file: F32 tensors only here (others are an error naming dtype and tensor). Errors carry file
  * and byte offset. On failure *out is empty. */
 cvy_status safetensors_read(const char *path, safetensors *out, errors *e);

@@ -5,6 +5,7 @@
 
 #include "base/digest.h"
 #include "base/file.h"
+#include "config/params_table.h"
 #include "convoy/loss.h"
 #include "convoy/optimizer.h"
 #include "plugin/host.h"
@@ -118,6 +119,63 @@ static void setup_check_optimizer(setup *s, errors *e)
     errors_pop(e);
 }
 
+/* `all` is a word for train.batch_size; words know no range, so that it reads as 0 wherever a whole number is asked for. */
+static void setup_check_all(const setup *s, const params_table *t, const char *path, errors *e)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        cvy_param p = params_entry(t, i);
+        if (p.kind != CVY_PARAM_INT) continue;
+        char *whole = mem_printf("%s.%s", path, p.name);
+        const node *n = experiment_get(s->x, whole), *slot = experiment_get(s->x, path);
+        int64_t v;
+        memcpy(&v, (const char *)t->config + p.offset, sizeof v);
+        bool word = n && n->kind == NODE_SCALAR && !n->quoted && strcmp(n->s, "all") == 0;
+        if ((word || (double)v < p.min) && strcmp(whole, "train.batch_size") != 0)
+            errors_add(e, CVY_ERR_CONFIG, n ? &n->at : slot ? &slot->at : NULL, NULL,
+                       "%s: expected an integer, found `all`", whole);
+        mem_free(whole);
+    }
+}
+
+static void setup_check_train(const setup *s, errors *e)
+{
+    train_settings train = s->train;
+    params_table own = settings_of_train(&train);
+    setup_check_all(s, &own, "train", e);
+    const struct {
+        const cvy_child *child;
+        const char *path;
+    } slots[] = {{&s->train.optimizer, "train.optimizer"}, {&s->train.lr_schedule, "train.lr_schedule"}};
+    for (size_t i = 0; i < 2; i++) {
+        if (!slots[i].child->config) continue;
+        params_table t = params_of(slots[i].child->plugin, (void *)(uintptr_t)slots[i].child->config);
+        setup_check_all(s, &t, slots[i].path, e);
+    }
+    if (!s->train.lr_schedule.config) return;
+    double warm = schedule_warmup(&s->train.lr_schedule);
+    if (warm <= 0 || warm < (double)s->train.epochs) return;
+    const node *slot = experiment_get(s->x, "train.lr_schedule");
+    errors_warn(e, slot ? &slot->at : NULL, NULL,
+                "train.lr_schedule: warmup_epochs: %g is the whole run of %lld epochs: the learning rate only rises", warm,
+                (long long)s->train.epochs);
+}
+
+/* Names that a checkpoint puts in front of the paths of weights. */
+static void setup_check_names(const setup *s, errors *e)
+{
+    static const char *const taken[] = {"best", "optimizer"};
+    for (size_t i = 1; i < s->net->n_nodes; i++) {
+        const net_node *n = &s->net->nodes[i];
+        for (size_t k = 0; k < 2; k++) {
+            size_t length = strlen(taken[k]);
+            if (strncmp(n->path, taken[k], length) != 0 || (n->path[length] && n->path[length] != '.')) continue;
+            errors_add(e, CVY_ERR_CONFIG, &n->at, "choose another name", "layer name \"%s\" has a meaning in checkpoints",
+                       taken[k]);
+            return;
+        }
+    }
+}
+
 setup *setup_new(const experiment *x, registry *r, const char *base_dir, setup_scope scope, errors *e)
 {
     size_t before = errors_count(e);
@@ -127,11 +185,11 @@ setup *setup_new(const experiment *x, registry *r, const char *base_dir, setup_s
     schedule_register(r);
     params_word words[] = {{"all", 0}};
     params_env env = {.find = setup_find, .ctx = r, .words = words, .n_words = 1};
+    params_env no_words = {.find = setup_find, .ctx = r};
 
     cvy_shape sample = {0};
     bool given = scope == SETUP_MODEL && setup_model_input(s, &sample, e);
     if (errors_count(e) == before && !given) {
-        params_env no_words = {.find = setup_find, .ctx = r};
         setup_dataset(s, &no_words, base_dir, true, e);
         if (s->data) sample = s->data->sample;
     }
@@ -140,12 +198,14 @@ setup *setup_new(const experiment *x, registry *r, const char *base_dir, setup_s
         errors_push(e, "train");
         params_fill(&s->memory, &train, 1, node_get(x->root, "train"), &env, e);
         errors_pop(e);
-        s->loss = setup_child(s, "loss", CVY_LOSS, &env, &s->loss_config, e);
+        setup_check_train(s, e);
+        s->loss = setup_child(s, "loss", CVY_LOSS, &no_words, &s->loss_config, e);
     }
     if (sample.rank)
         s->net = net_build(experiment_layers(x), &sample, s->data ? s->data->info.classes : 10, r, e);
     if (scope == SETUP_ALL && s->net && s->loss && s->data) setup_check_loss(s, e);
-    if (scope == SETUP_ALL && s->train.optimizer.plugin) setup_check_optimizer(s, e);
+    if (scope == SETUP_ALL && s->net) setup_check_names(s, e);
+    if (scope == SETUP_ALL && s->train.optimizer.config) setup_check_optimizer(s, e);
     if (errors_count(e) > before) {
         setup_free(s);
         return NULL;
@@ -177,6 +237,22 @@ static void setup_write_plugin(const cvy_descriptor *d, const void *config, json
     params_write(&t, w);
 }
 
+/* Without the place of its files: what is in them is in the fingerprint. */
+static void setup_write_dataset(const setup *s, json_writer *w)
+{
+    void *config = mem_copy(s->dataset_config, s->dataset->config_size);
+    params_table t = params_of(s->dataset, config);
+    for (size_t i = 0; i < t.n; i++) {
+        cvy_param p = params_entry(&t, i);
+        const char *none = NULL;
+        if (p.kind == CVY_PARAM_STRING && strcmp(p.name, "path") == 0)
+            memcpy((char *)config + p.offset, &none, sizeof none);
+    }
+    json_put_text(w, "type", s->dataset->name);
+    params_write(&t, w);
+    mem_free(config);
+}
+
 void setup_canonical(const setup *s, text *out)
 {
     json_writer w = {0};
@@ -184,7 +260,7 @@ void setup_canonical(const setup *s, text *out)
     json_put_int(&w, "seed", (int64_t)s->x->seed);
     json_key(&w, "dataset");
     json_open(&w, '{');
-    setup_write_plugin(s->dataset, s->dataset_config, &w);
+    setup_write_dataset(s, &w);
     data_settings settings = s->data_settings;
     params_table own = settings_of_data(&settings);
     params_write(&own, &w);

@@ -39,8 +39,8 @@ const plugin_request *setup_plugins(const experiment *x, const char *const *extr
 setup *setup_new(const experiment *x, registry *r, const char *base_dir, setup_scope scope, errors *e);
 void setup_free(setup *s);
 
-/* The configuration with all defaults as canonical JSON: equal text, equal computation (given plugins, data,
- * seed). */
+/* The configuration with all defaults as canonical JSON: equal text, equal computation (given plugins and the
+ * dataset's content, whose `path` is left out). */
 void setup_canonical(const setup *s, text *out);
 
 #endif

@@ -16,6 +16,7 @@
 #include "train/checkpoint.h"
 #include "train/loader.h"
 #include "train/schedule.h"
+#include "train/step_log.h"
 
 #define EVALUATION_BATCH 256
 
@@ -32,7 +33,9 @@ typedef struct trainer {
     int64_t evaluation_batch;
     loader *loader;
     journal *journal;
+    step_log log;
     progress_point at;
+    bool unsaved; /* the position is past the last checkpoint */
     double checkpointed, epoch_started; /* monotonic seconds */
     int64_t epoch_images;               /* trained in this process in this epoch */
     errors *e;
@@ -50,6 +53,7 @@ static double trainer_now(void)
 static plan *trainer_plan(trainer *t, int64_t samples, bool train)
 {
     plan_options o = {.batch = samples, .train = train, .seed = t->s->x->seed};
+    if (train) o.log = step_log_add, o.log_ctx = &t->log;
     plan *p = plan_new(t->s->net, t->state, &t->machine, &o, t->e);
     if (p && plan_bytes(p) > t->memory_bytes) t->memory_bytes = plan_bytes(p);
     return p;
@@ -64,6 +68,8 @@ static cvy_status trainer_open(trainer *t)
     if (!t->state) return errors_status(t->e);
     cvy_status status = optimizer_init(&t->optimizer, &s->train.optimizer, t->state, t->e);
     if (status) return status;
+    t->optimizer.log = step_log_add;
+    t->optimizer.log_ctx = &t->log;
     t->best.weights = buffer_new((size_t)(s->net->weight_floats + 1) * sizeof(float), t->e);
     t->best.buffers = buffer_new((size_t)(s->net->buffer_floats + 1) * sizeof(float), t->e);
     if (!t->best.weights || !t->best.buffers) return CVY_ERR_RESOURCE;
@@ -97,11 +103,12 @@ static void trainer_close(trainer *t)
         buffer_free(t->best.buffers, (size_t)(t->s->net->buffer_floats + 1) * sizeof(float));
     }
     state_free(t->state);
-    if (t->journal) journal_close(t->journal);
+    journal_close(t->journal);
+    step_log_free(&t->log);
 }
 
 /* {"stem conv": "onednn c16 -> c16", ...}: which kernels ran, for the record. */
-static void trainer_record_kernels(trainer *t)
+static cvy_status trainer_record_kernels(trainer *t)
 {
     json_writer w = {0};
     json_open(&w, '{');
@@ -114,8 +121,9 @@ static void trainer_record_kernels(trainer *t)
         mem_free(choice);
     }
     json_close(&w, '}');
-    record_kernels(t->journal, text_str(&w.out), t->e);
+    cvy_status status = record_kernels(t->journal, text_str(&w.out), t->e);
     text_free(&w.out);
+    return status;
 }
 
 /* ---- checkpoints ---- */
@@ -124,10 +132,17 @@ static void trainer_record_kernels(trainer *t)
 static cvy_status trainer_checkpoint(trainer *t)
 {
     cvy_status status = journal_sync(t->journal, t->e);
+    if (!status && t->at.finished) status = checkpoint_write_best(t->o->dir, t->s->net, &t->best, &t->at, t->e);
     if (!status)
         status = checkpoint_write_last(t->o->dir, t->state, &t->optimizer, &t->best, &t->at, t->o->config_hash, t->e);
     t->checkpointed = trainer_now();
+    t->unsaved = status != CVY_OK;
     return status;
+}
+
+static bool trainer_checkpoint_due(const trainer *t)
+{
+    return t->unsaved && trainer_now() - t->checkpointed > (double)t->s->train.checkpoint_seconds;
 }
 
 static void trainer_keep_best(trainer *t)
@@ -136,58 +151,92 @@ static void trainer_keep_best(trainer *t)
     memcpy(t->best.buffers, t->state->buffers, (size_t)t->s->net->buffer_floats * sizeof(float));
 }
 
+static void trainer_swap(float *a, float *b, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float x = a[i];
+        a[i] = b[i];
+        b[i] = x;
+    }
+}
+
+/* The best weights come to where the plans look for them, and the last ones to where the best were; or back. */
+static void trainer_exchange_best(trainer *t)
+{
+    trainer_swap(t->state->weights, t->best.weights, t->s->net->weight_floats);
+    trainer_swap(t->state->buffers, t->best.buffers, t->s->net->buffer_floats);
+    t->state->version++;
+}
+
+static bool trainer_asked_to_stop(const trainer *t)
+{
+    return t->o->stop && t->o->stop(t->o->ctx);
+}
+
 /* ---- steps and epochs ---- */
 
-static cvy_status trainer_loss(trainer *t, plan *p, const int32_t *labels, double *loss, bool gradient)
+/* The loss of a plan's output for the n samples of a batch, and in training its gradient. */
+static cvy_status trainer_loss(trainer *t, plan *p, const batch *b, bool train, metrics *sums, double *loss)
 {
     cvy_shape shape;
-    float *y = plan_output(p, &shape);
+    const float *y = plan_output(p, &shape);
+    shape.dim[0] = b->n;
     host h = host_make(t->e, CVY_ERR_RUN, NULL, t->s->x->seed, NULL);
+    if (train) h.log = step_log_add, h.log_ctx = &t->log;
     cvy_loss_call call = {.host = &h.face,
                           .shape = &shape,
                           .y = y,
-                          .labels = labels,
-                          .gy = gradient ? plan_output_gradient(p) : NULL};
+                          .labels = b->labels,
+                          .gy = train ? plan_output_gradient(p) : NULL};
+    errors_push(t->e, "loss (%s)", t->s->loss->name);
     size_t before = errors_count(t->e);
     if (((const cvy_loss *)t->s->loss->type)->evaluate(&call, t->s->loss_config) && errors_count(t->e) == before)
-        cvy_fail(&call, "loss failed without saying why");
+        cvy_fail(&call, "evaluate failed without saying why");
+    errors_pop(t->e);
     *loss = call.loss;
-    return errors_status(t->e);
+    cvy_status status = errors_status(t->e);
+    if (!status) metrics_add(sums, y, b->labels, b->n, shape.rank == 2 ? shape.dim[1] : 0, call.loss);
+    return status;
 }
 
+static cvy_status trainer_not_finite(trainer *t, const char *what, int64_t step, int64_t epoch, double loss)
+{
+    return errors_add(t->e, CVY_ERR_RUN, NULL, "a smaller learning rate, or a warm-up, usually helps",
+                      "step %" PRId64 " (epoch %" PRId64 "): the %s is %s", step, epoch, what,
+                      isnan(loss) ? "not a number" : "infinite");
+}
+
+/* With what plugins logged during the step. */
 static cvy_status trainer_log_step(trainer *t, double loss, double lr)
 {
-    metric m[] = {{"train_loss", loss}, {"lr", lr}};
-    return record_metrics(t->journal, "step", t->at.step, t->at.epoch, m, 2, t->e);
+    metric m[2 + STEP_LOG_MOST] = {{"train_loss", loss}, {"lr", lr}};
+    for (size_t i = 0; i < t->log.n; i++) m[2 + i] = (metric){t->log.items[i].name, step_log_value(&t->log, i)};
+    return record_metrics(t->journal, "step", t->at.step, t->at.epoch, m, 2 + t->log.n, t->e);
 }
 
 static cvy_status trainer_step(trainer *t, const batch *b)
 {
-    plan *p = b->n == t->s->batch ? t->full : t->partial;
-    cvy_status status = plan_forward(p, b->x, (uint64_t)t->at.step, 0, t->e);
-    double loss = 0;
-    cvy_shape shape;
-    if (!status) status = trainer_loss(t, p, b->labels, &loss, true);
-    if (status) return status;
-    const float *y = plan_output(p, &shape);
-    if (!isfinite(loss))
-        return errors_add(t->e, CVY_ERR_RUN, NULL, "a smaller learning rate, or a warm-up, usually helps",
-                          "step %" PRId64 " (epoch %" PRId64 "): the loss is %s", t->at.step + 1, t->at.epoch + 1,
-                          isnan(loss) ? "not a number" : "infinite");
-    metrics_add(&t->at.sums, y, b->labels, b->n, shape.dim[1], loss);
-    status = plan_backward(p, t->e);
     const setup *s = t->s;
+    plan *p = b->n == s->batch ? t->full : t->partial;
+    bool logged = s->train.log_every > 0 && (t->at.step + 1) % s->train.log_every == 0;
+    double loss = 0;
+    step_log_begin(&t->log, logged);
+    cvy_status status = plan_forward(p, b->x, (uint64_t)t->at.step, 0, t->e);
+    if (!status) status = trainer_loss(t, p, b, true, &t->at.sums, &loss);
+    if (status) return status;
+    if (!isfinite(loss)) return trainer_not_finite(t, "loss", t->at.step + 1, t->at.epoch + 1, loss);
+    status = plan_backward(p, t->e);
     double factor = schedule_factor(&s->train.lr_schedule, t->at.step, s->steps_per_epoch, s->train.epochs);
     if (!status) status = optimizer_update(&t->optimizer, t->at.step + 1, factor, t->e);
     if (status) return status;
     t->at.step++;
     t->at.batch++;
+    t->unsaved = true;
     t->epoch_images += b->n;
-    if (s->train.log_every > 0 && t->at.step % s->train.log_every == 0)
-        status = trainer_log_step(t, loss, optimizer_lr(&t->optimizer) * factor);
-    return status;
+    return logged ? trainer_log_step(t, loss, optimizer_lr(&t->optimizer) * factor) : CVY_OK;
 }
 
+/* CVY_STOPPED when asked to stop before the end: then *m says nothing, and the evaluation is to be done again. */
 static cvy_status trainer_evaluate(trainer *t, data_part part, metrics *m)
 {
     *m = (metrics){0};
@@ -198,20 +247,18 @@ static cvy_status trainer_evaluate(trainer *t, data_part part, metrics *m)
         /* A short batch is filled up with zeros: samples do not see each other in evaluation. */
         memset(b->x + b->n * sample, 0, (size_t)((t->evaluation_batch - b->n) * sample) * sizeof(float));
         memset(b->labels + b->n, 0, (size_t)(t->evaluation_batch - b->n) * sizeof(int32_t));
+        double loss;
         cvy_status status = plan_forward(t->evaluation, b->x, 0, 0, t->e);
+        if (!status) status = trainer_loss(t, t->evaluation, b, false, m, &loss);
         if (status) return status;
-        cvy_shape shape;
-        const float *y = plan_output(t->evaluation, &shape);
-        host h = host_make(t->e, CVY_ERR_RUN, NULL, t->s->x->seed, NULL);
-        shape.dim[0] = b->n;
-        cvy_loss_call call = {.host = &h.face, .shape = &shape, .y = y, .labels = b->labels};
-        size_t before = errors_count(t->e);
-        if (((const cvy_loss *)t->s->loss->type)->evaluate(&call, t->s->loss_config) && errors_count(t->e) == before)
-            cvy_fail(&call, "loss failed without saying why");
-        if (errors_count(t->e)) return errors_status(t->e);
-        metrics_add(m, y, b->labels, b->n, shape.dim[1], call.loss);
+        if (b->first + b->n < t->s->data->n[part] && trainer_asked_to_stop(t)) return CVY_STOPPED;
     }
-    return errors_status(t->e);
+    cvy_status status = errors_status(t->e);
+    /* Weights gone bad in the very last step show here only. */
+    if (!status && isnan(m->loss))
+        status = trainer_not_finite(t, part == DATA_TEST ? "test loss" : "validation loss", t->at.step, t->at.epoch + 1,
+                                    m->loss);
+    return status;
 }
 
 /* Loss, top-1 and (with more than five classes) top-5 of sums under a prefix; returns how many metrics. */
@@ -234,76 +281,79 @@ static cvy_status trainer_measured(trainer *t)
     getrusage(RUSAGE_SELF, &usage);
     double seconds = trainer_now() - t->epoch_started;
     metric m[] = {{"seconds", seconds},
-                  {"images_per_second", seconds > 0 ? (double)t->epoch_images / seconds : 0},
-                  {"rss_bytes", (double)usage.ru_maxrss * 1024}};
-    return record_metrics(t->journal, NULL, t->at.step, t->at.epoch, m, 3, t->e);
+                  {"rss_bytes", (double)usage.ru_maxrss * 1024},
+                  {"images_per_second", seconds > 0 ? (double)t->epoch_images / seconds : 0}};
+    /* An attempt that resumed behind the epoch's last step measured no training. */
+    return record_metrics(t->journal, NULL, t->at.step, t->at.epoch, m, t->epoch_images > 0 ? 3 : 2, t->e);
 }
 
+/* Validates, and only then moves on to the next epoch: a stop in between leaves a position from which the validation is
+ * done again. */
 static cvy_status trainer_end_epoch(trainer *t)
 {
     metric m[8];
     const setup *s = t->s;
     size_t n = trainer_metrics(t, "train", &t->at.sums, m);
     double seconds = trainer_now() - t->epoch_started; /* training alone */
-    t->at.epoch++;
-    t->at.batch = 0;
-    t->at.sums = (metrics){0};
     double factor = schedule_factor(&s->train.lr_schedule, t->at.step - 1, s->steps_per_epoch, s->train.epochs);
     m[n++] = (metric){"lr", optimizer_lr(&t->optimizer) * factor};
     bool better = true;
+    double accuracy = t->at.best_value;
     if (s->data->n[DATA_VALIDATION] > 0) {
         metrics v;
         cvy_status status = trainer_evaluate(t, DATA_VALIDATION, &v);
         if (status) return status;
         n += trainer_metrics(t, "val", &v, m + n);
-        double accuracy = (double)v.top1 / (double)v.samples;
+        accuracy = (double)v.top1 / (double)v.samples;
         better = t->at.best_epoch == 0 || accuracy > t->at.best_value || s->train.select == SELECT_LAST;
-        if (better) t->at.best_value = accuracy;
     }
+    t->at.epoch++;
+    t->at.batch = 0;
+    t->at.sums = (metrics){0};
+    t->unsaved = true;
     if (better) {
         t->at.best_epoch = t->at.epoch;
+        t->at.best_value = accuracy;
         trainer_keep_best(t);
     }
     cvy_status status = record_metrics(t->journal, "epoch", t->at.step, t->at.epoch, m, n, t->e);
     t->epoch_started = trainer_now() - seconds;
-    if (!status) status = trainer_measured(t);
-    return status;
+    return status ? status : trainer_measured(t);
 }
 
-static bool trainer_asked_to_stop(const trainer *t)
+static cvy_status trainer_epoch(trainer *t)
 {
-    return t->o->stop && t->o->stop(t->o->ctx);
+    const setup *s = t->s;
+    t->epoch_started = trainer_now();
+    t->epoch_images = 0;
+    loader_start(t->loader, DATA_TRAIN, (int32_t)t->at.epoch, s->batch, t->at.batch);
+    while (t->at.batch < s->steps_per_epoch) {
+        const batch *b = loader_next(t->loader, t->e);
+        if (!b) return errors_status(t->e);
+        cvy_status status = trainer_step(t, b);
+        if (status) return status;
+        if (trainer_asked_to_stop(t)) return CVY_STOPPED;
+        if (trainer_checkpoint_due(t)) status = trainer_checkpoint(t);
+        if (status) return status;
+    }
+    return trainer_end_epoch(t);
 }
 
 static cvy_status trainer_epochs(trainer *t)
 {
     const setup *s = t->s;
     while (t->at.epoch < s->train.epochs) {
-        t->epoch_started = trainer_now();
-        t->epoch_images = 0;
-        loader_start(t->loader, DATA_TRAIN, (int32_t)t->at.epoch, s->batch, t->at.batch);
-        while (t->at.batch < s->steps_per_epoch) {
-            const batch *b = loader_next(t->loader, t->e);
-            if (!b) return errors_status(t->e);
-            cvy_status status = trainer_step(t, b);
-            if (status) return status;
-            if (t->at.batch == s->steps_per_epoch) break;
-            bool stop = trainer_asked_to_stop(t);
-            if (stop || trainer_now() - t->checkpointed > (double)s->train.checkpoint_seconds)
-                status = trainer_checkpoint(t);
-            if (status || stop) return status ? status : CVY_STOPPED;
-        }
-        cvy_status status = trainer_end_epoch(t);
+        if (t->o->until_epoch > 0 && t->at.epoch >= t->o->until_epoch) return CVY_STOPPED;
+        cvy_status status = trainer_epoch(t);
         if (status) return status;
-        bool until = t->o->until_epoch > 0 && t->at.epoch >= t->o->until_epoch;
-        bool stop = t->at.epoch < s->train.epochs && (until || trainer_asked_to_stop(t));
-        if (stop || trainer_now() - t->checkpointed > (double)s->train.checkpoint_seconds) status = trainer_checkpoint(t);
-        if (status || stop) return status ? status : CVY_STOPPED;
+        if (trainer_asked_to_stop(t)) return CVY_STOPPED;
+        if (trainer_checkpoint_due(t)) status = trainer_checkpoint(t);
+        if (status) return status;
     }
     return CVY_OK;
 }
 
-/* The test set meets the selected weights, once; then the last state goes back in place for the final checkpoint. */
+/* The test set meets the selected weights, once; then the last ones go back in place for the final checkpoint. */
 static cvy_status trainer_finish(trainer *t)
 {
     const setup *s = t->s;
@@ -311,35 +361,47 @@ static cvy_status trainer_finish(trainer *t)
     metric m[5];
     size_t n = 0;
     bool other = t->at.best_epoch != t->at.epoch;
-    size_t weights = (size_t)s->net->weight_floats * sizeof(float), buffers = (size_t)s->net->buffer_floats * sizeof(float);
     if (s->data->n[DATA_TEST] > 0) {
-        float *w = NULL, *b = NULL;
-        if (other) {
-            w = mem_copy(t->state->weights, weights);
-            b = mem_copy(t->state->buffers, buffers);
-            memcpy(t->state->weights, t->best.weights, weights);
-            memcpy(t->state->buffers, t->best.buffers, buffers);
-            t->state->version++;
-        }
         metrics v;
+        if (other) trainer_exchange_best(t);
         status = trainer_evaluate(t, DATA_TEST, &v);
+        if (other) trainer_exchange_best(t);
+        if (status) return status;
         n = trainer_metrics(t, "test", &v, m);
-        if (other) {
-            memcpy(t->state->weights, w, weights);
-            memcpy(t->state->buffers, b, buffers);
-            t->state->version++;
-            mem_free(w);
-            mem_free(b);
-        }
     }
-    if (status) return status;
     m[n++] = (metric){"best_epoch", (double)t->at.best_epoch};
     status = record_metrics(t->journal, "run", t->at.step, t->at.epoch, m, n, t->e);
     if (!status) status = record_artifact(t->journal, "checkpoint", "checkpoints/best.safetensors", t->at.step, t->e);
     if (!status) status = record_artifact(t->journal, "checkpoint", "checkpoints/last.safetensors", t->at.step, t->e);
-    if (!status) status = checkpoint_write_best(t->o->dir, s->net, &t->best, &t->at, t->e);
+    if (status) return status;
     t->at.finished = true;
-    return status ? status : trainer_checkpoint(t);
+    return trainer_checkpoint(t);
+}
+
+/* ---- an attempt ---- */
+
+/* A position that this run can have; the file is not to be believed before. */
+static cvy_status trainer_check_position(const trainer *t)
+{
+    const progress_point *at = &t->at;
+    const setup *s = t->s;
+    if (at->epoch <= s->train.epochs && at->batch <= s->steps_per_epoch &&
+        at->step == at->epoch * s->steps_per_epoch + at->batch && at->best_epoch >= 0 && at->best_epoch <= at->epoch &&
+        (at->best_epoch > 0) == (at->epoch > 0) && (!at->finished || (at->epoch == s->train.epochs && at->batch == 0)))
+        return CVY_OK;
+    place where = PLACE_FILE(t->o->dir);
+    return errors_add(t->e, CVY_ERR_CONFIG, &where, NULL,
+                      "the last checkpoint stands where this run cannot be (step %" PRId64 ", epoch %" PRId64 ")",
+                      at->step, at->epoch);
+}
+
+static cvy_status trainer_restore(trainer *t)
+{
+    bool found;
+    checkpoint_tidy(t->o->dir);
+    cvy_status status = checkpoint_read_last(t->o->dir, t->state, &t->optimizer, &t->best, &t->at, t->o->config_hash,
+                                             &found, t->e);
+    return status || !found ? status : trainer_check_position(t);
 }
 
 static cvy_status trainer_train(trainer *t, const char *journal_path)
@@ -348,33 +410,42 @@ static cvy_status trainer_train(trainer *t, const char *journal_path)
     cvy_status status = file_make_dirs(checkpoints, t->e);
     mem_free(checkpoints);
     if (!status) status = trainer_open(t);
-    bool found = false;
-    if (!status)
-        status = checkpoint_read_last(t->o->dir, t->state, &t->optimizer, &t->best, &t->at, t->o->config_hash, &found,
-                                      t->e);
+    if (!status) status = trainer_restore(t);
     if (status) return status;
     t->journal = journal_create(journal_path, t->e);
     if (!t->journal) return errors_status(t->e);
     status = record_segment(t->journal, t->o->attempt, t->at.step, t->o->exact_key, t->e);
     if (status || t->at.finished) return status;
-    trainer_record_kernels(t);
-    status = data_prepare((data *)(uintptr_t)t->s->data, t->e);
+    status = trainer_record_kernels(t);
+    if (!status) status = data_prepare(t->s->data, t->e);
     t->checkpointed = trainer_now();
     if (!status) status = trainer_epochs(t);
-    return status ? status : trainer_finish(t);
+    if (!status) status = trainer_finish(t);
+    if (status == CVY_STOPPED && t->unsaved) {
+        cvy_status failed = trainer_checkpoint(t);
+        if (failed) status = failed;
+    }
+    return status;
 }
 
 cvy_status trainer_run(const setup *s, const trainer_options *o, const char *journal_path, errors *e)
 {
     trainer t = {.s = s, .o = o, .e = e};
+    step_log_init(&t.log);
     cvy_status status = trainer_train(&t, journal_path);
     if (t.journal) {
         text why = {0};
-        errors_text(e, false, &why);
-        const char *result = status == CVY_OK ? "finished" : status == CVY_STOPPED ? "stopped" : "failed";
-        errors ignored = {0}; /* the reason for the failure matters more than that of the record's */
-        record_end(t.journal, result, t.at.step, status == CVY_OK || status == CVY_STOPPED ? "" : text_str(&why), &ignored);
-        errors_free(&ignored);
+        errors failed = {0};
+        bool well = status == CVY_OK || status == CVY_STOPPED;
+        if (!well) errors_text(e, false, &why);
+        const char *result = status == CVY_OK ? "finished" : well ? "stopped" : "failed";
+        /* A run is finished when its journal says so; the reason of a failure matters more than that it could not be
+         * noted. */
+        if (record_end(t.journal, result, t.at.step, text_str(&why), &failed) && well) {
+            status = errors_status(&failed);
+            errors_move(e, &failed);
+        }
+        errors_free(&failed);
         text_free(&why);
     }
     trainer_close(&t);

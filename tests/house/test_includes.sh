@@ -16,9 +16,10 @@ device    base config
 ops       base config device
 graph     base config plugin device ops
 train     base config plugin device ops graph journal
+check     base config plugin device ops graph train
 report    base config journal
 sweep     base config journal report
-cli       base config plugin device ops graph train journal report sweep
+cli       base config plugin device ops graph train check journal report sweep
 plugins
 '
 

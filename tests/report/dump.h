@@ -12,10 +12,9 @@ static inline void dump_rows(sqlite3 *db, const char *question, text *out)
 {
     sqlite3_stmt *stmt = NULL;
     if (sqlite3_prepare_v2(db, question, -1, &stmt, NULL) != SQLITE_OK) {
-        text_printf(out, "%s: %s\n", question, sqlite3_errmsg(db));
+        text_printf(out, "error: %s\n", sqlite3_errmsg(db));
         return;
     }
-    text_printf(out, "-- %s\n", question);
     while (sqlite3_step(stmt) == SQLITE_ROW) {
         for (int i = 0; i < sqlite3_column_count(stmt); i++) {
             if (i) text_add(out, "|");
@@ -43,10 +42,7 @@ static inline char *dump_ask(const char *results, const char *question)
     }
     sqlite3_close(db);
     mem_free(path);
-    char *s = text_take(&out), *rows = strchr(s, '\n');
-    char *answer = mem_text(rows ? rows + 1 : "");
-    mem_free(s);
-    return answer;
+    return text_take(&out);
 }
 
 /* Metric ids depend on the order in which names were met, so names stand in for them. */
@@ -56,6 +52,7 @@ static inline char *dump_all(const char *results)
         "SELECT * FROM schema_version",
         "SELECT * FROM sweeps ORDER BY number",
         "SELECT * FROM runs ORDER BY number",
+        "SELECT * FROM members ORDER BY sweep, trial, repeat",
         "SELECT * FROM params ORDER BY run, path",
         "SELECT * FROM environment ORDER BY run, key",
         "SELECT * FROM plugins ORDER BY run, kind, name",
@@ -77,7 +74,10 @@ static inline char *dump_all(const char *results)
     text out = {0};
     if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK) {
         sqlite3_busy_timeout(db, 20000);
-        for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) dump_rows(db, questions[i], &out);
+        for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {
+            text_printf(&out, "-- %s\n", questions[i]);
+            dump_rows(db, questions[i], &out);
+        }
         dump_rows(db, "PRAGMA integrity_check", &out);
     }
     sqlite3_close(db);

@@ -340,8 +340,7 @@ static void senseless_records(void **state)
         "{\"t\":\"metrics\"}",
         "{\"t\":\"metrics\",\"scope\":\"nowhere\",\"step\":1,\"m\":{}}",
         "{\"t\":\"metrics\",\"scope\":\"step\",\"step\":-5,\"epoch\":0,\"m\":{\"a\":1}}",
-        "{\"t\":\"metrics\",\"scope\":\"step\",\"step\":1,\"epoch\":0,\"m\":{\"a\":null,\"b\":[1],\"c\":"
-        "\"inf\"}}",
+        "{\"t\":\"metrics\",\"scope\":\"step\",\"step\":1,\"m\":{\"a\":null,\"b\":[1],\"c\":\"inf\"}}",
         "{\"t\":\"metrics\",\"scope\":\"step\",\"step\":1e400,\"epoch\":0,\"m\":{}}",
         "{\"t\":\"end\"}",
         "{\"t\":\"kernels\",\"choices\":{\"x\":[1]}}",
@@ -527,6 +526,54 @@ static void sweep_events(void **state)
     expect_rebuild_equal();
 }
 
+/* A configuration that was trained before stands in the sweep by its old run; decisions come later and win.
+ */
+static void sweep_members(void **state)
+{
+    (void)state;
+    for (int i = 1; i <= 2; i++) {
+        made_run old = {.name = i == 1 ? "r1" : "r2", .experiment = "before", .seed = i};
+        made_whole(results, &old, 2 + i, 0.3);
+    }
+    char *dir = made_dir(results, "s1");
+    made_file(dir, "sweep.json",
+              "{\"sweep\":\"s1\",\"trials\":3,\"metric\":{\"name\":\"val_loss\",\"goal\":\"minimize\"},"
+              "\"members\":["
+              "{\"trial\":0,\"repeat\":0,\"run\":\"r1\"},{\"trial\":1,\"repeat\":0,\"run\":null},"
+              "{\"trial\":2,\"repeat\":0,\"run\":\"rx\"},7,{}]}");
+    follow();
+    expect("SELECT trial, run FROM sweep_runs WHERE sweep = 's1' ORDER BY trial", "0|r1\n");
+    for (int i = 3; i <= 4; i++) {
+        made_run own = {
+            .name = i == 3 ? "r3" : "r4", .experiment = "x", .sweep = "s1", .trial = i - 2, .seed = i};
+        made_whole(results, &own, 2, 0.1);
+    }
+    follow();
+    expect("SELECT trial, run FROM sweep_runs WHERE sweep = 's1' ORDER BY trial", "0|r1\n1|r3\n2|r4\n");
+    journal *events = made_events(dir);
+    const char *decision =
+        "{\"t\":\"decision\",\"trial\":2,\"repeat\":0,\"run\":\"r2\",\"how\":\"known\",\"time\":5}";
+    journal_append(events, decision, strlen(decision), NULL);
+    journal_close(events);
+    mem_free(dir);
+    follow();
+    expect("SELECT trial, run FROM sweep_runs WHERE sweep = 's1' ORDER BY trial", "0|r1\n1|r3\n2|r2\n");
+    expect("SELECT runs, finished, best_run FROM sweep_summary", "3|3|r2\n");
+    errors e = {0};
+    arena a = {0};
+    query_run *runs;
+    size_t n;
+    store *s = store_open_current(results, &e);
+    assert_int_equal(query_sweep_runs(s, "s1", &a, &runs, &n, &e), CVY_OK);
+    assert_int_equal(n, 3);
+    assert_string_equal(runs[2].name, "r2");
+    assert_string_equal(runs[2].sweep, "s1");
+    assert_int_equal(runs[2].trial, 2);
+    store_close(s);
+    arena_free(&a);
+    expect_rebuild_equal();
+}
+
 /* The supervisor's own file torn: its next part is read behind it. */
 static void torn_events(void **state)
 {
@@ -565,6 +612,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(broken_descriptions, setup, teardown),
         cmocka_unit_test_setup_teardown(replaced_run, setup, teardown),
         cmocka_unit_test_setup_teardown(sweep_events, setup, teardown),
+        cmocka_unit_test_setup_teardown(sweep_members, setup, teardown),
         cmocka_unit_test_setup_teardown(torn_events, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

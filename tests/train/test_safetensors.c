@@ -416,7 +416,7 @@ static void mutations_do_no_harm(void **state)
     philox_stream random = philox_open(philox_key_of(7, "fuzz", "safetensors"), 0, 0);
     int accepted = 0;
     char *m = mem_alloc(n + 64);
-    for (int round = 0; round < 20000; round++) {
+    for (int round = 0; round < 6000; round++) {
         static const char likely[] = "0123456789{}[],:\"-e. \\\xFF";
         memcpy(m, s, n);
         size_t length = n;
@@ -451,7 +451,7 @@ static void mutations_do_no_harm(void **state)
         errors_free(&e);
         safetensors_free(&t);
     }
-    assert_true(accepted > 20);
+    assert_true(accepted > 10);
     mem_free(m);
     mem_free(s);
 }

@@ -1,0 +1,279 @@
+/* `convoy resume`: goes on with a run or a sweep that was stopped. */
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "cli/launch.h"
+#include "cli/outcome.h"
+#include "cli/prepare.h"
+#include "sweep/interrupt.h"
+#include "sweep/planning.h"
+#include "sweep/process.h"
+#include "sweep/runs.h"
+
+/* A supervisor that was killed leaves trials that finish their step first. */
+enum { PATIENCE_MS = 10000 };
+
+typedef struct options {
+    bool inexact;
+    int64_t threads, workers;
+} options;
+
+static const option_row rows[] = {
+    OPTION(options, inexact, 0, OPTION_FLAG, NULL,
+           "go on though the build, the CPU or the threads have changed"),
+    OPTION_NUMBER(options, threads, 't', "N", 0, 0, 1024, "compute threads of a trial; 0: as before"),
+    OPTION_NUMBER(options, workers, 'j', "N", 0, 0, 1024, "trials at a time; 0: as many as fit"),
+};
+
+/* ---- what to resume ---- */
+
+static follow_state state_in(const char *dir)
+{
+    follow *f = follow_open(dir);
+    follow_read(f);
+    follow_state s = follow_state_of(f);
+    follow_close(f);
+    return s;
+}
+
+static bool run_is_open(const run_info *r)
+{
+    follow_state s = state_in(r->dir);
+    return s != FOLLOW_FINISHED && s != FOLLOW_FAILED; /* what failed would fail again */
+}
+
+static bool sweep_is_open(const char *results, const char *name)
+{
+    sweep *w = sweeps_open(results, name, NULL);
+    known_runs *k = w ? known_open(results) : NULL;
+    bool open = false;
+    if (w) sweeps_match(w, results, k);
+    for (size_t i = 0; w && i < w->n && !open; i++) {
+        const trial *t = &w->trials[i];
+        open = t->state == TRIAL_WAITING && (!t->dir || state_in(t->dir) != FOLLOW_FAILED);
+    }
+    known_close(k);
+    sweeps_close(w);
+    return open;
+}
+
+/* The newest single run or sweep that has not ended; NULL when all have. */
+static const char *last_unfinished(const char *results, arena *a)
+{
+    const char *found = NULL;
+    double created = 0;
+    size_t n;
+    int64_t *all = runs_numbers(results, 'r', &n);
+    while (n-- > 0 && !found) {
+        run_info r;
+        const char *name = arena_printf(a, "r%lld", (long long)all[n]);
+        if (runs_read(results, name, a, &r, NULL) != CVY_OK || r.sweep || !run_is_open(&r)) continue;
+        found = name;
+        created = r.created;
+    }
+    mem_free(all);
+    all = runs_numbers(results, 's', &n);
+    while (n-- > 0) {
+        const char *name = arena_printf(a, "s%lld", (long long)all[n]);
+        double begun = json_get_double(runs_read_sweep(results, name, a, NULL), "created", 0);
+        if (found && begun < created) break;
+        if (!sweep_is_open(results, name)) continue;
+        found = name;
+        break;
+    }
+    mem_free(all);
+    return found;
+}
+
+/* ---- whether it may go on ---- */
+
+static void name_changes(const json *before, const json *now, text *out)
+{
+    for (size_t i = 0; before && before->kind == JSON_OBJECT && i < before->n; i++) {
+        const char *key = before->keys[i], *was = json_get_text(before, key, ""),
+                   *is = json_get_text(now, key, "");
+        if (!strcmp(was, is) || !strcmp(key, "host")) continue;
+        text_printf(out, "%s%s: %s, now %s", out->n ? "; " : "", key, *was ? was : "none", *is ? is : "none");
+    }
+}
+
+/* Plans the run again, to see whether the same bits can be promised. What cannot be planned from its folder
+ * is left to the trial, which looks for itself. */
+static cvy_status check_key(const common *c, const run_info *r, int64_t threads, errors *e)
+{
+    char *program = path_executable(), *spec = path_join(r->dir, "spec.yaml");
+    planning_options o = {.program = program,
+                          .file = spec,
+                          .plugins = c->plugin.items,
+                          .n_plugins = c->plugin.n,
+                          .threads = threads,
+                          .patience = prepare_patience()};
+    planning_request request = {.seed = -1};
+    plan p = {0};
+    cvy_status status = planning_run(&o, &request, 1, &p, e);
+    if (status == CVY_OK && p.line && strcmp(p.exact_key, r->exact_key) != 0) {
+        arena a = {0};
+        const json *now = json_parse(&a, p.line, strlen(p.line), NULL, NULL);
+        text changes = {0};
+        name_changes(json_get(r->whole, "environment"), json_get(now, "environment"), &changes);
+        status = errors_add(e, CVY_ERR_CONFIG, NULL,
+                            "--inexact goes on all the same; the result then differs in its last bits",
+                            "%s cannot go on exactly%s%s", r->name,
+                            changes.n ? ": " : ": the build or a library has changed", text_str(&changes));
+        text_free(&changes);
+        arena_free(&a);
+    }
+    plan_free(&p);
+    mem_free(program);
+    mem_free(spec);
+    return status;
+}
+
+/* ---- runs ---- */
+
+static int64_t threads_for(const options *o, int64_t before)
+{
+    return o->threads > 0 ? o->threads : before > 0 ? before : process_cores();
+}
+
+static void take_plan(trial *t, const run_info *r)
+{
+    t->config = r->trial;
+    t->repeat = r->repeat;
+    t->seed = r->seed;
+    t->label = r->label;
+    t->resumed = true;
+    t->plan.experiment = mem_text(r->experiment);
+    t->plan.seed = r->seed;
+    t->plan.epochs = r->epochs;
+    t->plan.steps_per_epoch = r->steps_per_epoch;
+    t->plan.train_samples = r->train_samples;
+}
+
+/* Waits a little for a process that is about to leave the folder. */
+static cvy_status wait_for(const common *c, const char *dir, const char *name, errors *e)
+{
+    if (!runs_held(dir)) return CVY_OK;
+    cli_say(c, "waiting for the process that works on %s", name);
+    for (double until = process_now() + PATIENCE_MS / 1000; process_now() < until && !interrupt_count();) {
+        process_pause(0.05);
+        if (!runs_held(dir)) return CVY_OK;
+    }
+    char *hint = mem_printf("`convoy stop %s` stops it", name);
+    errors_add(e, CVY_ERR_CONFIG, NULL, hint, "%s is being trained by another process", name);
+    mem_free(hint);
+    return CVY_ERR_CONFIG;
+}
+
+static int resume_run(const common *c, const options *o, const char *name)
+{
+    arena a = {0};
+    errors e = {0};
+    run_info r;
+    trial t = {0};
+    cvy_status status = runs_read(c->results, name, &a, &r, &e);
+    if (status == CVY_OK) status = wait_for(c, r.dir, name, &e);
+    if (status == CVY_OK) {
+        trial_take_run(&t, c->results, name);
+        take_plan(&t, &r);
+        if (follow_state_of(t.journals) == FOLLOW_FINISHED) t.state = TRIAL_KNOWN;
+    }
+    int64_t threads = threads_for(o, r.threads);
+    t.inexact = o->inexact;
+    if (t.state == TRIAL_KNOWN) cli_say(c, "%s is finished", name);
+    if (status == CVY_OK && t.state == TRIAL_WAITING && !o->inexact) status = check_key(c, &r, threads, &e);
+    space_metric metric = {r.metric ? r.metric : space_default_metric.name, r.maximize};
+    char *program = path_executable();
+    int code = CVY_OK;
+    if (status == CVY_OK) {
+        launch_options lo = {.program = program,
+                             .origin = {.results = c->results, .metric = metric, .threads = threads},
+                             .workers = 1};
+        code = launch_code(launch_trials(c, &lo, &t, 1, &e), &t, 1);
+    }
+    int wrong = cli_fail(c, &e);
+    if (!code) code = wrong;
+    if (status == CVY_OK && c->json)
+        outcome_json(&t, 1, &metric, r.sweep, code);
+    else if (status == CVY_OK)
+        outcome_runs(c, &t, 1, &metric);
+    mem_free(program);
+    trial_free(&t);
+    arena_free(&a);
+    return code;
+}
+
+/* ---- sweeps ---- */
+
+/* One run that stands for all of them, whose description says under what the sweep was begun. */
+static cvy_status check_sweep(const common *c, const options *o, sweep *w, errors *e)
+{
+    int64_t threads = threads_for(o, w->threads);
+    cvy_status status = CVY_OK;
+    size_t n;
+    int64_t *all = runs_numbers(c->results, 'r', &n);
+    for (bool found = false; n-- > 0 && !found && !o->inexact;) {
+        arena a = {0};
+        run_info r;
+        char *name = mem_printf("r%lld", (long long)all[n]);
+        if (runs_read(c->results, name, &a, &r, NULL) == CVY_OK && r.sweep && !strcmp(r.sweep, w->name)) {
+            found = true;
+            status = check_key(c, &r, threads, e);
+        }
+        mem_free(name);
+        arena_free(&a);
+    }
+    mem_free(all);
+    w->threads = threads;
+    for (size_t i = 0; i < w->n; i++) w->trials[i].inexact = o->inexact;
+    return status;
+}
+
+static int resume_sweep(const common *c, const options *o, const char *name)
+{
+    errors e = {0};
+    sweep *w = sweeps_open(c->results, name, &e);
+    char *program = path_executable();
+    cvy_status status = w ? wait_for(c, w->dir, name, &e) : errors_status(&e);
+    if (status == CVY_OK) status = check_sweep(c, o, w, &e);
+    int code = cli_fail(c, &e);
+    if (status == CVY_OK) code = launch_sweep(c, w, program, o->workers, PATIENCE_MS);
+    mem_free(program);
+    sweeps_close(w);
+    return code;
+}
+
+static int run(const command *self, const common *c, void *given, int argc, char **argv)
+{
+    const options *o = given;
+    if (argc > 1) return cli_usage(self, c, "unexpected \"%s\"", argv[1]);
+    arena a = {0};
+    errors e = {0};
+    const char *name = NULL;
+    if (argc)
+        runs_find(c->results, argv[0], &a, &name, &e);
+    else if (!(name = last_unfinished(c->results, &a)))
+        cli_say(c, "nothing to resume in %s", c->results);
+    int code = cli_fail(c, &e);
+    if (name) {
+        interrupt_begin();
+        code = name[0] == 's' ? resume_sweep(c, o, name) : resume_run(c, o, name);
+        interrupt_end();
+    }
+    arena_free(&a);
+    return code;
+}
+
+const command cmd_resume = {
+    .name = "resume",
+    .summary = "Go on with a run or sweep that was stopped; without a name the last unfinished",
+    .usage = "convoy resume [RUN|SWEEP|last]",
+    .examples = "convoy resume\n"
+                "convoy resume r12\n"
+                "convoy resume s3 --workers 4",
+    .options = rows,
+    .n_options = sizeof rows / sizeof *rows,
+    .size = sizeof(options),
+    .run = run,
+};

@@ -1,0 +1,203 @@
+/* `convoy sweep`: trains every configuration of an experiment file's `sweep:`. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "cli/launch.h"
+#include "cli/prepare.h"
+#include "cli/results.h"
+#include "cli/table.h"
+#include "sweep/interrupt.h"
+
+typedef struct options {
+    text_list set;
+    bool again, dry_run, skip;
+    int64_t threads, workers;
+} options;
+
+static const option_row rows[] = {
+    OPTION(options, set, 0, OPTION_TEXTS, "PATH=VALUE", "set a value of the file; PATH=VALUE alone does too"),
+    OPTION(options, dry_run, 'n', OPTION_FLAG, NULL, "list the trials and train nothing"),
+    OPTION(options, again, 0, OPTION_FLAG, NULL, "train even what was trained before"),
+    OPTION(options, skip, 0, OPTION_FLAG, NULL, "leave out trials that cannot be planned"),
+    OPTION_NUMBER(options, workers, 'j', "N", 0, 0, 1024, "trials at a time; 0: as many as fit"),
+    OPTION_NUMBER(options, threads, 't', "N", 0, 0, 1024, "compute threads of a trial; 0: one"),
+};
+
+/* ---- the dry run ---- */
+
+static const char *fate(const trial *t)
+{
+    if (t->state == TRIAL_KNOWN) return "known";
+    if (t->state == TRIAL_REFUSED) return "cannot";
+    return t->resumed ? "resume" : "train";
+}
+
+static void list_json(const prepared *p)
+{
+    json_writer w = {0};
+    json_open(&w, '{');
+    json_key(&w, "trials");
+    json_open(&w, '[');
+    for (size_t i = 0; i < p->n; i++) {
+        const trial *t = &p->trials[i];
+        json_open(&w, '{');
+        json_put_int(&w, "trial", t->config);
+        json_put_int(&w, "repeat", t->repeat);
+        json_put_int(&w, "seed", t->seed);
+        json_put_text(&w, "label", t->label);
+        json_key(&w, "overrides");
+        json_open(&w, '[');
+        for (size_t k = 0; k < t->n_overrides; k++) json_text(&w, t->overrides[k]);
+        json_close(&w, ']');
+        json_put_text(&w, "would", fate(t));
+        json_put_text(&w, "run", t->run);
+        json_put_text(&w, "config_hash", t->plan.config_hash);
+        json_put_int(&w, "parameters", t->plan.parameters);
+        json_put_int(&w, "macs", t->plan.macs);
+        json_put_int(&w, "epochs", t->plan.epochs);
+        json_put_int(&w, "steps_per_epoch", t->plan.steps_per_epoch);
+        json_put_int(&w, "memory_bytes", t->plan.memory_bytes);
+        json_close(&w, '}');
+    }
+    json_close(&w, ']');
+    json_close(&w, '}');
+    cli_print_json(&w);
+}
+
+static void big_cell(table *t, int64_t v)
+{
+    text s = {0};
+    results_big(&s, v);
+    table_cell(t, text_str(&s));
+    text_free(&s);
+}
+
+static void list_table(const common *c, const prepared *p)
+{
+    static const char *const titles[] = {"CONFIGURATION", "WOULD",      "RUN",  "TRIAL",        "SEED",
+                                         "EPOCHS",        "PARAMETERS", "MACS", "MEMORY, BYTES"};
+    table t = {0};
+    for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
+        table_column(&t, titles[i], i < 3 ? TABLE_LEFT : TABLE_RIGHT);
+    for (size_t i = 0; i < p->n; i++) {
+        const trial *one = &p->trials[i];
+        table_cell(&t, one->label);
+        table_cell(&t, fate(one));
+        table_cell(&t, one->run ? one->run : "");
+        table_cellf(&t, "%lld", (long long)one->config);
+        table_cellf(&t, "%lld", (long long)one->seed);
+        table_cellf(&t, "%lld", (long long)one->plan.epochs);
+        big_cell(&t, one->plan.parameters);
+        big_cell(&t, one->plan.macs);
+        big_cell(&t, one->plan.memory_bytes);
+    }
+    text out = {0};
+    table_write(&t, cli_colour(c, stdout), &out);
+    cli_print(&out);
+    text_free(&out);
+    table_free(&t);
+}
+
+static int dry_run(const common *c, const options *o, prepared *p)
+{
+    errors e = {0};
+    cvy_status status = prepare_match(p, c, o->again, &e);
+    int code = cli_fail(c, &e);
+    if (status != CVY_OK) return code;
+    if (c->json)
+        list_json(p);
+    else
+        list_table(c, p);
+    size_t waiting = 0;
+    for (size_t i = 0; i < p->n; i++) waiting += p->trials[i].state == TRIAL_WAITING;
+    cli_say(c, "%zu trials, %zu to train, %lld thread%s each", p->n, waiting, (long long)p->threads,
+            p->threads > 1 ? "s" : "");
+    return CVY_OK;
+}
+
+/* ---- the sweep ---- */
+
+/* Moves the trials into the folder of a new sweep; what they point to stays with p. */
+static sweep *create(const common *c, const options *o, prepared *p, const char *hash, errors *e)
+{
+    sweep *w = mem_alloc(sizeof *w);
+    *w = (sweep){.experiment = p->x->name,
+                 .source = p->file,
+                 .hash = hash,
+                 .description = p->space.description,
+                 .overrides = p->overrides,
+                 .n_overrides = p->n_overrides,
+                 .metric = p->space.metric,
+                 .configs = (int64_t)p->configs,
+                 .repeats = p->x->repeats,
+                 .threads = p->threads,
+                 .again = o->again,
+                 .trials = p->trials,
+                 .n = p->n,
+                 .lock = -1};
+    p->trials = NULL;
+    p->n = 0;
+    if (sweeps_create(w, c->results, launch_last_number(c, 's'), &p->space, e) == CVY_OK) return w;
+    sweeps_close(w);
+    return NULL;
+}
+
+/* The sweep that these trials are: one that was begun before, or a new one. */
+static sweep *open_sweep(const common *c, const options *o, prepared *p, errors *e)
+{
+    char hash[65];
+    sweeps_hash(p->trials, p->n, &p->space.metric, hash);
+    const char *before = o->again ? NULL : sweeps_find(c->results, hash, &p->memory);
+    sweep *w = before ? sweeps_open(c->results, before, NULL) : NULL;
+    /* Under another build or number of threads it would not be the same. */
+    bool same = w && w->threads == p->threads;
+    for (size_t i = 0; same && i < w->n; i++)
+        same = !w->trials[i].plan.exact_key || !p->trials[i].plan.exact_key ||
+               !strcmp(w->trials[i].plan.exact_key, p->trials[i].plan.exact_key);
+    if (same) return w;
+    sweeps_close(w);
+    if (prepare_match(p, c, o->again, e) != CVY_OK) return NULL;
+    return create(c, o, p, arena_text(&p->memory, hash), e);
+}
+
+static int train(const common *c, const options *o, prepared *p)
+{
+    errors e = {0};
+    cvy_status status = prepare_trials(p, c, PREPARE_SWEEP, o->threads, o->skip, &e);
+    int wrong = cli_fail(c, &e);
+    if (status != CVY_OK) return wrong ? wrong : (int)status;
+    if (o->dry_run) return dry_run(c, o, p);
+    sweep *w = open_sweep(c, o, p, &e);
+    wrong = cli_fail(c, &e);
+    if (!w) return wrong;
+    int code = launch_sweep(c, w, p->program, o->workers, 0);
+    sweeps_close(w);
+    return code;
+}
+
+static int run(const command *self, const common *c, void *given, int argc, char **argv)
+{
+    const options *o = given;
+    prepared p = {0};
+    int code = prepare_operands(&p, self, c, &o->set, argc, argv);
+    if (code == CVY_OK) {
+        interrupt_begin();
+        code = train(c, o, &p);
+        interrupt_end();
+    }
+    prepare_free(&p);
+    return code;
+}
+
+const command cmd_sweep = {
+    .name = "sweep",
+    .summary = "Train every configuration of an experiment file's `sweep:`",
+    .usage = "convoy sweep FILE [PATH=VALUE ...]",
+    .examples = "convoy sweep experiments/optimizers.yaml\n"
+                "convoy sweep experiments/optimizers.yaml --dry-run\n"
+                "convoy sweep experiments/optimizers.yaml --workers 4 train.epochs=5",
+    .options = rows,
+    .n_options = sizeof rows / sizeof *rows,
+    .size = sizeof(options),
+    .run = run,
+};
