@@ -37,6 +37,7 @@ typedef struct specimen {
     const char *data_dir;
     specimen_config *configs; /* the first one is the plainest */
     size_t n_configs, cap_configs;
+    struct layer_cases *cases; /* of a layer, once made */
     errors refused; /* why the plainest configuration was refused, when there is none */
 } specimen;
 

@@ -140,8 +140,35 @@ __attribute__((format(printf, 2, 3))) static void warn(cvy_infer *in, const char
     (void)in, (void)fmt;
 }
 
+/* Whether what infer() filled in can be worked with; what cannot be at all is its lapse. */
+static bool sane(testbed *b, const cvy_infer *call, const cvy_shape *in)
+{
+    const cvy_shape *y = &call->out;
+    int64_t count = 1;
+    if (y->rank < 1 || y->rank > CVY_MAX_RANK) {
+        b->lapse = "declares an output of no possible rank";
+        return false;
+    }
+    for (int i = 0; i < y->rank && !b->lapse; i++)
+        if (y->dim[i] < 1 || __builtin_mul_overflow(count, y->dim[i], &count) || count > INT64_MAX / 64)
+            b->lapse = "declares an output that is empty or cannot be counted";
+    for (int i = y->rank; i < CVY_MAX_RANK; i++)
+        if (y->dim[i] != 0) b->lapse = "leaves dimensions behind the output's rank that are not 0";
+    if (y->dim[0] != in[0].dim[0]) b->lapse = "declares an output whose first dimension is not the batch";
+    if (call->saved_bytes < 0 || call->scratch_bytes < 0 || call->macs < 0)
+        b->lapse = "declares a negative number of bytes or MACs";
+    if (!b->lapse && (call->traits & CVY_IN_PLACE) && count != cvy_count(&in[0]))
+        b->lapse = "declares CVY_IN_PLACE for an output of another size than the input";
+    if (b->lapse) return false;
+    if (count <= 1 << 24 && call->saved_bytes <= 1 << 28 && call->scratch_bytes <= 1 << 28) return true;
+    errors_add(&b->e, CVY_ERR_CONFIG, NULL, NULL, "too large for the check");
+    return false;
+}
+
 bool testbed_infer(testbed *b, const cvy_shape *in, int n_in)
 {
+    errors_free(&b->e);
+    b->lapse = NULL;
     if (n_in < b->layer->min_in || (b->layer->max_in >= 0 && n_in > b->layer->max_in)) return false;
     cvy_infer call = {.host = &b->host.face,
                       .core = b,
@@ -152,13 +179,9 @@ bool testbed_infer(testbed *b, const cvy_shape *in, int n_in)
                       .warn = warn};
     b->n_in = n_in;
     b->n_weights = b->n_buffers = 0;
-    if (b->layer->infer(&call, b->config) || errors_count(&b->e)) return false;
-    int64_t count = 1;
-    for (int i = 0; i < call.out.rank && i < CVY_MAX_RANK; i++)
-        if (call.out.dim[i] < 1 || __builtin_mul_overflow(count, call.out.dim[i], &count) || count > 1 << 24)
-            return false;
-    if (call.out.rank < 1 || call.out.rank > CVY_MAX_RANK || call.out.dim[0] != in[0].dim[0]) return false;
-    if (call.saved_bytes < 0 || call.scratch_bytes < 0) return false;
+    int failed = b->layer->infer(&call, b->config);
+    if (failed && errors_count(&b->e) == 0) b->lapse = "fails without saying why";
+    if (failed || errors_count(&b->e) || !sane(b, &call, in)) return false;
     b->in = arena_array(&b->memory, (size_t)n_in, sizeof *b->in);
     memcpy(b->in, in, (size_t)n_in * sizeof *in);
     b->x = arena_array(&b->memory, (size_t)n_in, sizeof *b->x);
@@ -211,6 +234,38 @@ void testbed_copy(testbed *to, const testbed *from)
     for (int i = 0; i < to->n_weights; i++) copy_tensor(&to->weights[i], &from->weights[i]);
     for (int i = 0; i < to->n_buffers; i++) copy_tensor(&to->buffers[i], &from->buffers[i]);
     copy_tensor(&to->y, &from->y);
+}
+
+static bool same(const testbed_tensor *found, const double *a, const double *b, double tolerance, verdict *v,
+                 const char *prefix, const char *what)
+{
+    double most = 0;
+    for (int64_t i = 0; tolerance > 0 && i < found->count; i++)
+        if (isfinite(b[i]) && fabs(b[i]) > most) most = fabs(b[i]);
+    for (int64_t i = 0; i < found->count; i++) {
+        if (a[i] == b[i] || (isnan(a[i]) && isnan(b[i]))) continue;
+        if (fabs(a[i] - b[i]) <= tolerance * (most + 1e-2)) continue;
+        char name[160];
+        snprintf(name, sizeof name, "%s%s", prefix, found->name);
+        verdict_number(v, name, i, a[i], b[i], "%s", what);
+        return false;
+    }
+    return true;
+}
+
+bool testbed_same(const testbed *f, const testbed *e, bool gradients, double tolerance, verdict *v, const char *what)
+{
+    if (!same(&f->y, f->y.v, e->y.v, tolerance, v, "", what)) return false;
+    for (int i = 0; i < f->n_buffers; i++)
+        if (!same(&f->buffers[i], f->buffers[i].v, e->buffers[i].v, tolerance, v, "buffer ", what)) return false;
+    for (int i = 0; gradients && i < f->n_in; i++)
+        if (!f->x[i].unwanted && !same(&f->x[i], f->x[i].grad, e->x[i].grad, tolerance, v, "gradient of ", what))
+            return false;
+    for (int i = 0; gradients && i < f->n_weights; i++)
+        if (!f->weights[i].unwanted &&
+            !same(&f->weights[i], f->weights[i].grad, e->weights[i].grad, tolerance, v, "gradient of ", what))
+            return false;
+    return true;
 }
 
 /* ---- calls ---- */
@@ -351,7 +406,7 @@ bool testbed_forward(testbed *b)
 /* x or y for backward: as they are when declared, or NaN. */
 static guarded shown(const testbed *b, const testbed_tensor *t, uint32_t trait)
 {
-    bool real = (b->traits & trait) || !b->poison;
+    bool real = (b->traits & trait) || !(b->poison & trait);
     return real ? guarded_of(b->d->real_size, t->count, t->v)
                 : guarded_new(b->d->real_size, t->count, GUARDED_MARK);
 }
@@ -379,7 +434,7 @@ bool testbed_backward(testbed *b)
     int failed = b->layer->backward(&call, b->config);
 
     for (int i = 0; i < b->n_in; i++) {
-        bool given = b->traits & CVY_READS_X || !b->poison;
+        bool given = b->traits & CVY_READS_X || !(b->poison & CVY_READS_X);
         take_output(b, &a.gx[i], b->x[i].grad, "the gradient of ", b->x[i].name, "backward");
         drop_input(b, &a.x[i], given ? b->x[i].v : NULL, "", b->x[i].name, "backward");
     }
@@ -389,7 +444,8 @@ bool testbed_backward(testbed *b)
     }
     for (int i = 0; i < b->n_buffers; i++)
         drop_input(b, &a.buffers[i], b->buffers[i].v, "buffer ", b->buffers[i].name, "backward");
-    drop_input(b, &a.y, b->traits & CVY_READS_Y || !b->poison ? b->y.v : NULL, "", "y", "backward");
+    bool given = b->traits & CVY_READS_Y || !(b->poison & CVY_READS_Y);
+    drop_input(b, &a.y, given ? b->y.v : NULL, "", "y", "backward");
     if (together) a.gy.data = NULL;
     drop_input(b, &a.gy, b->y.grad, "the gradient of ", "y", "backward");
     finish_call(b, &a, failed, "backward");

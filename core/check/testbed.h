@@ -53,7 +53,7 @@ typedef struct testbed {
     bool train, in_place;
     testbed_split split;
     guarded_fill fill; /* of outputs before a call */
-    bool poison;       /* backward gets NaN for x or y it did not declare, instead of the real ones */
+    uint32_t poison;   /* CVY_READS_X, CVY_READS_Y: backward gets NaN for it where it did not declare it */
     int n_in, n_weights, n_buffers;
     size_t cap_weights, cap_buffers;
     testbed_tensor *x, *weights, *buffers, y;
@@ -62,6 +62,7 @@ typedef struct testbed {
     int64_t macs, saved_bytes, scratch_bytes;
     guarded saved;
     uint32_t step; /* of the random numbers */
+    const char *lapse; /* what infer() declared that cannot be, or that it failed without saying why; NULL: none */
     testbed_breach breaches[TESTBED_BREACHES];
     int n_breaches;
 } testbed;
@@ -82,6 +83,11 @@ void testbed_copy(testbed *to, const testbed *from);
 /* Both take their results into the masters; false when the layer refused. */
 bool testbed_forward(testbed *b);
 bool testbed_backward(testbed *b);
+
+/* Compares all that two testbeds of one layer and shape came to: y and buffers, and the gradients. Tells the first
+ * difference above `tolerance` times the tensor's largest number (0: equal) as `what`; whether there was none. */
+bool testbed_same(const testbed *found, const testbed *expected, bool gradients, double tolerance, verdict *v,
+                  const char *what);
 
 /* Tells the breaches of these kinds (bits 1 << kind) and forgets all. */
 void testbed_report(testbed *b, verdict *v, unsigned kinds);

@@ -317,7 +317,8 @@ static const option_row plugin_rows[] = {
            "check: this source, compiled with AddressSanitizer and UndefinedBehaviorSanitizer"),
     OPTION_NUMBER(plugin_args, timeout, 0, "SECONDS", 60, 1, 3600, "check: how long one check may take"),
     OPTION(plugin_args, composite, 0, OPTION_FLAG, NULL, "new layer: one that is made of other layers"),
-    OPTION(plugin_args, directory, 'C', OPTION_TEXT, "DIR", "new: make the folder NAME in this one, not in ./"),
+    OPTION(plugin_args, directory, 'C', OPTION_TEXT, "DIR",
+           "new: make the folder NAME in this one, not in ./"),
 };
 
 static int run(const command *self, const common *c, void *options, int argc, char **argv)
@@ -339,23 +340,25 @@ static int run(const command *self, const common *c, void *options, int argc, ch
 const command cmd_plugin = {
     .name = "plugin",
     .summary = "List, describe, make, check and evaluate plugins",
-    .usage = "convoy plugin ls [KIND] [--json]\n"
-             "convoy plugin info [KIND:]NAME [--json]\n"
-             "convoy plugin check FILE.so [NAME] [--json] [--config MAP] [--sanitize SOURCE.c]\n"
-             "convoy plugin eval KIND NAME --in FILE --out FILE [--config MAP] [--kernels plain|fast] [--eval]\n"
-             "convoy plugin new layer|optimizer|dataset|augmentation|loss NAME [--composite] [-C DIR]\n"
-             "convoy plugin docs [-o DIR]",
-    .examples = "convoy plugin ls\n"
-                "convoy plugin ls layer\n"
-                "convoy plugin info conv2d\n"
-                "convoy plugin info layer:add --json\n"
-                "convoy plugin info maxout --plugin ./maxout.so\n"
-                "convoy plugin new layer maxout\n"
-                "convoy plugin new layer bottleneck --composite\n"
-                "convoy plugin check ./maxout.so\n"
-                "convoy plugin check ./maxout.so --sanitize maxout.c\n"
-                "convoy plugin eval layer conv2d --config '{channels: 4}' --in case.safetensors --out y.safetensors\n"
-                "convoy plugin eval optimizer adam --config '{lr: 0.1}' --in w.safetensors --out traj.safetensors",
+    .usage =
+        "convoy plugin ls [KIND] [--json]\n"
+        "convoy plugin info [KIND:]NAME [--json]\n"
+        "convoy plugin check FILE.so [NAME] [--json] [--config MAP] [--sanitize SOURCE.c]\n"
+        "convoy plugin eval KIND NAME --in FILE --out FILE [--config MAP] [--kernels plain|fast] [--eval]\n"
+        "convoy plugin new layer|optimizer|dataset|augmentation|loss NAME [--composite] [-C DIR]\n"
+        "convoy plugin docs [-o DIR]",
+    .examples =
+        "convoy plugin ls\n"
+        "convoy plugin ls layer\n"
+        "convoy plugin info conv2d\n"
+        "convoy plugin info layer:add --json\n"
+        "convoy plugin info maxout --plugin ./maxout.so\n"
+        "convoy plugin new layer maxout\n"
+        "convoy plugin new layer bottleneck --composite\n"
+        "convoy plugin check ./maxout.so\n"
+        "convoy plugin check ./maxout.so --sanitize maxout.c\n"
+        "convoy plugin eval layer conv2d --config '{channels: 4}' --in case.safetensors --out y.safetensors\n"
+        "convoy plugin eval optimizer adam --config '{lr: 0.1}' --in w.safetensors --out traj.safetensors",
     .options = plugin_rows,
     .n_options = sizeof plugin_rows / sizeof *plugin_rows,
     .size = sizeof(plugin_args),

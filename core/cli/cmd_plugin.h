@@ -21,7 +21,8 @@ registry *cmd_plugin_registry(const common *c, errors *e);
 /* --config as a map; NULL when not given or, with a message, when it is none. */
 const node *cmd_plugin_config(arena *a, const char *s, errors *e);
 
-/* For people: "2 or more" inputs; in which way it computes. `twin`: whether it comes in double precision too. */
+/* For people: "2 or more" inputs; in which way it computes. `twin`: whether it comes in double precision too.
+ */
 void cmd_plugin_inputs(const cvy_layer *l, text *t);
 void cmd_plugin_computes(const cvy_descriptor *d, bool twin, text *t);
 

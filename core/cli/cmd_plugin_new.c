@@ -1,5 +1,5 @@
-/* `convoy plugin new`: a folder with a plugin that works as it stands. Owns what is written and under which names;
- * what the files say is in templates/. */
+/* `convoy plugin new`: a folder with a plugin that works as it stands. Owns what is written and under which
+ * names; what the files say is in templates/. */
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
@@ -66,8 +66,9 @@ static bool name_good(const char *name, errors *e)
         char *proposed = mem_text(name);
         for (char *c = proposed; *c; c++)
             if (*c == '-' || *c == ' ' || *c == '.') *c = '_';
-        bool better = strspn(proposed, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == n &&
-                      n > 0 && !isdigit((unsigned char)name[0]);
+        bool better =
+            strspn(proposed, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == n &&
+            n > 0 && !isdigit((unsigned char)name[0]);
         text shown = {0};
         char *hint = better ? mem_printf("write %s", proposed) : NULL;
         text_safe(&shown, name, 64);
@@ -80,7 +81,8 @@ static bool name_good(const char *name, errors *e)
         return false;
     }
     if (n < CVY_NAME_MAX) return true;
-    errors_add(e, CVY_ERR_CONFIG, NULL, NULL, "the name has %zu characters; at most %d fit", n, CVY_NAME_MAX - 1);
+    errors_add(e, CVY_ERR_CONFIG, NULL, NULL, "the name has %zu characters; at most %d fit", n,
+               CVY_NAME_MAX - 1);
     return false;
 }
 
@@ -179,8 +181,8 @@ static cvy_status make_folder(const char *folder, errors *e)
     if (errno == EEXIST)
         return errors_add(e, CVY_ERR_CONFIG, &at, "choose another name, or another place with -C DIR",
                           "is there already; nothing was written");
-    return errors_add(e, errno == ENOENT ? CVY_ERR_CONFIG : CVY_ERR_RESOURCE, &at, NULL,
-                      "cannot be made: %s", strerror(errno));
+    return errors_add(e, errno == ENOENT ? CVY_ERR_CONFIG : CVY_ERR_RESOURCE, &at, NULL, "cannot be made: %s",
+                      strerror(errno));
 }
 
 static void show_json(const filled *f)
@@ -214,7 +216,8 @@ static void show(const filled *f)
     text_free(&out);
 }
 
-static cvy_status create(const common *c, const plugin_args *args, const char *word, const char *name, errors *e)
+static cvy_status create(const common *c, const plugin_args *args, const char *word, const char *name,
+                         errors *e)
 {
     const kit *k = kit_find(args, word, e);
     if (!k || !name_good(name, e) || !name_free(c, k->kind, name, e)) return errors_status(e);
@@ -227,9 +230,12 @@ static cvy_status create(const common *c, const plugin_args *args, const char *w
     cvy_status status = make_folder(folder, e);
     if (!status) {
         status = write_all(k, &f, e);
-        if (status) file_remove_tree(folder, NULL);
-        else if (c->json) show_json(&f);
-        else show(&f);
+        if (status)
+            file_remove_tree(folder, NULL);
+        else if (c->json)
+            show_json(&f);
+        else
+            show(&f);
     }
     mem_free(include);
     mem_free(folder);
@@ -240,7 +246,8 @@ static cvy_status create(const common *c, const plugin_args *args, const char *w
 int cmd_plugin_new(const command *self, const common *c, const plugin_args *args, int argc, char **argv)
 {
     if (argc != 2)
-        return cli_usage(self, c, "expected a kind (layer, optimizer, dataset, augmentation, loss) and a name");
+        return cli_usage(self, c,
+                         "expected a kind (layer, optimizer, dataset, augmentation, loss) and a name");
     errors e = {0};
     create(c, args, argv[0], argv[1], &e);
     return cli_fail(c, &e);

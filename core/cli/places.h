@@ -8,8 +8,8 @@
  * process. */
 const char *const *places_architectures(void);
 
-/* The folder to be given to a compiler as -I for convoy/layer.h: of the build tree, or of the installation, that
- * the executable belongs to. NULL after reporting that there is none; the caller mem_free()s it. */
+/* The folder to be given to a compiler as -I for convoy/layer.h: of the build tree, or of the installation,
+ * that the executable belongs to. NULL after reporting that there is none; the caller mem_free()s it. */
 char *places_include(errors *e);
 
 #endif

@@ -1,5 +1,5 @@
-/* The files that `convoy plugin new` writes, as they lie in core/cli/templates/; embedded by the build. In all of
- * them the plugin is called my_plugin. */
+/* The files that `convoy plugin new` writes, as they lie in core/cli/templates/; embedded by the build. In
+ * all of them the plugin is called my_plugin. */
 #ifndef CLI_TEMPLATES_H
 #define CLI_TEMPLATES_H
 

@@ -2,7 +2,7 @@
  *
  * lower.c turns layers into forward steps; fuse.c merges neighbours; autodiff.c appends the backward steps;
  * layout.c chooses a kernel and layouts for each step and inserts conversions; memory.c places the values;
- * exec.c runs. */
+ * plan.c runs. */
 #ifndef GRAPH_PROGRAM_H
 #define GRAPH_PROGRAM_H
 

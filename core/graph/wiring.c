@@ -115,6 +115,16 @@ static bool wiring_inputs(wiring *g)
     return ok;
 }
 
+/* Behind a layer that failed no shapes are known, but a name or a parameter can still be seen to be wrong. */
+static void wiring_check_alone(builder *b, const wire *w)
+{
+    const cvy_descriptor *d = registry_find(b->registry, CVY_LAYER, w->item.type, &w->at, b->e);
+    if (!d) return;
+    errors_push(b->e, "layer \"%s\" (%s)", w->name, w->item.type);
+    params_make(&b->net->memory, d, w->item.params, &b->env, b->e);
+    errors_pop(b->e);
+}
+
 /* Depth-first, so that a layer is added after its inputs; items already come in a good order, so a node's
  * index follows the file where it can. */
 static bool wiring_visit(wiring *g, size_t i)
@@ -135,7 +145,10 @@ static bool wiring_visit(wiring *g, size_t i)
         in[k] = w->in[k] < 0 ? 0 : g->w[w->in[k]].node;
     }
     w->mark = 2;
-    if (ok) w->node = net_add_layer(g->b, w->name, w->item.type, w->item.params, in, (int)w->n_in, &w->at);
+    if (ok)
+        w->node = net_add_layer(g->b, w->name, w->item.type, w->item.params, in, (int)w->n_in, &w->at);
+    else
+        wiring_check_alone(g->b, w);
     mem_free(in);
     return w->node >= 0;
 }

@@ -39,8 +39,8 @@ static inline void dropout_factors(const dropout_mask *m, uint32_t sample, uint3
 }
 
 /* The numbers u themselves, of elements first, first + 1, ...: what a layer's own code gets to draw its mask from. */
-static inline void dropout_uniform(philox_key key, uint64_t step, int64_t sample, int64_t first, int64_t count,
-                                   float *out)
+static inline void dropout_uniform(philox_key key, uint64_t step, int64_t sample, int64_t first,
+                                   int64_t count, float *out)
 {
     uint32_t r[4] = {0};
     for (int64_t i = 0; i < count; i++) {

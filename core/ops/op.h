@@ -2,33 +2,36 @@
  * the ones the core adds (backward passes, conversions, plain layer calls).
  *
  * Operands, in order (in -> out); [x] is optional and then absent from the end or flagged by the attribute:
- *   CONV               x, w, [bias]                       -> y, [stats (2,C)]      attr.conv; stats when
- * n_out == 2 CONV_BWD_DATA      gy, w                              -> gx                    attr.conv
- *   CONV_BWD_WEIGHTS   x, gy                              -> gw, [gbias]           attr.conv
- *   LINEAR             x (N,F), w (O,F), [bias]           -> y
- *   LINEAR_BWD_DATA    gy, w                              -> gx
- *   LINEAR_BWD_WEIGHTS x, gy                              -> gw, [gbias]
- *   BN_STATS           x                                  -> stats (2,C): mean, biased variance
- *   BN_FROZEN          running_mean, running_var          -> stats (2,C)           evaluation
- *   BN_RUNNING         stats, mean*, var*                 -> (none)                attr.bn, attr.count:
- * elements per channel; updates operands marked * in place (unbiased variance) BN_APPLY           x, stats,
- * gamma, beta, [residual]  -> y                     attr.bn, attr.relu y = relu?(gamma (x - mean) / sqrt(var
- * + eps) + beta [+ residual]) BN_BWD             x, gy, stats, gamma, beta, [y]     -> gx, ggamma, gbeta,
- * [gresidual] attr.bn, attr.relu. With relu the mask is y > 0 when y is given, else recomputed from x (there
- * is no residual then). gresidual is the masked gy. ACTIVATION         x                                  ->
- * y                     attr.activation ACTIVATION_BWD     y, gy                              -> gx (relu: gy
- * where y > 0) POOL               x                                  -> y, [index]            max: index of
- * the maximum in its window, one byte per element of y, when n_out == 2 POOL_BWD           gy, [index] -> gx
- *   GLOBAL_AVG         x                                  -> y (N,C) plain
- *   GLOBAL_AVG_BWD     gy (N,C) plain                     -> gx
- *   ADD                a, b, ...                          -> y
- *   CONCAT             a, b, ...                          -> y
- *   SLICE              gy                                 -> ga                    attr.slice: first channel
- *   DROPOUT            x                                  -> y                     attr.dropout, attr.key
- *   RESHAPE            x                                  -> y                     plain both
- *   SHORTCUT_PAD       x                                  -> y                     attr.shortcut
- *   SHORTCUT_PAD_BWD   gy                                 -> gx
- *   CONVERT            x                                  -> y                     layouts differ
+ *   CONV               x, w, [bias]                    -> y, [stats (2,C)]   attr.conv; stats when n_out == 2
+ *   CONV_BWD_DATA      gy, w                           -> gx                 attr.conv
+ *   CONV_BWD_WEIGHTS   x, gy                           -> gw, [gbias]        attr.conv
+ *   LINEAR             x (N,F), w (O,F), [bias]        -> y
+ *   LINEAR_BWD_DATA    gy, w                           -> gx
+ *   LINEAR_BWD_WEIGHTS x, gy                           -> gw, [gbias]
+ *   BN_STATS           x                               -> stats (2,C)        mean and biased variance
+ *   BN_FROZEN          running_mean, running_var       -> stats (2,C)        evaluation
+ *   BN_RUNNING         stats, mean*, var*              -> (none)             attr.bn, attr.count (per channel);
+ *                        updates the operands marked * in place, by the unbiased variance
+ *   BN_APPLY           x, stats, gamma, beta, [residual] -> y                attr.bn, attr.relu
+ *                        y = relu?(gamma (x - mean) / sqrt(var + eps) + beta [+ residual])
+ *   BN_BWD             x, gy, stats, gamma, beta, [y]  -> gx, ggamma, gbeta, [gresidual]   attr.bn, attr.relu
+ *                        With relu the mask is y > 0 when y is given, else recomputed from x (there is no
+ *                        residual then). gresidual is the masked gy.
+ *   ACTIVATION         x                               -> y                  attr.activation
+ *   ACTIVATION_BWD     y, gy                           -> gx                 relu: gy where y > 0
+ *   POOL               x                               -> y, [index]         attr.pool; max: where in its window the
+ *                        maximum is, one byte per element of y, when n_out == 2
+ *   POOL_BWD           gy, [index]                     -> gx
+ *   GLOBAL_AVG         x                               -> y (N,C) plain
+ *   GLOBAL_AVG_BWD     gy (N,C) plain                  -> gx
+ *   ADD                a, b, ...                       -> y
+ *   CONCAT             a, b, ...                       -> y
+ *   SLICE              gy                              -> ga                 attr.slice: first channel
+ *   DROPOUT            x                               -> y                  attr.dropout, attr.key
+ *   RESHAPE            x                               -> y                  plain both
+ *   SHORTCUT_PAD       x                               -> y                  attr.shortcut
+ *   SHORTCUT_PAD_BWD   gy                              -> gx
+ *   CONVERT            x                               -> y                  layouts differ
  *   PLAIN, PLAIN_BWD   a layer's own code; the graph's business
  * w, bias, gamma, beta, stats and their gradients are always plain. */
 #ifndef OPS_OP_H

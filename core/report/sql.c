@@ -74,6 +74,26 @@ cvy_status sql_run(sql *s, const char *statements, errors *e)
     return sqlite3_exec(s->db, statements, NULL, NULL, NULL) == SQLITE_OK ? CVY_OK : sql_fail(s, e);
 }
 
+bool sql_moved(sql *s)
+{
+    int moved = 0;
+    return sqlite3_file_control(s->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved;
+}
+
+cvy_status sql_copy(sql *to, sql *from, bool *unusable, errors *e)
+{
+    *unusable = false;
+    int code = SQLITE_NOMEM;
+    sqlite3_backup *copy = sqlite3_backup_init(to->db, "main", from->db, "main");
+    if (copy) {
+        sqlite3_backup_step(copy, -1);
+        code = sqlite3_backup_finish(copy); /* leaves the error in `to` */
+    }
+    if (code == SQLITE_OK) return CVY_OK;
+    *unusable = (code & 0xFF) == SQLITE_NOTADB || (code & 0xFF) == SQLITE_CORRUPT;
+    return sql_fail(to, e);
+}
+
 /* ---- statements ---- */
 
 static sqlite3_stmt *prepared(sql *s, const char *statement, errors *e)

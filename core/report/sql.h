@@ -24,6 +24,11 @@ cvy_status sql_run(sql *s, const char *statements, errors *e);
 /* Reports what SQLite last complained about, in words a person can act on. */
 cvy_status sql_fail(sql *s, errors *e);
 
+/* Whether the file that is open is no longer the one at its path. */
+bool sql_moved(sql *s);
+/* Makes `to` an exact copy of `from`, in one transaction. *unusable: what `to` holds is no database. */
+cvy_status sql_copy(sql *to, sql *from, bool *unusable, errors *e);
+
 /* A running statement. `statement` must be a string literal: it is prepared once and found again by its
  * address. `types` has one letter per value: i int64_t, d double (nan binds NULL), t text (NULL binds NULL).
  * One use at a time per statement; sql_done() ends it. */

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,16 +23,6 @@ enum {
 };
 
 /* ---- opening ---- */
-
-/* Remembers which file is open. */
-static void note_identity(store *s)
-{
-    struct stat st = {0};
-    s->inode = s->device = 0;
-    if (s->in_memory || stat(s->path, &st) != 0) return;
-    s->inode = (uint64_t)st.st_ino;
-    s->device = (uint64_t)st.st_dev;
-}
 
 static cvy_status check_schema(store *s, bool *empty, errors *e)
 {
@@ -83,10 +72,7 @@ static cvy_status open_file(store *s, errors *e)
         if (status == CVY_OK && empty) status = sql_run(&s->db, store_schema, e);
         if (status == CVY_OK) status = sql_run(&s->db, "COMMIT", e);
     }
-    if (status != CVY_OK)
-        sql_close(&s->db); /* rolls back */
-    else
-        note_identity(s);
+    if (status != CVY_OK) sql_close(&s->db); /* rolls back */
     return status;
 }
 
@@ -156,10 +142,20 @@ static void hand_over(errors *to, errors *from)
         errors_free(from);
 }
 
+/* Follows the path to another file where somebody put one, or removed ours: what goes to the old one is lost.
+ */
+static cvy_status refresh(store *s, errors *e)
+{
+    if (s->alone || (s->db.db && !sql_moved(&s->db))) return CVY_OK;
+    sql_close(&s->db);
+    return open_file(s, e);
+}
+
 /* *busy: somebody else writes, and it takes long. */
 static cvy_status batch_begin(store *s, bool *busy, errors *e)
 {
     *busy = false;
+    forget_metrics(s); /* a rebuild may have given them other ids */
     if (s->alone) return sql_run(&s->db, "BEGIN", e);
     errors failed = {0};
     char *name = lock_path(s);
@@ -171,13 +167,7 @@ static cvy_status batch_begin(store *s, bool *busy, errors *e)
         *busy = status == CVY_OK;
         return status;
     }
-    struct stat st;
-    if (stat(s->path, &st) != 0 || (uint64_t)st.st_ino != s->inode || (uint64_t)st.st_dev != s->device) {
-        /* A rebuild put another file here; what went to the old one would be lost. */
-        sql_close(&s->db);
-        forget_metrics(s);
-        status = open_file(s, e);
-    }
+    status = refresh(s, e);
     /* Immediate: a transaction that only later asks to write gets an error that no waiting mends. */
     if (status == CVY_OK) status = sql_run(&s->db, "BEGIN IMMEDIATE", e);
     if (status != CVY_OK) {
@@ -250,6 +240,8 @@ static void free_names(char **names, size_t n)
 static cvy_status take_in(store *s, char *const *dirs, size_t n, int64_t *taken, errors *e)
 {
     size_t at = 0;
+    cvy_status refreshed = refresh(s, e);
+    if (refreshed != CVY_OK) return refreshed;
     while (at < n) {
         if (!ingest_pending(s, dirs[at])) {
             at++;
@@ -349,20 +341,14 @@ static void remove_file(const char *path, const char *suffix)
     mem_free(name);
 }
 
-/* Puts the finished file in the old one's place. Holding the old database exclusively meanwhile keeps
- * programs away that know nothing of our lock, and lets SQLite finish what a killed writer left: a rollback
- * journal that stayed behind would be played into the new file. */
-static cvy_status replace_by(const char *fresh, const char *path, errors *e)
+/* Only where the old file is no database, so that nobody can be using it: a program that still had it open
+ * would take the new file's rollback journal for its own. */
+static cvy_status rename_over(const char *fresh, const char *path, errors *e)
 {
-    sql old = {0};
-    bool sound = file_exists(path) && sql_open(&old, path, false, NULL) == CVY_OK &&
-                 sql_run(&old, "BEGIN EXCLUSIVE", NULL) == CVY_OK;
-    if (!sound) {
-        remove_file(path, "-journal");
-        remove_file(path, "-wal");
-        remove_file(path, "-shm");
-    }
     cvy_status status = CVY_OK;
+    remove_file(path, "-journal"); /* would be played into the new file */
+    remove_file(path, "-wal");
+    remove_file(path, "-shm");
     int fd = open(fresh, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || fsync(fd) != 0 || rename(fresh, path) != 0) {
         int code = errno;
@@ -370,7 +356,29 @@ static cvy_status replace_by(const char *fresh, const char *path, errors *e)
                             strerror(code));
     }
     if (fd >= 0) close(fd);
+    char *dir = path_dir(path);
+    if (status == CVY_OK) status = file_sync_dir(dir, e);
+    mem_free(dir);
+    return status;
+}
+
+/* Puts the contents of the finished database in the place of the old ones, in one transaction. Closes
+ * `fresh`. */
+static cvy_status replace_by(store *fresh, const char *path, errors *e)
+{
+    sql old = {0};
+    errors failed = {0};
+    bool unusable = false;
+    cvy_status status = sql_open(&old, path, true, &failed);
+    if (status == CVY_OK) status = sql_copy(&old, &fresh->db, &unusable, &failed);
     sql_close(&old);
+    sql_close(&fresh->db);
+    if (unusable) {
+        errors_free(&failed);
+        status = rename_over(fresh->path, path, e);
+    }
+    hand_over(e, &failed);
+    remove_file(fresh->path, "");
     return status;
 }
 
@@ -384,12 +392,9 @@ static cvy_status rebuild(store *fresh, const char *path, int64_t *runs, int64_t
     if (status == CVY_OK)
         status = sql_run(&fresh->db, "PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY", e);
     if (status == CVY_OK) status = take_in_all(fresh, runs, rows, e);
+    if (status == CVY_OK) return replace_by(fresh, path, e);
     sql_close(&fresh->db);
-    if (status == CVY_OK) status = replace_by(fresh->path, path, e);
-    if (status == CVY_OK)
-        status = file_sync_dir(fresh->results, e);
-    else
-        remove_file(fresh->path, "");
+    remove_file(fresh->path, "");
     return status;
 }
 

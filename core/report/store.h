@@ -33,8 +33,9 @@ cvy_status store_ingest(store *s, const char *dir, errors *e);
 /* The same for every run and sweep folder of the results folder. */
 cvy_status store_ingest_all(store *s, errors *e);
 
-/* Makes the database again from the run folders alone: beside the old one, renamed over it when complete.
- * Waits for other writers; their next batch goes to the new file. */
+/* Makes the database again from the run folders alone: in a file beside the old one, whose contents then
+ * replace the old ones in one transaction (whoever has the database open goes on with it; a file renamed over
+ * it would leave them with one that nobody sees). Only what is no database at all is renamed over. */
 cvy_status store_rebuild(const char *results, int64_t *runs, int64_t *rows, errors *e);
 
 /* Deletes the rows of a run or sweep ("r12", "s3") whose folder is being removed. */

@@ -16,10 +16,9 @@ struct store {
     sql db;
     char *results, *path;
     bool in_memory;
-    bool alone;             /* nobody else has the file: in memory, or being rebuilt under the lock */
-    int lock;               /* descriptor while a batch is open, else -1 */
-    uint64_t inode, device; /* of the open file: a rebuild by another process replaces it */
-    store_metric *metrics;  /* ids known since the last rollback */
+    bool alone;            /* nobody else has the file: in memory, or being rebuilt under the lock */
+    int lock;              /* descriptor while a batch is open, else -1 */
+    store_metric *metrics; /* ids known since the last rollback */
     size_t n_metrics, cap_metrics;
 };
 

@@ -47,6 +47,7 @@ void interrupt_end(void)
         if (ends[i] >= 0) close(ends[i]);
         ends[i] = -1;
     }
+    count = 0;
 }
 
 int interrupt_count(void)

@@ -287,7 +287,7 @@ char *process_last_words(int fd, int64_t from)
     text_add(&flat, begin > from && newline ? newline + 1 : bytes); /* not from the middle of a line */
     for (size_t i = 0; i < flat.n; i++)
         if (flat.s[i] == '\n' || flat.s[i] == '\t') flat.s[i] = ' ';
-    text_safe(&safe, text_str(&flat), MOST);
+    text_safe(&safe, text_str(&flat), SIZE_MAX);
     text_free(&flat);
     return text_take(&safe);
 }

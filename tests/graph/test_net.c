@@ -80,6 +80,10 @@ static void test_refusals(void **unused)
     REFUSED("- conv2: {channels: 4}\n", "model:1:3", "no layer plugin named \"conv2\"", "conv2d", "searched");
     REFUSED("- residual: {channels: 16, kernal: 3}\n", "unknown", "kernal");
     REFUSED("- conv2d: {channels: 8, kernel: 9}\n", "layer \"0\" (conv2d)", "9");
+    /* What comes behind a layer that failed is still looked at. */
+    REFUSED("- conv2d: {channels: 0}\n- reluu\n- max_pool2d: {kernel: 0}\n",
+            "model:1:", "channels: 0 is below 1", "no layer plugin named \"reluu\"",
+            "model:3:", "kernel: 0 is below 1");
     REFUSED("- relu: {name: input}\n", "\"input\" is the network's own input");
 }
 

@@ -722,7 +722,7 @@ static cvy_conv_attr any_conv(int i, cvy_shape *x, cvy_shape *w, cvy_shape *y)
     }
 }
 
-#define CONVS 90
+#define CONVS 70
 
 /* Rounding grows like the root of the terms; a Winograd kernel is as far off as its largest output, not its
  * smallest. */

@@ -199,6 +199,23 @@ static void rebuilt_underneath(void **state)
     expect_rebuild_equal();
 }
 
+/* Or removed by hand: a new one is made, with everything. */
+static void removed_underneath(void **state)
+{
+    (void)state;
+    make_runs(2, 2);
+    errors e = {0};
+    store *s = store_open(results, &e);
+    assert_int_equal(store_ingest_all(s, &e), CVY_OK);
+    char *path = db_path("");
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(store_ingest_all(s, &e), CVY_OK);
+    store_close(s);
+    assert_int_equal(e.n, 0);
+    expect("SELECT count(*), sum(epochs_done) FROM run_summary", "2|4\n");
+    mem_free(path);
+}
+
 /* Somebody else holds the lock for long: nothing is lost, and nothing fails. */
 static void busy(void **state)
 {
@@ -454,6 +471,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(killed_while_taking_in, setup, teardown),
         cmocka_unit_test_setup_teardown(two_writers_and_a_rebuild, setup, teardown),
         cmocka_unit_test_setup_teardown(rebuilt_underneath, setup, teardown),
+        cmocka_unit_test_setup_teardown(removed_underneath, setup, teardown),
         cmocka_unit_test_setup_teardown(busy, setup, teardown),
         cmocka_unit_test_setup_teardown(stale_rollback_journal, setup, teardown),
         cmocka_unit_test_setup_teardown(not_ours, setup, teardown),

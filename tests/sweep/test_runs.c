@@ -23,7 +23,7 @@ static void write_file(const char *dir, const char *name, const char *s)
     mem_free(path);
 }
 
-static void make_run(const char *results, int64_t number, const char *experiment, const char *sweep, const char *hash,
+static void make_run(const char *results, int64_t number, const char *name, const char *sweep, const char *hash,
                      double created)
 {
     char *dir = mem_printf("%s/%c%lld", results, hash ? 'r' : 's', (long long)number);
@@ -31,7 +31,7 @@ static void make_run(const char *results, int64_t number, const char *experiment
     char *quoted = sweep ? mem_printf("\"%s\"", sweep) : mem_text("null");
     char *s = mem_printf("{\"experiment\":\"%s\",\"sweep\":%s,\"config_hash\":\"%s\",\"exact_key\":\"k\",\"created\":%.1f,"
                          "\"epochs\":3,\"trial\":-1}",
-                         experiment, quoted, hash ? hash : "", created);
+                         name, quoted, hash ? hash : "", created);
     write_file(dir, hash ? "run.json" : "sweep.json", s);
     mem_free(s);
     mem_free(quoted);

@@ -75,14 +75,14 @@ cvy_status lab_train(lab *l, int64_t stop_at, int64_t until_epoch)
                          .until_epoch = until_epoch,
                          .stop = lab_stop,
                          .ctx = &stopper};
-    char *journal = NULL;
+    char *path = NULL;
     for (o.attempt = 1;; o.attempt++) {
-        journal = mem_printf("%s/journal.%lld", l->dir, (long long)o.attempt);
-        if (!file_exists(journal)) break;
-        mem_free(journal);
+        path = mem_printf("%s/journal.%lld", l->dir, (long long)o.attempt);
+        if (!file_exists(path)) break;
+        mem_free(path);
     }
-    cvy_status status = trainer_run(l->s, &o, journal, &l->e);
-    mem_free(journal);
+    cvy_status status = trainer_run(l->s, &o, path, &l->e);
+    mem_free(path);
     return status;
 }
 

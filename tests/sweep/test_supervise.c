@@ -1,0 +1,293 @@
+/* Supervision of children that only pretend: order, isolation of failures, interrupts, a supervisor that is killed. */
+#include "fake.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include "sweep/interrupt.h"
+#include "sweep/process.h"
+#include "sweep/runs.h"
+#include "sweep/supervise.h"
+
+static char *self;
+
+enum { NEWS_MAX = 2000 };
+
+typedef struct log {
+    text started, ended;
+    size_t stopping, warnings, running, most;
+    int interrupt_after; /* starts until SIGINT is raised; 0: never */
+    int interrupts;      /* how many */
+} log;
+
+static void tell(void *ctx, supervise_news what, const trial *t, errors *warnings)
+{
+    log *l = ctx;
+    if (what == SUPERVISE_STARTED) {
+        text_printf(&l->started, "%s ", t->label);
+        if (++l->running > l->most) l->most = l->running;
+        if (l->interrupt_after && --l->interrupt_after == 0)
+            for (int i = 0; i < l->interrupts; i++) raise(SIGINT);
+    }
+    if (what == SUPERVISE_ENDED) {
+        text_printf(&l->ended, "%s ", t->label);
+        l->running--;
+    }
+    l->stopping += what == SUPERVISE_STOPPING;
+    l->warnings += warnings && warnings->n;
+}
+
+static void log_free(log *l)
+{
+    text_free(&l->started);
+    text_free(&l->ended);
+}
+
+static cvy_status supervise(const char *results, trial *trials, size_t n, int64_t workers, log *l, recorder *r, errors *e)
+{
+    trial_origin origin = {.results = results, .source = "x.yaml", .metric = space_default_metric, .threads = 1};
+    supervise_options o = {.program = self,
+                           .origin = &origin,
+                           .workers = workers,
+                           .threads = 1,
+                           .recorder = r,
+                           .tell = tell,
+                           .ctx = l};
+    return supervise_run(&o, trials, n, e);
+}
+
+static void free_all(trial *trials, size_t n)
+{
+    for (size_t i = 0; i < n; i++) trial_free(&trials[i]);
+}
+
+#define TRIALS(...)                                                                                          \
+    const char *const words[] = {__VA_ARGS__};                                                               \
+    enum { n = sizeof words / sizeof *words };                                                               \
+    trial t[n];                                                                                              \
+    for (size_t i_ = 0; i_ < n; i_++) t[i_] = fake_trial(words[i_], words[i_]);                              \
+    char *results = fake_folder();                                                                           \
+    errors e = {0};                                                                                          \
+    log l = {0}
+
+static void assert_trial(const trial *t, trial_state expected, const char *why)
+{
+    assert_string_equal(trial_state_name(t->state), trial_state_name(expected));
+    if (!why) assert_null(t->why);
+    else if (!t->why || !strstr(t->why, why)) fail_msg("expected \"%s\", found \"%s\"", why, t->why ? t->why : "(nothing)");
+}
+
+static void test_each_for_itself(void **unused)
+{
+    (void)unused;
+    TRIALS("good", "crash", "good", "kill", "fail", "exit", "mute", "late", "good");
+    recorder *r = recorder_open(results);
+    assert_int_equal(supervise(results, t, n, 2, &l, r, &e), CVY_OK);
+    assert_trial(&t[0], TRIAL_FINISHED, NULL);
+    assert_trial(&t[1], TRIAL_KILLED, "signal 11 (segmentation fault): something went wrong in the plugin");
+    assert_trial(&t[2], TRIAL_FINISHED, NULL);
+    assert_trial(&t[3], TRIAL_KILLED, "signal 9");
+    assert_trial(&t[4], TRIAL_FAILED, "the loss is not finite");
+    assert_int_equal(t[4].status, 1);
+    assert_trial(&t[5], TRIAL_FAILED, "did a plugin call exit()?");
+    assert_trial(&t[6], TRIAL_FAILED, "exit code 5");
+    assert_int_equal(t[6].status, CVY_ERR_PLUGIN);
+    assert_trial(&t[7], TRIAL_FINISHED, NULL);
+    assert_trial(&t[8], TRIAL_FINISHED, NULL);
+    assert_string_equal(text_str(&l.started), "good crash good kill fail exit mute late good ");
+    assert_int_equal(l.most, 2);
+    assert_int_equal(l.warnings, 0);
+    assert_true(follow_last(&t[0].journals->whole, "test_accuracy")->value == 0.75);
+    for (size_t i = 0; i < n; i++) {
+        static const follow_state seen[] = {FOLLOW_FINISHED, FOLLOW_KILLED, FOLLOW_FINISHED, FOLLOW_KILLED, FOLLOW_FAILED,
+                                            FOLLOW_FAILED,   FOLLOW_FAILED, FOLLOW_FINISHED, FOLLOW_FINISHED};
+        char name[16];
+        snprintf(name, sizeof name, "r%zu", i + 1); /* names follow the order, whoever ends first */
+        assert_string_equal(t[i].run, name);
+        follow *f = follow_open(t[i].dir);
+        follow_read(f);
+        assert_int_equal(follow_state_of(f), seen[i]);
+        assert_int_equal(f->started, 1);
+        assert_int_equal(f->exited, 1);
+        follow_close(f);
+    }
+    recorder_close(r);
+    free_all(t, n);
+    log_free(&l);
+    fake_cleanup();
+}
+
+/* One after the other, or all at once: the same folders with the same metrics. */
+static void test_workers_change_nothing(void **unused)
+{
+    (void)unused;
+    for (int64_t workers = 1; workers <= 8; workers += 7) {
+        TRIALS("good", "good", "crash", "good", "slow", "good");
+        assert_int_equal(supervise(results, t, n, workers, &l, NULL, &e), CVY_OK);
+        assert_string_equal(text_str(&l.started), "good good crash good slow good ");
+        assert_int_equal(l.most, workers == 1 ? 1 : n);
+        for (size_t i = 0; i < n; i++) {
+            char name[16];
+            snprintf(name, sizeof name, "r%zu", i + 1);
+            assert_string_equal(t[i].run, name);
+            if (i != 2) assert_true(follow_best(t[i].journals, "val_accuracy", true)->value == 0.9);
+        }
+        free_all(t, n);
+        log_free(&l);
+        fake_cleanup();
+    }
+}
+
+static void test_only_waiting(void **unused)
+{
+    (void)unused;
+    TRIALS("good", "good", "good");
+    t[0].state = TRIAL_KNOWN;
+    t[2].state = TRIAL_REFUSED;
+    assert_int_equal(supervise(results, t, n, 4, &l, NULL, &e), CVY_OK);
+    assert_string_equal(text_str(&l.started), "good ");
+    assert_int_equal(t[0].state, TRIAL_KNOWN);
+    assert_int_equal(t[1].state, TRIAL_FINISHED);
+    free_all(t, n);
+    log_free(&l);
+    fake_cleanup();
+}
+
+static void test_interrupt(void **unused)
+{
+    (void)unused;
+    TRIALS("good", "slow", "slow", "good", "good");
+    l.interrupt_after = 3;
+    l.interrupts = 1;
+    interrupt_begin();
+    assert_int_equal(supervise(results, t, n, 2, &l, NULL, &e), CVY_STOPPED);
+    interrupt_end();
+    assert_int_equal(l.stopping, 1);
+    assert_trial(&t[1], TRIAL_STOPPED, NULL);
+    assert_trial(&t[2], TRIAL_STOPPED, NULL);
+    assert_trial(&t[3], TRIAL_WAITING, NULL);
+    assert_null(t[4].run);
+    /* They go on where they were. */
+    int64_t step = t[1].journals->step;
+    t[1].state = t[2].state = TRIAL_WAITING;
+    log again = {0};
+    assert_int_equal(supervise(results, t, n, 2, &again, NULL, &e), CVY_OK);
+    assert_string_equal(text_str(&again.started), "slow slow good good ");
+    assert_int_equal(t[1].journals->attempt, 2);
+    assert_true(t[1].journals->step == 12 && step < 12);
+    for (size_t i = 0; i < n; i++) assert_trial(&t[i], TRIAL_FINISHED, NULL);
+    free_all(t, n);
+    log_free(&l);
+    log_free(&again);
+    fake_cleanup();
+}
+
+static void test_second_interrupt(void **unused)
+{
+    (void)unused;
+    TRIALS("stubborn", "stubborn", "good");
+    l.interrupt_after = 2;
+    l.interrupts = 2;
+    interrupt_begin();
+    double begin = process_now();
+    assert_int_equal(supervise(results, t, n, 2, &l, NULL, &e), CVY_FORCED);
+    assert_true(process_now() - begin < 5);
+    interrupt_end();
+    assert_trial(&t[0], TRIAL_KILLED, "signal 9");
+    assert_trial(&t[2], TRIAL_WAITING, NULL);
+    free_all(t, n);
+    log_free(&l);
+    fake_cleanup();
+}
+
+/* The children notice, save and leave; nothing is trained behind anybody's back. */
+static void test_killed_supervisor(void **unused)
+{
+    (void)unused;
+    TRIALS("slow", "stubborn");
+    pid_t pid = fork();
+    if (!pid) {
+        supervise(results, t, n, 2, &l, NULL, &e);
+        _exit(0);
+    }
+    char *dirs[] = {path_join(results, "r1"), path_join(results, "r2")};
+    for (int i = 0; i < 2; i++)
+        for (int k = 0; k < 500 && !runs_held(dirs[i]); k++) process_pause(0.01);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    for (int i = 0; i < 2; i++) {
+        for (int k = 0; k < 500 && runs_held(dirs[i]); k++) process_pause(0.01);
+        follow *f = follow_open(dirs[i]);
+        follow_read(f);
+        assert_string_equal(follow_state_name(follow_state_of(f)), "stopped");
+        follow_close(f);
+        mem_free(dirs[i]);
+    }
+    free_all(t, n);
+    fake_cleanup();
+}
+
+/* A database that cannot be written is worth one warning and costs no training. */
+static void test_no_database(void **unused)
+{
+    (void)unused;
+    TRIALS("good", "good", "slow");
+    char *path = path_join(results, "convoy.db");
+    assert_int_equal(mkdir(path, 0777), 0); /* in the way of a file */
+    recorder *r = recorder_open(results);
+    assert_int_equal(supervise(results, t, n, 1, &l, r, &e), CVY_OK);
+    assert_int_equal(l.warnings, 1);
+    for (size_t i = 0; i < n; i++) assert_trial(&t[i], TRIAL_FINISHED, NULL);
+    recorder_close(r);
+    free_all(t, n);
+    log_free(&l);
+    mem_free(path);
+    fake_cleanup();
+}
+
+static void test_no_folder(void **unused)
+{
+    (void)unused;
+    TRIALS("good", "good");
+    assert_int_equal(supervise("/proc/nowhere", t, n, 1, &l, NULL, &e), CVY_ERR_RESOURCE);
+    assert_true(errors_count(&e) > 0);
+    assert_trial(&t[0], TRIAL_WAITING, NULL);
+    assert_null(t[0].run);
+    errors_free(&e);
+    self[0] = '!'; /* no such program */
+    assert_int_equal(supervise(results, t, n, 1, &l, NULL, &e), CVY_ERR_RESOURCE);
+    self[0] = '/';
+    assert_trial(&t[0], TRIAL_WAITING, NULL);
+    errors_free(&e);
+    free_all(t, n);
+    log_free(&l);
+    fake_cleanup();
+}
+
+static void test_defaults(void **unused)
+{
+    (void)unused;
+    assert_int_equal(supervise_threads(0, 1, 8), 8);
+    assert_int_equal(supervise_threads(0, 2, 8), 1);
+    assert_int_equal(supervise_threads(0, 2, 1), 1);
+    assert_int_equal(supervise_threads(3, 2, 8), 3);
+    assert_int_equal(supervise_workers(0, 1, 8), 8);
+    assert_int_equal(supervise_workers(0, 3, 8), 2);
+    assert_int_equal(supervise_workers(0, 16, 8), 1);
+    assert_int_equal(supervise_workers(5, 16, 8), 5);
+}
+
+int main(int argc, char **argv)
+{
+    fake_child(argc, argv);
+    self = path_executable();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_for_itself),   cmocka_unit_test(test_workers_change_nothing),
+        cmocka_unit_test(test_only_waiting),      cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_second_interrupt),  cmocka_unit_test(test_killed_supervisor),
+        cmocka_unit_test(test_no_database),       cmocka_unit_test(test_no_folder),
+        cmocka_unit_test(test_defaults),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    mem_free(self);
+    return failed;
+}
