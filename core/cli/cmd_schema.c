@@ -1,5 +1,6 @@
 /* `convoy schema`: the experiment file as JSON Schema (2020-12), for editors. Owns how declared parameters and the
  * file's own keys read there; must not know any plugin. */
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -166,7 +167,7 @@ static void put_param(json_writer *w, const cvy_param *p, const char *word)
     json_close(w, '}');
 }
 
-/* The parameters of tables, as properties; "required" behind them. `first`: a required key besides, or NULL. */
+/* The parameters of tables, as properties. */
 static void put_params(json_writer *w, const params_table *tables, size_t n, const char *word)
 {
     for (size_t t = 0; t < n; t++)
@@ -185,6 +186,7 @@ static bool needs_params(const params_table *t)
     return false;
 }
 
+/* `first`: a required key besides, or NULL. */
 static void put_required(json_writer *w, const params_table *t, const char *first)
 {
     if (!first && !needs_params(t)) return;
@@ -236,6 +238,19 @@ static void put_plugin(json_writer *w, const cvy_descriptor *d, bool typed)
     json_close(w, '}');
 }
 
+/* Names are letters, digits and _ here, so they need no quoting. */
+static void put_json(json_writer *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void put_json(json_writer *w, const char *fmt, ...)
+{
+    text t = {0};
+    va_list ap;
+    va_start(ap, fmt);
+    text_vprintf(&t, fmt, ap);
+    va_end(ap);
+    json_raw(w, text_str(&t));
+    text_free(&t);
+}
+
 static void put_name(json_writer *w, const cvy_descriptor *d)
 {
     json_open(w, '{');
@@ -248,42 +263,22 @@ static void put_name(json_writer *w, const cvy_descriptor *d)
 static void put_listed(json_writer *w, const cvy_descriptor *d)
 {
     params_table t = params_of(d, NULL);
-    char *def = mem_printf("%s.%s", plugin_kind_name(d->kind), d->name);
+    const char *kind = plugin_kind_name(d->kind);
     json_key(w, d->name);
-    if (needs_params(&t)) {
-        put_ref(w, def);
-    } else {
-        json_open(w, '{');
-        json_key(w, "anyOf");
-        json_open(w, '[');
-        put_ref(w, def);
-        json_raw(w, "{\"type\":\"null\"}");
-        json_close(w, ']');
-        json_close(w, '}');
-    }
-    mem_free(def);
+    if (needs_params(&t))
+        put_json(w, "{\"$ref\":\"#/$defs/%s.%s\"}", kind, d->name);
+    else
+        put_json(w, "{\"anyOf\":[{\"$ref\":\"#/$defs/%s.%s\"},{\"type\":\"null\"}]}", kind, d->name);
 }
 
 /* Errors inside a plugin's parameters should be told as such: so not one `anyOf` of all plugins, but a choice by name
  * first. */
 static void put_typed_choice(json_writer *w, const cvy_descriptor *d)
 {
-    char *def = mem_printf("%s.%s.typed", plugin_kind_name(d->kind), d->name);
-    json_open(w, '{');
-    json_key(w, "if");
-    json_open(w, '{');
-    json_key(w, "properties");
-    json_open(w, '{');
-    json_key(w, "type");
-    json_open(w, '{');
-    json_put_text(w, "const", d->name);
-    json_close(w, '}');
-    json_close(w, '}');
-    json_close(w, '}');
-    json_key(w, "then");
-    put_ref(w, def);
-    json_close(w, '}');
-    mem_free(def);
+    put_json(
+        w,
+        "{\"if\":{\"properties\":{\"type\":{\"const\":\"%s\"}}},\"then\":{\"$ref\":\"#/$defs/%s.%s.typed\"}}",
+        d->name, plugin_kind_name(d->kind), d->name);
 }
 
 typedef struct plugins {
@@ -326,7 +321,8 @@ static void put_kind(json_writer *w, const plugins *all, uint32_t kind)
     json_close(w, ']');
     json_close(w, '}');
     json_close(w, '}');
-    json_raw(w, ",\"required\":[\"type\"]" + 1);
+    json_key(w, "required");
+    json_raw(w, "[\"type\"]");
     json_key(w, "allOf");
     json_open(w, '[');
     for (size_t i = 0; i < all->n; i++)
@@ -336,3 +332,152 @@ static void put_kind(json_writer *w, const plugins *all, uint32_t kind)
     json_close(w, ']');
     json_close(w, '}');
 }
+
+/* ---- the file ---- */
+
+/* The keys of the file itself, checked by config/experiment_check.c and sweep/space.c. */
+static const struct {
+    const char *key, *schema;
+} own_keys[] = {
+    {"experiment", "{\"description\":\"the name under which runs are found; without it the file's name\","
+                   "\"type\":\"string\",\"minLength\":1,\"maxLength\":100,\"pattern\":\"^[^/]*$\"}"},
+    {"seed", "{\"description\":\"decides every random number of a run\",\"type\":\"integer\",\"minimum\":0,"
+             "\"default\":1}"},
+    {"plugins", "{\"description\":\"files of plugins, relative to this file\",\"type\":[\"array\",\"null\"],"
+                "\"items\":{\"type\":\"string\"}}"},
+    {"dataset", "{\"description\":\"a dataset plugin with its parameters and those of the split\","
+                "\"$ref\":\"#/$defs/dataset\"}"},
+    {"model",
+     "{\"description\":\"a list of layers, or the name of a model file\",\"$ref\":\"#/$defs/model\"}"},
+    {"loss", "{\"description\":\"a loss plugin\",\"$ref\":\"#/$defs/loss\"}"},
+    {"train", "{\"description\":\"how the network is trained\",\"$ref\":\"#/$defs/train\"}"},
+    {"repeats", "{\"description\":\"seeds that each configuration is trained with: seed, seed + 1, ...\","
+                "\"type\":\"integer\",\"minimum\":1,\"maximum\":1000,\"default\":1}"},
+    {"sweep", "{\"description\":\"what varies, for convoy sweep\",\"anyOf\":[{\"$ref\":\"#/$defs/sweep\"},"
+              "{\"type\":\"null\"}]}"},
+};
+
+static const char *const model_def =
+    "{\"anyOf\":[{\"type\":\"string\",\"minLength\":1},"
+    "{\"type\":\"array\",\"minItems\":1,\"items\":{\"$ref\":\"#/$defs/layer\"}},"
+    "{\"type\":\"object\",\"required\":[\"layers\"],\"properties\":{\"type\":{\"type\":\"string\"},"
+    "\"input\":{\"type\":\"array\",\"items\":{\"type\":\"integer\",\"minimum\":1}},"
+    "\"layers\":{\"type\":\"array\",\"minItems\":1,\"items\":{\"$ref\":\"#/$defs/layer\"}}}},"
+    "{\"type\":\"object\",\"required\":[\"type\"],\"not\":{\"required\":[\"layers\"]},\"properties\":"
+    "{\"type\":{\"type\":\"string\",\"description\":\"name of a model file; its params beside it\"}}}]}";
+
+/* The keys of a parameter are open: which of them a method takes is the method's to say. */
+static const char *const sweep_def =
+    "{\"type\":\"object\",\"required\":[\"method\",\"parameters\"],\"additionalProperties\":false,"
+    "\"properties\":{"
+    "\"method\":{\"description\":\"grid: every combination\",\"type\":\"string\"},"
+    "\"name\":{\"type\":\"string\"},\"description\":{\"type\":\"string\"},"
+    "\"metric\":{\"type\":\"object\",\"required\":[\"name\"],\"additionalProperties\":false,\"properties\":{"
+    "\"name\":{\"type\":\"string\"},\"goal\":{\"enum\":[\"minimize\",\"maximize\"]}}},"
+    "\"parameters\":{\"$ref\":\"#/$defs/sweep.parameters\"}}}";
+
+static const char *const sweep_parameters_def =
+    "{\"description\":\"dotted paths into this file, as train.optimizer.lr or model.stem.channels\","
+    "\"type\":\"object\",\"minProperties\":1,\"additionalProperties\":{\"type\":\"object\",\"properties\":{"
+    "\"values\":{\"type\":\"array\",\"minItems\":1},\"value\":true,\"distribution\":{\"type\":\"string\"},"
+    "\"parameters\":{\"$ref\":\"#/$defs/sweep.parameters\"}}}}";
+
+static void put_train(json_writer *w)
+{
+    params_table t = settings_of_train(NULL);
+    json_open(w, '{');
+    json_put_text(w, "type", "object");
+    json_key(w, "properties");
+    json_open(w, '{');
+    for (size_t i = 0; i < t.n; i++) {
+        cvy_param p = params_entry(&t, i);
+        if (p.kind != CVY_PARAM_ALSO) put_param(w, &p, strcmp(p.name, "batch_size") == 0 ? "all" : NULL);
+    }
+    json_close(w, '}');
+    json_put_bool(w, "additionalProperties", false);
+    json_close(w, '}');
+}
+
+static void put_schema(json_writer *w, const plugins *all)
+{
+    json_open(w, '{');
+    json_put_text(w, "$schema", "https://json-schema.org/draft/2020-12/schema");
+    json_put_text(w, "title", "Convoy experiment");
+    json_put_text(w, "type", "object");
+    json_key(w, "required");
+    json_raw(w, "[\"model\"]");
+    json_put_bool(w, "additionalProperties", false);
+    json_key(w, "properties");
+    json_open(w, '{');
+    for (size_t i = 0; i < sizeof own_keys / sizeof *own_keys; i++) {
+        json_key(w, own_keys[i].key);
+        json_raw(w, own_keys[i].schema);
+    }
+    json_close(w, '}');
+    json_key(w, "$defs");
+    json_open(w, '{');
+    json_key(w, "model");
+    json_raw(w, model_def);
+    json_key(w, "sweep");
+    json_raw(w, sweep_def);
+    json_key(w, "sweep.parameters");
+    json_raw(w, sweep_parameters_def);
+    json_key(w, "train");
+    put_train(w);
+    for (uint32_t kind = CVY_LAYER; kind <= CVY_SCHEDULE; kind++) put_kind(w, all, kind);
+    for (size_t i = 0; i < all->n; i++)
+        for (int typed = 0; typed < 2; typed++) put_plugin(w, all->v[i], typed);
+    json_close(w, '}');
+    json_close(w, '}');
+}
+
+/* ---- the command ---- */
+
+/* Every plugin, loaded. A name that two files have is an error here as everywhere. */
+static plugins load_all(registry *r, errors *e)
+{
+    plugins all = {0};
+    size_t n;
+    schedule_register(r);
+    const plugin_entry *entries = registry_list(r, &n);
+    for (size_t i = 0; i < n; i++) {
+        if (i && entries[i].kind == entries[i - 1].kind && !strcmp(entries[i].name, entries[i - 1].name))
+            continue;
+        const cvy_descriptor *d = registry_find(r, entries[i].kind, entries[i].name, NULL, e);
+        if (!d) continue;
+        all.v = MEM_GROW(all.v, all.n, &all.cap);
+        all.v[all.n++] = d;
+    }
+    return all;
+}
+
+static int run(const command *self, const common *c, void *options, int argc, char **argv)
+{
+    (void)options;
+    if (argc) return cli_usage(self, c, "unexpected \"%s\"", argv[0]);
+    errors e = {0};
+    registry *r = cmd_plugin_registry(c, &e);
+    if (r) {
+        plugins all = load_all(r, &e);
+        json_writer w = {0};
+        put_schema(&w, &all);
+        if (errors_count(&e))
+            text_free(&w.out);
+        else
+            cli_print_json(&w);
+        mem_free(all.v);
+    }
+    registry_free(r);
+    return cli_fail(c, &e);
+}
+
+const command cmd_schema = {
+    .name = "schema",
+    .summary = "Print the JSON Schema of the experiment file, for editors",
+    .usage = "convoy schema",
+    .examples =
+        "convoy schema > convoy.schema.json     # then, in an experiment file, for most editors:\n"
+        "                                       #   # yaml-language-server: $schema=convoy.schema.json\n"
+        "convoy schema --plugin ./maxout.so > convoy.schema.json",
+    .run = run,
+};

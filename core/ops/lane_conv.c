@@ -1,13 +1,17 @@
 /* Owns the hand-written direct convolution on the blocked layout, forward and backward to the data (groups =
  * 1); must not know the innermost loops, nor how the input is padded.
  *
- * Both directions are the same sum: output place (r, q) gathers input values at tap offsets, times packed
- * weights. forward    y[o] at (r, q):           taps (u d - p, v d - p) of x at (r s, q s) backward   gx[c]
- * at (r s + a, q s + b), one pass per phase (a, b): the taps u with u d = a + p modulo s reach gy at (r + (a
- * + p - u d) / s, ...), so no zeros are ever multiplied Per pass the weights lie in the order of use: [pair
- * of output blocks][input block][tap][input lane][output block of the pair][output lane] A unit of work is a
- * strip of rows of one sample (or several whole small maps), copied with its padding into the second-level
- * cache and then read by all output channels. */
+ * Both directions are the same sum: output place (r, q) gathers input values at tap offsets, times packed weights.
+ *
+ *   forward    y[o] at (r, q):   taps (u d - p, v d - p) of x at (r s, q s)
+ *   backward   gx[c] at (r s + a, q s + b), one pass per phase (a, b): the taps u with u d = a + p modulo s reach
+ *              gy at (r + (a + p - u d) / s, ...), so no zeros are ever multiplied
+ *
+ * Per pass the weights lie in the order of use:
+ *   [pair of output blocks][input block][tap][input lane][output block of the pair][output lane]
+ *
+ * A unit of work is a strip of rows of one sample (or several whole small maps), copied with its padding into the
+ * second-level cache and then read by all output channels. */
 #include <assert.h>
 
 #include "base/memory.h"

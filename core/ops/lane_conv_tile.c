@@ -1,11 +1,10 @@
 /* Owns the innermost loops of the hand-written convolution; must not know rows, padding or samples.
  *
- *            w0   w1        per (tap, input lane): one vector of weights per output block, one value of x
- * broadcast x[0] ->  a00  a01       per pixel, and one fused multiply-add per accumulator. The accumulators
- * never leave the x[1] ->  a10  a11       registers; with two blocks each broadcast serves twice, so that
- * loads (P + 2 for 2 P
- *   ...                     multiplications) do not limit. The method is that of Georganas et al., "Anatomy
- * of x[P] ->  aP0  aP1       High-Performance Deep Learning Convolutions on SIMD Architectures", SC 2018.
+ *            w0   w1       per (tap, input lane): one vector of weights per output block, one value of x broadcast
+ *   x[0] ->  a00  a01      per pixel, and one fused multiply-add per accumulator. The accumulators never leave the
+ *   x[1] ->  a10  a11      registers; with two blocks each broadcast serves twice, so that loads (P + 2 for 2 P
+ *   ...                    multiplications) do not limit. The method is that of Georganas et al., "Anatomy of
+ *   x[P] ->  aP0  aP1      High-Performance Deep Learning Convolutions on SIMD Architectures", SC 2018.
  *
  * Every size is a constant of its own function, which is what makes the compiler keep arrays in registers. */
 #include "ops/lane_conv_tile.h"

@@ -1,17 +1,16 @@
-/* Owns the gradient of the hand-written convolution's weights (groups = 1) and of its bias; must not know how
- * the input is padded.
+/* Owns the gradient of the hand-written convolution's weights (groups = 1) and of its bias; must not know how the
+ * input is padded.
  *
  *   gw[o][c][u][v] = sum over n, i, j of gy[n][o][i][j] x[n][c][i s + u d - p][j s + v d - p]
  *
- *             gy0  gy1       per output pixel: one vector of gy per output block, and the pixel's input
- * channels x c0  ->  a00  a01       broadcast. The accumulators, a few channels by one or two blocks of one
- * tap, stay in the x c1  ->  a10  a11       registers over a chunk of pixels small enough for the first-level
- * cache, which serves all
- *   ...                      taps in turn; then they are added to a sum in the order of the packed weights.
+ *          gy0  gy1      per output pixel: one vector of gy per output block, and the pixel's input channels x
+ *   c0 ->  a00  a01      broadcast. The accumulators, a few channels by one or two blocks of one tap, stay in the
+ *   c1 ->  a10  a11      registers over a chunk of pixels small enough for the first-level cache, which serves all
+ *   ...                  taps in turn; then they are added to a sum in the order of the packed weights.
  *
- * Threads share the samples, each with sums of its own that are added up at the end in order; or, where the
- * weights are large, they share the pairs of channel blocks. Of a plain input (pictures) the channels of all
- * taps make one list. */
+ * Threads share the samples, each with sums of its own that are added up at the end in order; or, where the weights
+ * are large, they share the pairs of channel blocks. Of a plain input (pictures) the channels of all taps make one
+ * list. */
 #include <assert.h>
 
 #include "base/memory.h"

@@ -1,10 +1,12 @@
 /* Owns the hand-written fully connected product, forward and backward; must not know maps, only rows.
  *
- * Forward and backward to the data are convolutions of a single tap whose pixels are the samples: the tiles
- * of lane_conv_tile.c do them, with the weights packed once per update so that a vector holds neighbouring
- * outputs: y  (N,O): [pair of blocks of O][F][block of the pair][lane] gx (N,F): [pair of blocks of
- * F][O][block of the pair][lane] The gradient of the weights needs no packing: a row of gw gathers gy[n][o]
- * times a row of x. */
+ * Forward and backward to the data are convolutions of a single tap whose pixels are the samples: the tiles of
+ * lane_conv_tile.c do them, with the weights packed once per update so that a vector holds neighbouring outputs:
+ *
+ *   y  (N,O): [pair of blocks of O][F][block of the pair][lane]
+ *   gx (N,F): [pair of blocks of F][O][block of the pair][lane]
+ *
+ * The gradient of the weights needs no packing: a row of gw gathers gy[n][o] times a row of x. */
 #include "ops/lane_conv_tile.h"
 
 #include "base/memory.h"

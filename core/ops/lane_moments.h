@@ -1,10 +1,11 @@
 /* Mean and squared deviations of blocked tensors: one way to sum, shared by bn_stats and by convolutions that
  * count while their output is still in the cache.
  *
- * A chunk of about 256 pixels is read twice, the second time from the first-level cache: its mean, then the
- * squares around it, with the correction for the mean's own rounding ("corrected two-pass", Chan, Golub and
- * LeVeque 1983, eq. 1.7). Chunks merge pairwise in double (their eq. 2.1): delta = mean_b - mean_a;  mean =
- * mean_a + delta n_b / n;  M2 = M2_a + M2_b + delta^2 n_a n_b / n */
+ * A chunk of about 256 pixels is read twice, the second time from the first-level cache: its mean, then the squares
+ * around it, with the correction for the mean's own rounding ("corrected two-pass", Chan, Golub and LeVeque 1983,
+ * eq. 1.7). Chunks merge pairwise in double (their eq. 2.1):
+ *
+ *   delta = mean_b - mean_a;  mean = mean_a + delta n_b / n;  M2 = M2_a + M2_b + delta^2 n_a n_b / n */
 #ifndef OPS_LANE_MOMENTS_H
 #define OPS_LANE_MOMENTS_H
 

@@ -29,6 +29,7 @@ static given read_sweep(const char *parameters)
     assert_int_equal(grid_count(&g.s, 1, NULL, &g.configs, &e), CVY_OK);
     text_free(&t);
     mem_free(path);
+    errors_free(&e);
     return g;
 }
 
@@ -91,6 +92,7 @@ static void test_overrides_read_back(void **unused)
         assert_true(node_equal(x->root, y->root));
         experiment_free(x);
         experiment_free(y);
+        errors_free(&e);
     }
     done(&g);
 }

@@ -1,0 +1,48 @@
+/* Owns the measurement of memory in use; must not know what uses it. */
+#include "check/growth.h"
+
+#include <dlfcn.h>
+#include <inttypes.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define HEAP_NOISE  INT64_C(4096)
+#define PAGES_NOISE (INT64_C(8) << 20) /* the heap grows in large pieces, and threads get theirs */
+
+/* Bytes handed out by malloc and not freed. Under AddressSanitizer libc's counters stand still and its own are asked. */
+static int64_t heap_bytes(void)
+{
+    size_t (*sanitizer)(void) = NULL;
+    void *symbol = dlsym(RTLD_DEFAULT, "__sanitizer_get_current_allocated_bytes");
+    memcpy(&sanitizer, &symbol, sizeof sanitizer);
+    if (sanitizer) return (int64_t)sanitizer();
+    struct mallinfo2 m = mallinfo2();
+    return (int64_t)(m.uordblks + m.hblkhd);
+}
+
+/* Address space in use, for memory that does not come from malloc. */
+static int64_t mapped_bytes(void)
+{
+    FILE *f = fopen("/proc/self/statm", "r");
+    long long pages = 0;
+    if (!f) return 0;
+    if (fscanf(f, "%lld", &pages) != 1) pages = 0;
+    fclose(f);
+    return pages * sysconf(_SC_PAGESIZE);
+}
+
+void growth_check(verdict *v, const char *what, void (*step)(void *ctx), void *ctx, int steps)
+{
+    for (int i = 0; i < 20 + steps / 10; i++) step(ctx);
+    int64_t heap = heap_bytes(), mapped = mapped_bytes();
+    for (int i = 0; i < steps; i++) step(ctx);
+    int64_t grown = heap_bytes() - heap, more = mapped_bytes() - mapped;
+    if (grown > HEAP_NOISE)
+        verdict_fail(v, "%s, %d times: %" PRId64 " bytes more in use afterwards, about %" PRId64 " each time", what, steps,
+                     grown, grown / steps);
+    else if (more > PAGES_NOISE)
+        verdict_fail(v, "%s, %d times: %" PRId64 " bytes more mapped afterwards", what, steps, more);
+    verdict_note(v, "%d steps, %" PRId64 " bytes", steps, grown > 0 ? grown : 0);
+}

@@ -1,0 +1,11 @@
+/* Memory that is not given back: bytes in use before and after many equal steps. */
+#ifndef CHECK_GROWTH_H
+#define CHECK_GROWTH_H
+
+#include "check/verdict.h"
+
+/* Runs `step` some times to warm up, then `steps` times; fails when memory grew by more than noise. `what` names the
+ * step in the message. */
+void growth_check(verdict *v, const char *what, void (*step)(void *ctx), void *ctx, int steps);
+
+#endif
