@@ -36,8 +36,8 @@ static bool read_inputs(run *r, const safetensor **in, cvy_shape *shapes)
         shapes[r->n_in] = t->shape;
         r->names[r->n_in] = t->name + strlen("in.");
         if (t->shape.rank < 1 || cvy_count(&t->shape) < 1) {
-            exchange_complain(r->x, "its first dimension is the batch", "tensor \"%s\" is empty or has no batch",
-                              t->name);
+            exchange_complain(r->x, "its first dimension is the batch",
+                              "tensor \"%s\" is empty or has no batch", t->name);
             return false;
         }
         if (t->shape.dim[0] != shapes[0].dim[0]) {
@@ -46,7 +46,8 @@ static bool read_inputs(run *r, const safetensor **in, cvy_shape *shapes)
             return false;
         }
     }
-    if (r->n_in == 0) exchange_complain(r->x, "give the layer's input as \"in.x\"", "tensor \"in.x\" is missing");
+    if (r->n_in == 0)
+        exchange_complain(r->x, "give the layer's input as \"in.x\"", "tensor \"in.x\" is missing");
     return r->n_in > 0;
 }
 
@@ -111,7 +112,8 @@ static bool prepare(run *r, registry *plugins)
     r->state = state_new(r->net, 0, true, r->x->e);
     if (!r->state) return false;
     for (int i = 0; i < r->n_in; i++)
-        memcpy(r->state->weights + r->net->weights[i].offset, in[i]->data, (size_t)in[i]->count * sizeof(float));
+        memcpy(r->state->weights + r->net->weights[i].offset, in[i]->data,
+               (size_t)in[i]->count * sizeof(float));
     for (size_t i = (size_t)r->n_in; i < r->net->n_weights; i++)
         fill(r, "param.", &r->net->weights[i], r->state->weights);
     for (size_t i = 0; i < r->net->n_buffers; i++) fill(r, "buf.", &r->net->buffers[i], r->state->buffers);
@@ -179,8 +181,10 @@ static void evaluate(run *r, registry *plugins)
     shape.dim[0] = r->batch;
     const safetensor *gout = exchange_take_if(x, "gout.y", &shape);
     if (gout && !r->v->train)
-        exchange_complain(x, "remove it, or compute with --train", "tensor \"gout.y\": there is no backward pass in evaluation");
-    exchange_surplus(x, "taken are in.NAME, gout.y, mask.NAME and, by the layer's own names, param.NAME and buf.NAME");
+        exchange_complain(x, "remove it, or compute with --train",
+                          "tensor \"gout.y\": there is no backward pass in evaluation");
+    exchange_surplus(
+        x, "taken are in.NAME, gout.y, mask.NAME and, by the layer's own names, param.NAME and buf.NAME");
     if (errors_count(x->e) == 0 && make_plan(r)) compute(r, gout);
 }
 

@@ -45,7 +45,8 @@ cvy_status evaluate_loss(registry *r, const evaluation *v, exchange *x)
         text a = {0}, b = {0};
         exchange_shape_text(&target->shape, &a);
         exchange_shape_text(&y->shape, &b);
-        exchange_complain(x, NULL, "tensor \"const.target\" has shape %s, expected (%lld) class indices or %s",
+        exchange_complain(x, NULL,
+                          "tensor \"const.target\" has shape %s, expected (%lld) class indices or %s",
                           text_str(&a), (long long)y->shape.dim[0], text_str(&b));
         text_free(&a);
         text_free(&b);

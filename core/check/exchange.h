@@ -26,7 +26,8 @@ const safetensor *exchange_take_if(exchange *x, const char *name, const cvy_shap
 const safetensor *exchange_next(exchange *x, const char *prefix, size_t *i);
 /* Reports every tensor that nobody took; `takes` says what would have been. */
 void exchange_surplus(exchange *x, const char *takes);
-void exchange_complain(exchange *x, const char *hint, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void exchange_complain(exchange *x, const char *hint, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* A tensor of the result, zeroed, to be filled. */
 float *exchange_give(exchange *x, const char *name, const cvy_shape *shape);

@@ -1,7 +1,6 @@
 /* Owns the measurement of memory in use; must not know what uses it. */
 #include "check/growth.h"
 
-#include <dlfcn.h>
 #include <inttypes.h>
 #include <malloc.h>
 #include <stdio.h>
@@ -11,13 +10,12 @@
 #define HEAP_NOISE  INT64_C(4096)
 #define PAGES_NOISE (INT64_C(8) << 20) /* the heap grows in large pieces, and threads get theirs */
 
+extern size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
+
 /* Bytes handed out by malloc and not freed. Under AddressSanitizer libc's counters stand still and its own are asked. */
 static int64_t heap_bytes(void)
 {
-    size_t (*sanitizer)(void) = NULL;
-    void *symbol = dlsym(RTLD_DEFAULT, "__sanitizer_get_current_allocated_bytes");
-    memcpy(&sanitizer, &symbol, sizeof sanitizer);
-    if (sanitizer) return (int64_t)sanitizer();
+    if (__sanitizer_get_current_allocated_bytes) return (int64_t)__sanitizer_get_current_allocated_bytes();
     struct mallinfo2 m = mallinfo2();
     return (int64_t)(m.uordblks + m.hblkhd);
 }
@@ -40,8 +38,8 @@ void growth_check(verdict *v, const char *what, void (*step)(void *ctx), void *c
     for (int i = 0; i < steps; i++) step(ctx);
     int64_t grown = heap_bytes() - heap, more = mapped_bytes() - mapped;
     if (grown > HEAP_NOISE)
-        verdict_fail(v, "%s, %d times: %" PRId64 " bytes more in use afterwards, about %" PRId64 " each time", what, steps,
-                     grown, grown / steps);
+        verdict_fail(v, "%s, %d times: %" PRId64 " bytes more in use afterwards, about %" PRId64 " each time",
+                     what, steps, grown, grown / steps);
     else if (more > PAGES_NOISE)
         verdict_fail(v, "%s, %d times: %" PRId64 " bytes more mapped afterwards", what, steps, more);
     verdict_note(v, "%d steps, %" PRId64 " bytes", steps, grown > 0 ? grown : 0);

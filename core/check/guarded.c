@@ -73,13 +73,15 @@ void guarded_free(guarded *g)
 
 double guarded_get(const guarded *g, int64_t i)
 {
-    return g->real_size == sizeof(double) ? ((const double *)g->data)[i] : (double)((const float *)g->data)[i];
+    return g->real_size == sizeof(double) ? ((const double *)g->data)[i]
+                                          : (double)((const float *)g->data)[i];
 }
 
 bool guarded_unwritten(const guarded *g, int64_t i)
 {
     const char *at = (const char *)g->data + (size_t)i * g->real_size;
-    return g->real_size == sizeof(double) ? !memcmp(at, &mark64, sizeof mark64) : !memcmp(at, &mark32, sizeof mark32);
+    return g->real_size == sizeof(double) ? !memcmp(at, &mark64, sizeof mark64)
+                                          : !memcmp(at, &mark32, sizeof mark32);
 }
 
 bool guarded_broken(const guarded *g, int64_t *at)
@@ -101,7 +103,8 @@ bool guarded_broken(const guarded *g, int64_t *at)
 int64_t guarded_changed(const guarded *g, const double *from)
 {
     for (int64_t i = 0; i < g->count; i++) {
-        double was = g->real_size == sizeof(double) ? from[i] : (double)(float)from[i], now = guarded_get(g, i);
+        double was = g->real_size == sizeof(double) ? from[i] : (double)(float)from[i],
+               now = guarded_get(g, i);
         if (now != was && !(isnan(now) && isnan(was))) return i;
     }
     return -1;

@@ -41,7 +41,9 @@ static void compare_unwanted(specimen *s, const layer_case *c, testbed *expected
         for (int k = 0; k <= 2 * n; k++) {
             for (int i = 0; i < n; i++) without(&b, i, k < n ? i == k : k < 2 * n ? i != k - n : true);
             if (!testbed_backward(&b)) verdict_fail(v, "backward fails when a gradient is not wanted (NULL)");
-            if (!testbed_same(&b, expected, true, 0, v, "a gradient changes when another is not wanted (NULL)")) break;
+            if (!testbed_same(&b, expected, true, 0, v,
+                              "a gradient changes when another is not wanted (NULL)"))
+                break;
         }
     }
     testbed_report(&b, v, 1u << BREACH_BOUNDS);
@@ -69,7 +71,8 @@ static void compare_overwrite(specimen *s, const layer_case *c, testbed *expecte
                 for (int64_t m = 0; m < all[k][i].count; m++) all[k][i].grad[m] -= 3;
         testbed_same(&b, expected, true, adds ? 1e-5 : 0, v,
                      adds ? "backward declares CVY_ACCUMULATES and does not add to what the gradient held"
-                          : "backward does not overwrite what the gradient held before (CVY_ACCUMULATES is not declared)");
+                          : "backward does not overwrite what the gradient held before (CVY_ACCUMULATES is "
+                            "not declared)");
     }
     testbed_close(&b);
 }
@@ -115,8 +118,9 @@ static void compare_in_place(specimen *s, const layer_case *c, testbed *expected
         b.in_place = true;
         testbed_forward(&b);
         testbed_backward(&b);
-        testbed_same(&b, expected, true, 0, v,
-                     "declares CVY_IN_PLACE and computes something else when y is the array of x, or gx that of gy");
+        testbed_same(
+            &b, expected, true, 0, v,
+            "declares CVY_IN_PLACE and computes something else when y is the array of x, or gx that of gy");
         testbed_report(&b, v, TESTBED_ALL & ~(1u << BREACH_CONSTANT));
     }
     testbed_close(&b);
@@ -125,7 +129,8 @@ static void compare_in_place(specimen *s, const layer_case *c, testbed *expected
 void layer_backward_in_place(specimen *s, verdict *v)
 {
     testbed b;
-    bool declared = layer_cases_bed(&b, s, &layer_cases_of(s)->items[0], false, 4, v) && b.traits & CVY_IN_PLACE;
+    bool declared =
+        layer_cases_bed(&b, s, &layer_cases_of(s)->items[0], false, 4, v) && b.traits & CVY_IN_PLACE;
     testbed_close(&b);
     if (declared)
         each_case(s, v, compare_in_place);

@@ -32,7 +32,8 @@ void layer_calls_constants(specimen *s, verdict *v)
 
 void layer_calls_complete(specimen *s, verdict *v)
 {
-    call_all(s, v, GUARDED_MARK, true, false, 1u << BREACH_UNWRITTEN | 1u << BREACH_NUMBER | 1u << BREACH_REFUSED);
+    call_all(s, v, GUARDED_MARK, true, false,
+             1u << BREACH_UNWRITTEN | 1u << BREACH_NUMBER | 1u << BREACH_REFUSED);
 }
 
 void layer_calls_evaluation(specimen *s, verdict *v)

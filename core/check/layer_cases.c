@@ -17,8 +17,9 @@
     }
 
 static const cvy_shape shapes[] = {
-    MAPS(2, 4, 5, 7), MAPS(1, 4, 1, 1), MAPS(3, 6, 4, 4), MAPS(2, 16, 6, 5), {2, {3, 5}},        {2, {1, 1}},
-    {2, {4, 16}},     MAPS(1, 3, 9, 8), {3, {2, 3, 6}},   MAPS(2, 1, 3, 8),  {5, {2, 2, 3, 4, 3}}, {1, {4}},
+    MAPS(2, 4, 5, 7), MAPS(1, 4, 1, 1), MAPS(3, 6, 4, 4),     MAPS(2, 16, 6, 5),
+    {2, {3, 5}},      {2, {1, 1}},      {2, {4, 16}},         MAPS(1, 3, 9, 8),
+    {3, {2, 3, 6}},   MAPS(2, 1, 3, 8), {5, {2, 2, 3, 4, 3}}, {1, {4}},
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
@@ -115,7 +116,9 @@ bool layer_cases_bed(testbed *b, const specimen *s, const layer_case *c, bool tw
         return true;
     }
     verdict_fail(v, "infer %s",
-                 b->lapse ? b->lapse : b->e.n ? b->e.items[0].what : "refuses what it accepted before");
+                 b->lapse ? b->lapse
+                 : b->e.n ? b->e.items[0].what
+                          : "refuses what it accepted before");
     return false;
 }
 
@@ -129,8 +132,9 @@ static void explain(specimen *s, verdict *v)
     for (int i = 0; i < n_in; i++) in[i] = s->n_shapes ? s->shapes[s->n_shapes > i ? i : 0] : shapes[0];
     net *n = net_one_build(s->registry, s->d->name, s->configs[0].params, in, n_in, 3, &e);
     net_free(n);
-    verdict_fail(v, "no input shape is accepted; %s: name a configuration with --config and a shape with --shape",
-                 e.n ? e.items[0].what : "all cases are too large");
+    verdict_fail(
+        v, "no input shape is accepted; %s: name a configuration with --config and a shape with --shape",
+        e.n ? e.items[0].what : "all cases are too large");
     errors_free(&e);
 }
 

@@ -5,8 +5,9 @@
 #include "check/layer_cases.h"
 
 /* layer_infer.c */
-void layer_infer_pure(specimen *s, verdict *v);     /* twice the same; other batches scale the batch alone */
-void layer_infer_extremes(specimen *s, verdict *v); /* parameters at their limits, huge inputs: refused with words */
+void layer_infer_pure(specimen *s, verdict *v); /* twice the same; other batches scale the batch alone */
+void layer_infer_extremes(specimen *s,
+                          verdict *v); /* parameters at their limits, huge inputs: refused with words */
 /* layer_calls.c */
 void layer_calls_bounds(specimen *s, verdict *v);
 void layer_calls_constants(specimen *s, verdict *v);

@@ -44,8 +44,8 @@ static double typical(const testbed_tensor *t)
     return t->count ? sqrt(squares / (double)t->count) : 0;
 }
 
-static void check_tensor(testbed *b, testbed_tensor *t, double *const *buffers, const double *y0, const probe *p,
-                         tally *n, verdict *v)
+static void check_tensor(testbed *b, testbed_tensor *t, double *const *buffers, const double *y0,
+                         const probe *p, tally *n, verdict *v)
 {
     int64_t stride = t->count > PROBES ? t->count / PROBES : 1;
     double scale = p->floor > 0 ? p->floor : typical(t) + 1e-3;
@@ -68,7 +68,8 @@ static void check_tensor(testbed *b, testbed_tensor *t, double *const *buffers, 
         if (fabs(found - expected) <= p->tolerance * (scale + fabs(expected))) continue;
         char name[120];
         snprintf(name, sizeof name, "gradient of %s", t->name);
-        verdict_number(v, name, i, found, expected, "backward and central differences of forward do not agree");
+        verdict_number(v, name, i, found, expected,
+                       "backward and central differences of forward do not agree");
         return;
     }
 }
@@ -89,7 +90,8 @@ static void check_case(specimen *s, const layer_case *c, bool weights, tally *n,
         testbed_backward(&b);
         const probe *p = twin ? &in_double : &in_float;
         for (int i = 0; !weights && i < b.n_in; i++) check_tensor(&b, &b.x[i], buffers, y0, p, n, v);
-        for (int i = 0; weights && i < b.n_weights; i++) check_tensor(&b, &b.weights[i], buffers, y0, p, n, v);
+        for (int i = 0; weights && i < b.n_weights; i++)
+            check_tensor(&b, &b.weights[i], buffers, y0, p, n, v);
     }
     testbed_close(&b);
 }
@@ -105,10 +107,14 @@ static void check_all(specimen *s, bool weights, verdict *v)
     if (s->twin)
         verdict_note(v, "%" PRId64 " numbers in double, to %g", n.tried - n.kinks, in_double.tolerance);
     else
-        verdict_note(v, "%" PRId64 " numbers in float, to %g: compile the source with -DCVY_DOUBLE too for a tight bound",
+        verdict_note(v,
+                     "%" PRId64
+                     " numbers in float, to %g: compile the source with -DCVY_DOUBLE too for a tight bound",
                      n.tried - n.kinks, in_float.tolerance);
     if (n.kinks * 2 > n.tried)
-        verdict_fail(v, "at %" PRId64 " of %" PRId64 " places forward has a corner, so that no gradient can be measured",
+        verdict_fail(v,
+                     "at %" PRId64 " of %" PRId64
+                     " places forward has a corner, so that no gradient can be measured",
                      n.kinks, n.tried);
     else if (n.tried == 0 && v->status == VERDICT_PASSED)
         verdict_skip(v, weights ? "it has no weights" : "nothing could be measured");
@@ -117,7 +123,8 @@ static void check_all(specimen *s, bool weights, verdict *v)
 static bool backward_missing(specimen *s, verdict *v)
 {
     testbed b;
-    bool missing = layer_cases_bed(&b, s, &layer_cases_of(s)->items[0], false, 3, v) && b.traits & CVY_NO_BACKWARD;
+    bool missing =
+        layer_cases_bed(&b, s, &layer_cases_of(s)->items[0], false, 3, v) && b.traits & CVY_NO_BACKWARD;
     testbed_close(&b);
     if (missing) verdict_skip(v, "it declares CVY_NO_BACKWARD");
     return missing;

@@ -12,7 +12,8 @@ static void whole_life(void *ctx)
 {
     const stepping *p = ctx;
     testbed b;
-    if (layer_cases_bed(&b, p->s, p->c, false, 14, p->v) && testbed_forward(&b) && !(b.traits & CVY_NO_BACKWARD))
+    if (layer_cases_bed(&b, p->s, p->c, false, 14, p->v) && testbed_forward(&b) &&
+        !(b.traits & CVY_NO_BACKWARD))
         testbed_backward(&b);
     testbed_close(&b);
 }

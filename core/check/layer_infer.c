@@ -40,7 +40,8 @@ static void check_names(const testbed *b, verdict *v)
             verdict_fail(v, "the name \"%s\" of a weight or buffer is not letters, digits and '_'", w->name);
         for (int k = 0; k < i; k++) {
             const testbed_tensor *other = k < b->n_weights ? &b->weights[k] : &b->buffers[k - b->n_weights];
-            if (!strcmp(other->name, w->name)) verdict_fail(v, "two weights or buffers are called \"%s\"", w->name);
+            if (!strcmp(other->name, w->name))
+                verdict_fail(v, "two weights or buffers are called \"%s\"", w->name);
         }
         if (w->init.kind < CVY_INIT_CONSTANT || w->init.kind > CVY_INIT_NORMAL)
             verdict_fail(v, "weight \"%s\" has an unknown initialiser", w->name);
@@ -54,8 +55,11 @@ static bool infer_again(testbed *b, verdict *v, const cvy_shape *in, int n_in)
     bool ok = testbed_infer(b, given, n_in);
     if (!ok)
         verdict_fail(v, "infer refuses at another call what it accepted: %s",
-                     b->lapse ? b->lapse : b->e.n ? b->e.items[0].what : "");
-    if (memcmp(given, in, (size_t)n_in * sizeof *in) != 0) verdict_fail(v, "infer changes the shapes it was given");
+                     b->lapse ? b->lapse
+                     : b->e.n ? b->e.items[0].what
+                              : "");
+    if (memcmp(given, in, (size_t)n_in * sizeof *in) != 0)
+        verdict_fail(v, "infer changes the shapes it was given");
     return ok;
 }
 
@@ -117,6 +121,27 @@ static void try_extreme(specimen *s, const specimen_config *c, const cvy_shape *
     testbed_close(&b);
 }
 
+/* Inputs of as many numbers as can still be counted, along one dimension and evenly: what a layer makes of them may be
+ * more. Odd, so that a product that overflows does not vanish. */
+static void try_large(specimen *s, const specimen_config *c, const cvy_shape *shape, verdict *v)
+{
+    static const int64_t sides[] = {(INT64_C(1) << 40) + 15, (INT64_C(1) << 47) - 115,
+                                    (INT64_C(1) << 54) - 33};
+    cvy_shape one = *shape;
+    one.dim[0] = 2;
+    for (int d = 1; d < one.rank; d++) one.dim[d] = 1;
+    try_extreme(s, c, &one, v);
+    for (size_t i = 0; i < sizeof sides / sizeof *sides; i++)
+        for (int d = 1; d < one.rank; d++) {
+            cvy_shape along = one;
+            along.dim[d] = sides[i];
+            try_extreme(s, c, &along, v);
+        }
+    cvy_shape even = one;
+    for (int d = 1; d < one.rank; d++) even.dim[d] = (INT64_C(1) << 54 / (one.rank - 1)) - 1;
+    try_extreme(s, c, &even, v);
+}
+
 /* The case's configuration with one parameter at one of its limits. */
 static void try_limit(specimen *s, const layer_case *c, const cvy_param *p, double limit, verdict *v)
 {
@@ -132,7 +157,10 @@ static void try_limit(specimen *s, const layer_case *c, const cvy_param *p, doub
     tree_write_flow(map, &flow);
     specimen_config extreme = {.text = arena_text(&s->memory, text_str(&flow))};
     extreme.own = specimen_fill(s, s->d, extreme.text, NULL, &e);
-    if (extreme.own) try_extreme(s, &extreme, &c->in[0], v);
+    if (extreme.own) {
+        try_extreme(s, &extreme, &c->in[0], v);
+        try_large(s, &extreme, &c->in[0], v);
+    }
     errors_free(&e);
     text_free(&value);
     text_free(&flow);
@@ -140,7 +168,6 @@ static void try_limit(specimen *s, const layer_case *c, const cvy_param *p, doub
 
 void layer_infer_extremes(specimen *s, verdict *v)
 {
-    static const int64_t sides[] = {1, 65536, INT64_C(1) << 31, INT64_C(1) << 40};
     const layer_cases *list = layer_cases_of(s);
     const layer_case *c = &list->items[0];
     params_table t = params_of(s->d, NULL);
@@ -152,10 +179,6 @@ void layer_infer_extremes(specimen *s, verdict *v)
     }
     for (size_t i = 0; i < list->n; i++) {
         if (i && list->items[i].config == c->config && list->items[i].in[0].rank == c->in[0].rank) continue;
-        for (size_t k = 0; k < sizeof sides / sizeof *sides; k++) {
-            cvy_shape in = list->items[i].in[0];
-            for (int d = 1; d < in.rank; d++) in.dim[d] = sides[k];
-            try_extreme(s, list->items[i].config, &in, v);
-        }
+        try_large(s, list->items[i].config, &list->items[i].in[0], v);
     }
 }

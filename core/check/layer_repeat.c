@@ -44,17 +44,19 @@ static void check_hidden(specimen *s, const layer_case *c, const layer_case *oth
         if (layer_cases_bed(&between, s, c, false, 7, v)) testbed_forward(&between);
         if (ok && !(again.traits & CVY_NO_BACKWARD)) {
             testbed_backward(&again);
-            ok = testbed_same(&again, &first, true, 0, v,
-                              "forward on other numbers, between forward and backward, changes the gradients: something "
-                              "is kept outside `saved`");
+            ok = testbed_same(
+                &again, &first, true, 0, v,
+                "forward on other numbers, between forward and backward, changes the gradients: something "
+                "is kept outside `saved`");
         }
         testbed_close(&again);
         testbed_close(&between);
         if (fresh_step(&between, s, other, 8, v)) step(&between);
         testbed_close(&between);
         if (ok && fresh_step(&again, s, c, 6, v))
-            testbed_same(&again, &first, true, 0, v,
-                         "a step gives other numbers after steps on other data: something is kept between calls");
+            testbed_same(
+                &again, &first, true, 0, v,
+                "a step gives other numbers after steps on other data: something is kept between calls");
         testbed_close(&again); /* closed twice does no harm */
     }
     testbed_close(&first);

@@ -22,10 +22,11 @@ static void check_splits(specimen *s, const layer_case *c, verdict *v)
             if ((ok = layer_cases_bed(&b, s, c, false, 11, v))) {
                 b.split = orders[i];
                 step(&b);
-                ok = testbed_same(&b, &forward, true, 0, v,
-                                  orders[i] == SPLIT_BACKWARD
-                                      ? "the shares of parallel_for() computed in another order give other numbers"
-                                      : "the shares of parallel_for() computed at once give other numbers: a race");
+                ok = testbed_same(
+                    &b, &forward, true, 0, v,
+                    orders[i] == SPLIT_BACKWARD
+                        ? "the shares of parallel_for() computed in another order give other numbers"
+                        : "the shares of parallel_for() computed at once give other numbers: a race");
             }
             testbed_close(&b);
         }

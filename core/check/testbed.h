@@ -62,7 +62,8 @@ typedef struct testbed {
     int64_t macs, saved_bytes, scratch_bytes;
     guarded saved;
     uint32_t step; /* of the random numbers */
-    const char *lapse; /* what infer() declared that cannot be, or that it failed without saying why; NULL: none */
+    const char
+        *lapse; /* what infer() declared that cannot be, or that it failed without saying why; NULL: none */
     testbed_breach breaches[TESTBED_BREACHES];
     int n_breaches;
 } testbed;

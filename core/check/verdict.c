@@ -63,7 +63,8 @@ void verdict_fail(verdict *v, const char *fmt, ...)
     va_end(ap);
 }
 
-void verdict_number(verdict *v, const char *tensor, int64_t index, double found, double expected, const char *fmt, ...)
+void verdict_number(verdict *v, const char *tensor, int64_t index, double found, double expected,
+                    const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -132,7 +133,8 @@ void verdict_write(const verdict *v, json_writer *w)
 
 void verdict_read(verdict *v, const json *object)
 {
-    *v = (verdict){.seconds = json_get_double(object, "seconds", 0), .cases = json_get_int(object, "cases", 0)};
+    *v = (verdict){.seconds = json_get_double(object, "seconds", 0),
+                   .cases = json_get_int(object, "cases", 0)};
     const char *status = json_get_text(object, "status", names[VERDICT_CRASHED]);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(status, names[i])) v->status = (verdict_status)i;

@@ -43,8 +43,8 @@ void verdict_free(verdict *v);
 void verdict_at(verdict *v, const char *where);
 void verdict_fail(verdict *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The same of one number of a tensor. */
-void verdict_number(verdict *v, const char *tensor, int64_t index, double found, double expected, const char *fmt, ...)
-    __attribute__((format(printf, 6, 7)));
+void verdict_number(verdict *v, const char *tensor, int64_t index, double found, double expected,
+                    const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 void verdict_skip(verdict *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void verdict_note(verdict *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Everything reported becomes a failure; e is emptied. */

@@ -312,7 +312,7 @@ static const option_row plugin_rows[] = {
     OPTION(plugin_args, train, 0, OPTION_FLAG, NULL, "eval: as in training (default)"),
     OPTION(plugin_args, eval, 0, OPTION_FLAG, NULL, "eval: as in evaluation"),
     OPTION(plugin_args, shape, 0, OPTION_TEXT, "LIST",
-           "check: a batched input shape to try first, '[2, 3, 28, 28]'"),
+           "check: the batched input shape to use, '[2, 3, 28, 28]' (several: a list of lists)"),
     OPTION(plugin_args, sanitize, 0, OPTION_TEXT, "SOURCE.c",
            "check: this source, compiled with AddressSanitizer and UndefinedBehaviorSanitizer"),
     OPTION_NUMBER(plugin_args, timeout, 0, "SECONDS", 60, 1, 3600, "check: how long one check may take"),

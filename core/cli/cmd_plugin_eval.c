@@ -19,10 +19,12 @@ const node *cmd_plugin_config(arena *a, const char *s, errors *e)
 static void say_what_ran(const common *c, const evaluation *v, uint32_t kind)
 {
     if (kind == CVY_LAYER && v->masked && !v->plain)
-        cli_say(c, "layers with a given mask were computed by their own code, the others by the fast kernels");
+        cli_say(c,
+                "layers with a given mask were computed by their own code, the others by the fast kernels");
 }
 
-static cvy_status evaluate(const common *c, const plugin_args *args, uint32_t kind, const char *name, errors *e)
+static cvy_status evaluate(const common *c, const plugin_args *args, uint32_t kind, const char *name,
+                           errors *e)
 {
     arena a = {0};
     safetensors in = {0};
@@ -37,7 +39,8 @@ static cvy_status evaluate(const common *c, const plugin_args *args, uint32_t ki
         cvy_status status = kind == CVY_LAYER  ? evaluate_layer(r, &v, &x)
                             : kind == CVY_LOSS ? evaluate_loss(r, &v, &x)
                                                : evaluate_optimizer(r, &v, &x);
-        if (!status && !safetensors_write(args->out, x.out, x.n_out, NULL, NULL, 0, e)) say_what_ran(c, &v, kind);
+        if (!status && !safetensors_write(args->out, x.out, x.n_out, NULL, NULL, 0, e))
+            say_what_ran(c, &v, kind);
         exchange_close(&x);
     }
     safetensors_free(&in);

@@ -409,9 +409,14 @@ static void put_schema(json_writer *w, const plugins *all)
     json_put_bool(w, "additionalProperties", false);
     json_key(w, "properties");
     json_open(w, '{');
-    for (size_t i = 0; i < sizeof own_keys / sizeof *own_keys; i++) {
-        json_key(w, own_keys[i].key);
-        json_raw(w, own_keys[i].schema);
+    size_t n;
+    const char *const *keys = experiment_keys(&n);
+    for (size_t i = 0; i < n; i++) {
+        const char *schema = "true"; /* a key that this file has not heard of may hold anything */
+        for (size_t k = 0; k < sizeof own_keys / sizeof *own_keys; k++)
+            if (!strcmp(keys[i], own_keys[k].key)) schema = own_keys[k].schema;
+        json_key(w, keys[i]);
+        json_raw(w, schema);
     }
     json_close(w, '}');
     json_key(w, "$defs");
@@ -475,9 +480,8 @@ const command cmd_schema = {
     .name = "schema",
     .summary = "Print the JSON Schema of the experiment file, for editors",
     .usage = "convoy schema",
-    .examples =
-        "convoy schema > convoy.schema.json     # then, in an experiment file, for most editors:\n"
-        "                                       #   # yaml-language-server: $schema=convoy.schema.json\n"
-        "convoy schema --plugin ./maxout.so > convoy.schema.json",
+    .examples = "convoy schema > convoy.schema.json\n"
+                "sed -i '1i # yaml-language-server: $schema=convoy.schema.json' experiment.yaml\n"
+                "convoy schema --plugin ./maxout.so > convoy.schema.json",
     .run = run,
 };

@@ -12,25 +12,14 @@
 
 #include "base/memory.h"
 #include "cli/cli.h"
+#include "cli/dispatch.h"
 #include "cli/help.h"
 #include "cli/options.h"
 
 static const command *const commands[] = {
-    &cmd_run,
-    &cmd_sweep,
-    &cmd_resume,
-    &cmd_stop,
-    &cmd_model,
-    &cmd_check,
-    &cmd_ls,
-    &cmd_show,
-    &cmd_compare,
-    &cmd_plot,
-    &cmd_db,
-    &cmd_profile,
-    &cmd_plugin,
-    &cmd_trial,
-    &cmd_planner,
+    &cmd_run,    &cmd_sweep,      &cmd_resume, &cmd_stop,    &cmd_model,   &cmd_check,  &cmd_ls,
+    &cmd_show,   &cmd_compare,    &cmd_plot,   &cmd_db,      &cmd_profile, &cmd_plugin, &cmd_schema,
+    &cmd_doctor, &cmd_completion, &cmd_trial,  &cmd_planner, &cmd_checker, &cmd_manual,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
@@ -45,6 +34,12 @@ static const option_row top_rows[] = {
 const char *cvy_version(void)
 {
     return CONVOY_VERSION;
+}
+
+const command *const *dispatch_commands(size_t *n)
+{
+    *n = N_COMMANDS;
+    return commands;
 }
 
 /* ---- the process ---- */

@@ -16,11 +16,11 @@ static size_t waiting(const trial *trials, size_t n)
 
 int64_t launch_last_number(const common *c, char kind)
 {
-    errors warnings = {0};
+    errors found = {0}; /* the supervisor's own recorder will say it */
     recorder *r = recorder_open(c->results);
-    int64_t last = file_is_dir(c->results) ? recorder_last_number(r, kind, &warnings) : 0;
+    int64_t last = file_is_dir(c->results) ? recorder_last_number(r, kind, &found) : 0;
     recorder_close(r);
-    cli_fail(c, &warnings);
+    errors_free(&found);
     return last;
 }
 
@@ -45,6 +45,22 @@ static void tell(void *ctx, supervise_news what, const trial *t, errors *warning
     news_tell(&a->talk, what, t, warnings);
 }
 
+/* As many as the cores carry and, unless the user knows better, the memory. Results do not depend on it. */
+static int64_t workers(const common *c, const launch_options *o, const trial *trials, size_t n)
+{
+    int64_t wanted = supervise_workers(o->workers, o->origin.threads, process_cores()), most = 0;
+    for (size_t i = 0; i < n; i++)
+        if (trials[i].state == TRIAL_WAITING && trials[i].plan.memory_bytes > most)
+            most = trials[i].plan.memory_bytes;
+    if (wanted > (int64_t)n) wanted = (int64_t)n;
+    if (o->workers) return wanted;
+    int64_t fitting = supervise_fitting(wanted, most, process_memory());
+    if (fitting < wanted)
+        cli_say(c, "%lld trials at a time instead of %lld: a trial takes %lld MiB of memory",
+                (long long)fitting, (long long)wanted, (long long)(most >> 20));
+    return fitting;
+}
+
 cvy_status launch_trials(const common *c, const launch_options *o, trial *trials, size_t n, errors *e)
 {
     if (!waiting(trials, n)) return CVY_OK;
@@ -60,7 +76,7 @@ cvy_status launch_trials(const common *c, const launch_options *o, trial *trials
                             .sweep_dir = o->sweep ? o->sweep->dir : NULL,
                             .tell = tell,
                             .ctx = &a};
-    so.workers = supervise_workers(o->workers, so.threads, process_cores());
+    so.workers = workers(c, o, trials, n);
     status = supervise_run(&so, trials, n, e);
     news_close(&a.talk);
     recorder_close(so.recorder);

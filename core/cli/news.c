@@ -54,8 +54,9 @@ static void one_label(text *out, const trial *t)
     int64_t epoch = f->epoch < t->plan.epochs ? f->epoch + 1 : t->plan.epochs;
     text_printf(out, "%s epoch %lld/%lld", t->run, (long long)epoch, (long long)t->plan.epochs);
     add_metric(out, "loss", f->steps.n ? &f->steps : &f->epochs, "train_loss");
-    add_metric(out, "acc", &f->epochs, "train_accuracy");
-    add_metric(out, "val", &f->epochs, "val_accuracy");
+    /* One of them, so that rate and time left find room on a line of 80. */
+    const bool validated = follow_last(&f->epochs, "val_accuracy") != NULL;
+    add_metric(out, validated ? "val" : "acc", &f->epochs, validated ? "val_accuracy" : "train_accuracy");
 }
 
 static void draw(news *n)
@@ -73,8 +74,9 @@ static void draw(news *n)
         running++;
         one = t;
     }
+    if (!running) return;
     text label = {0};
-    if (n->n == 1 && one)
+    if (n->n == 1)
         one_label(&label, one);
     else
         text_printf(&label, "%s%s%zu of %zu done, %zu running", n->of ? n->of : "", n->of ? ": " : "",
@@ -142,18 +144,28 @@ static void started(const news *n, const trial *t)
         cli_say(n->c, "%s (%s) starts", t->run, label);
 }
 
-/* Why is an error, told even to those who want no talk. */
+/* Why is an error, told even to those who want no talk. A trial's own words may hold a hint in a line of its own. */
 static void tell_why(const news *n, const trial *t)
 {
     errors e = {0};
-    char *hint = mem_printf("see %s/output.txt", t->dir);
-    text why = {0};
-    text_safe(&why, t->why, 1000);
+    static const char mark[] = "hint: ";
+    const char *newline = strchr(t->why, '\n'), *given = newline ? strstr(newline, mark) : NULL;
+    char *first = newline ? mem_text_n(t->why, (size_t)(newline - t->why)) : mem_text(t->why);
+    text why = {0}, hint = {0};
+    text_safe(&why, first, 1000);
+    if (given) {
+        char *line = mem_text_n(given + sizeof mark - 1, strcspn(given + sizeof mark - 1, "\n"));
+        text_safe(&hint, line, 1000);
+        text_char(&hint, '\n');
+        mem_free(line);
+    }
+    text_printf(&hint, "see %s/output.txt", t->dir);
     const bool labelled = n->n > 1 && *t->label;
-    errors_add(&e, t->status, NULL, hint, "%s%s%s%s %s: %s", t->run, labelled ? " (" : "",
+    errors_add(&e, t->status, NULL, text_str(&hint), "%s%s%s%s %s: %s", t->run, labelled ? " (" : "",
                labelled ? t->label : "", labelled ? ")" : "", trial_state_name(t->state), text_str(&why));
     text_free(&why);
-    mem_free(hint);
+    text_free(&hint);
+    mem_free(first);
     cli_fail(n->c, &e);
 }
 

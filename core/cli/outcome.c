@@ -212,7 +212,17 @@ void outcome_sweep(const common *c, const sweep *w)
             rows[n++] = (row){.first = i, .metric = &w->metric};
         rows[n - 1].n++;
     }
-    for (size_t i = 0; i < n; i++) rows[i].s = of_config(w, &rows[i], w->metric.name);
+    size_t begun = 0; /* of a sweep that was stopped, what has not begun has nothing to show */
+    for (size_t i = 0; i < n; i++) {
+        rows[i].s = of_config(w, &rows[i], w->metric.name);
+        bool waits = true;
+        for (size_t k = 0; k < rows[i].n; k++)
+            waits = waits && w->trials[rows[i].first + k].state == TRIAL_WAITING &&
+                    !w->trials[rows[i].first + k].run;
+        if (!waits) rows[begun++] = rows[i];
+    }
+    size_t left = n - begun;
+    n = begun;
     qsort(rows, n, sizeof *rows, best_first);
     static const char *const beside[] = {"val_accuracy", "test_accuracy"};
     table t = {0};
@@ -232,7 +242,9 @@ void outcome_sweep(const common *c, const sweep *w)
             if (strcmp(beside[k], w->metric.name) != 0)
                 mean_cell(&t, beside[k], of_config(w, &rows[i], beside[k]));
     }
-    print_table(c, &t);
+    if (n) print_table(c, &t);
+    table_free(&t);
+    if (left) cli_say(c, "%zu configurations have not begun", left);
     mem_free(rows);
 }
 

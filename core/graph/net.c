@@ -294,8 +294,8 @@ static int net_add_composite(builder *b, const char *path, const cvy_descriptor 
     return unit;
 }
 
-int net_add_primitive(builder *b, const char *path, const cvy_descriptor *d, const void *config, const int *in,
-                      int n_in, const place *at)
+int net_add_primitive(builder *b, const char *path, const cvy_descriptor *d, const void *config,
+                      const int *in, int n_in, const place *at)
 {
     net *n = b->net;
     net_node unit = {.path = arena_text(&n->memory, path),

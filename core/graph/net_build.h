@@ -19,8 +19,8 @@ typedef struct builder {
 
 int net_add_input(net *n, const char *path, const cvy_shape *batched);
 /* Adds a layer that computes itself, its configuration filled; its node, or -1 after reporting. */
-int net_add_primitive(builder *b, const char *path, const cvy_descriptor *d, const void *config, const int *in,
-                      int n_in, const place *at);
+int net_add_primitive(builder *b, const char *path, const cvy_descriptor *d, const void *config,
+                      const int *in, int n_in, const place *at);
 /* Adds a layer, or the layers that a composite is made of; the node of its output, or -1 after reporting. */
 int net_add_layer(builder *b, const char *path, const char *type, const node_t *params, const int *in,
                   int n_in, const place *at);

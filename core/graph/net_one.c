@@ -56,15 +56,16 @@ static bool net_one_shapes(const cvy_shape *in, int n_in, errors *e)
         bool sane = in[i].rank >= 1 && in[i].rank <= CVY_MAX_RANK && in[i].dim[0] == in[0].dim[0];
         for (int d = 0; sane && d < in[i].rank; d++) sane = in[i].dim[d] >= 1;
         if (sane) continue;
-        errors_add(e, CVY_ERR_CONFIG, NULL, "all inputs have the batch as their first dimension and nothing empty",
+        errors_add(e, CVY_ERR_CONFIG, NULL,
+                   "all inputs have the batch as their first dimension and nothing empty",
                    "input %d cannot be the input of a layer", i + 1);
         return false;
     }
     return true;
 }
 
-net *net_one_build(registry *r, const char *type, const node *params, const cvy_shape *in, int n_in, int classes,
-                   errors *e)
+net *net_one_build(registry *r, const char *type, const node *params, const cvy_shape *in, int n_in,
+                   int classes, errors *e)
 {
     if (!net_one_shapes(in, n_in, e)) return NULL;
     size_t before = errors_count(e);
@@ -79,8 +80,8 @@ net *net_one_build(registry *r, const char *type, const node *params, const cvy_
     for (int i = 0; ok && i < n_in; i++) {
         source_config *c = arena_alloc(&n->memory, sizeof *c);
         c->shape = in[i];
-        inputs[i] = net_add_primitive(&b, arena_printf(&n->memory, "in.%d", i + 1), &source_descriptor, c, &root, 1,
-                                      &nowhere);
+        inputs[i] = net_add_primitive(&b, arena_printf(&n->memory, "in.%d", i + 1), &source_descriptor, c,
+                                      &root, 1, &nowhere);
         ok = inputs[i] >= 0;
     }
     if (ok) n->output = net_add_layer(&b, type, type, params, inputs, n_in, params ? &params->at : &nowhere);

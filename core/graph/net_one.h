@@ -9,7 +9,7 @@
  * coming out beside the layer's own. Those follow, named below `type`: "conv2d.weight", "residual.block0.bn1.bias".
  * `classes` is what the word means in the parameters; 0: unknown. The plan's batch must be in[0].dim[0], and what it
  * is given as the network's own input is never read. NULL after reporting. */
-net *net_one_build(registry *r, const char *type, const node *params, const cvy_shape *in, int n_in, int classes,
-                   errors *e);
+net *net_one_build(registry *r, const char *type, const node *params, const cvy_shape *in, int n_in,
+                   int classes, errors *e);
 
 #endif

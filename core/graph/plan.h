@@ -24,7 +24,8 @@ typedef struct plan_options {
     bool no_fusion;
     bool profile;  /* accumulate time per step */
     uint64_t seed; /* keys dropout */
-    void (*log)(void *ctx, const char *name, double value); /* where cvy_log() of layers goes; NULL: nowhere */
+    void (*log)(void *ctx, const char *name,
+                double value); /* where cvy_log() of layers goes; NULL: nowhere */
     void *log_ctx;
     plan_draw *draws;
     size_t n_draws;

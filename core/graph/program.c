@@ -23,7 +23,7 @@ int program_step(program *p, op_type type, const op_attr *attr, const int *in, i
     s->in = arena_array(&p->memory, (size_t)n_in + 1, sizeof(int));
     s->out = arena_array(&p->memory, (size_t)n_out + 1, sizeof(int));
     memcpy(s->in, in, (size_t)n_in * sizeof(int));
-    memcpy(s->out, out, (size_t)n_out * sizeof(int));
+    if (n_out) memcpy(s->out, out, (size_t)n_out * sizeof(int)); /* running statistics have no output */
     return (int)p->n_steps++;
 }
 

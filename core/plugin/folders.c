@@ -9,20 +9,21 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "convoy/plugin.h"
 
 #define MAX_DEPTH 2 /* plugins/datasets/augment; keeps CONVOY_PLUGIN_PATH=/ from walking the whole disk */
 
 /* Where CMake's GNUInstallDirs may have put the libraries. */
 static const char *const lib_folders[] = {
-    "../lib/convoy/plugins",
+    "../lib",
 #if defined(__x86_64__)
-    "../lib/x86_64-linux-gnu/convoy/plugins",
+    "../lib/x86_64-linux-gnu",
 #elif defined(__aarch64__)
-    "../lib/aarch64-linux-gnu/convoy/plugins",
+    "../lib/aarch64-linux-gnu",
 #elif defined(__riscv)
-    "../lib/riscv64-linux-gnu/convoy/plugins",
+    "../lib/riscv64-linux-gnu",
 #endif
-    "../lib64/convoy/plugins",
+    "../lib64",
 };
 
 typedef struct list {
@@ -55,7 +56,8 @@ static void add_environment(list *l, errors *warnings)
     }
 }
 
-/* The folder beside the executable serves the build tree, those relative to it an installation anywhere. */
+/* The folder beside the executable serves the build tree, those relative to it an installation anywhere. An installed
+ * one carries the ABI in its name, so that plugins packaged for another Convoy are not even looked at. */
 static void add_installed(list *l)
 {
     char *exe = path_executable();
@@ -63,7 +65,7 @@ static void add_installed(list *l)
     char *dir = path_dir(exe);
     char *found = path_join(dir, "plugins");
     for (size_t i = 0; !file_is_dir(found) && i < sizeof lib_folders / sizeof *lib_folders; i++) {
-        char *candidate = path_join(dir, lib_folders[i]);
+        char *candidate = mem_printf("%s/%s/convoy/plugins-%u", dir, lib_folders[i], CVY_ABI);
         if (file_is_dir(candidate)) {
             mem_free(found);
             found = path_absolute(candidate); /* without the "..": people read these */

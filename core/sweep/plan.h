@@ -20,7 +20,7 @@ bool plan_read(const char *line, size_t n, plan *out);
 /* The plan of something that could not be planned. */
 plan plan_failed(cvy_status status, const char *hint, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-#define plan_free                                                                                         \
+#define plan_free \
     trial_plan_free /* graph/plan.h has the name plan_free in the same library: rename type and functions \
                        here to trial_plan */
 void plan_free(plan *p);

@@ -49,6 +49,8 @@ double process_now(void);
 void process_pause(double seconds);
 /* Cores that this process may use. */
 int64_t process_cores(void);
+/* Bytes of memory that can be had without swapping; 0 when it cannot be told. */
+int64_t process_memory(void);
 
 /* A pipe whose end of file tells every child that its supervisor is gone: the children get the read end, and
  * nobody but this process has the write end. Returns the read end; -1 after reporting. */

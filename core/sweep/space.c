@@ -218,7 +218,8 @@ static cvy_status read_parameters(reader *r, const char *prefix, const node *n, 
 {
     enum { DEEPEST = 16 };
     if (n->kind == NODE_MAP && n->n == 0)
-        return wrong(r, &n->at, "as in train.optimizer.lr: {values: [1e-3, 1e-2]}", "there are no parameters");
+        return wrong(r, &n->at, "as in train.optimizer.lr: {values: [1e-3, 1e-2]}",
+                     "there are no parameters");
     if (n->kind != NODE_MAP)
         return expected(r, n, "a map of paths", "as in train.optimizer.lr: {values: [1e-3, 1e-2]}");
     if (depth > DEEPEST) return wrong(r, &n->at, NULL, "nested too deeply");

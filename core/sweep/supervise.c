@@ -47,6 +47,14 @@ int64_t supervise_workers(int64_t given, int64_t threads, int64_t cores)
     return cores / threads > 1 ? cores / threads : 1;
 }
 
+int64_t supervise_fitting(int64_t workers, int64_t bytes, int64_t memory)
+{
+    enum { PROCESS = 64 << 20 }; /* of libraries, batches and buffers beyond the network's own */
+    if (bytes <= 0 || memory <= 0 || bytes > INT64_MAX - PROCESS) return workers;
+    int64_t fit = memory / (bytes + PROCESS);
+    return fit >= workers ? workers : fit > 1 ? fit : 1;
+}
+
 static void tell(const team *m, supervise_news news, const trial *t, errors *warnings)
 {
     if (m->o->tell) m->o->tell(m->o->ctx, news, t, warnings);

@@ -37,5 +37,7 @@ cvy_status supervise_run(const supervise_options *o, trial *trials, size_t n, er
  * trials alone, never on workers: results must not. */
 int64_t supervise_threads(int64_t given, size_t trials, int64_t cores);
 int64_t supervise_workers(int64_t given, int64_t threads, int64_t cores);
+/* No more workers than trials of `bytes` each have room in `memory` (either 0: not known); at least one. */
+int64_t supervise_fitting(int64_t workers, int64_t bytes, int64_t memory);
 
 #endif

@@ -29,6 +29,9 @@ static int concat_infer(cvy_infer *in, const void *config)
     (void)config;
     char first[128], other[128];
     in->out = in->in[0];
+    if (in->in[0].rank < 2)
+        return cvy_fail(
+            in, "expects (N, C, ...) and got a batch of single numbers; there are no channels to join");
     for (int32_t k = 1; k < in->n_in; k++) {
         if (!fits(&in->in[0], &in->in[k]))
             return cvy_fail(

@@ -39,8 +39,8 @@ static void compare(const char *path, const safetensors *expected, const exchang
             double off = fabs((double)a->data[k] - (double)b->data[k]);
             double share = off / (1e-5 + 1e-4 * fabs((double)a->data[k]));
             if (!(share <= 1))
-                fail_msg("%s: %s[%lld] is %.9g, PyTorch says %.9g", path, a->name, (long long)k, (double)b->data[k],
-                         (double)a->data[k]);
+                fail_msg("%s: %s[%lld] is %.9g, PyTorch says %.9g", path, a->name, (long long)k,
+                         (double)b->data[k], (double)a->data[k]);
             if (share <= w->share) continue;
             w->share = share;
             w->absolute = off;

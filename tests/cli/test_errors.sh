@@ -10,6 +10,7 @@ trap 'rm -rf "$dir"' EXIT
 export XDG_DATA_HOME=$dir XDG_CACHE_HOME=$dir TERM=dumb
 unset CONVOY_PLUGIN_PATH CONVOY_RESULTS
 cd "$source_dir/tests/cli/errors" || exit 1
+[ -x "$build_dir/convoy" ] || { echo "FAILED: there is no $build_dir/convoy"; exit 1; }
 cases=0
 failures=0
 

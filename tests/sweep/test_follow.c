@@ -192,8 +192,9 @@ static void test_parts(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_growing), cmocka_unit_test(test_resumed), cmocka_unit_test(test_states),
-        cmocka_unit_test(test_torn_and_foreign), cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_growing), cmocka_unit_test(test_resumed),
+        cmocka_unit_test(test_states),  cmocka_unit_test(test_torn_and_foreign),
+        cmocka_unit_test(test_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -76,8 +76,9 @@ static void test_order(void **unused)
 static void test_overrides_read_back(void **unused)
 {
     (void)unused;
-    given g = read_sweep("    train.optimizer: {values: [{type: adam, lr: 1e-3}, sgd, {rmsprop: {lr: 0.01}}]}\n"
-                         "    dataset: {values: [\"shapes\", {type: shapes, name: 'a: b, \"c\"'}]}\n");
+    given g =
+        read_sweep("    train.optimizer: {values: [{type: adam, lr: 1e-3}, sgd, {rmsprop: {lr: 0.01}}]}\n"
+                   "    dataset: {values: [\"shapes\", {type: shapes, name: 'a: b, \"c\"'}]}\n");
     for (size_t i = 0; i < g.configs; i++) {
         errors e = {0};
         const char **overrides = grid_overrides(&g.s, i, &g.a);
@@ -85,8 +86,8 @@ static void test_overrides_read_back(void **unused)
         if (!x) fail_msg("%s", messages(&e));
         experiment *y = experiment_copy(g.x);
         for (size_t k = 0; k < g.s.n; k++)
-            assert_int_equal(experiment_set(y, g.s.parameters[k].path, g.s.parameters[k].values[grid_choice(&g.s, i, k)],
-                                            NULL, &e),
+            assert_int_equal(experiment_set(y, g.s.parameters[k].path,
+                                            g.s.parameters[k].values[grid_choice(&g.s, i, k)], NULL, &e),
                              CVY_OK);
         assert_int_equal(experiment_resolve(y, &e), CVY_OK);
         assert_true(node_equal(x->root, y->root));
@@ -110,7 +111,8 @@ static void test_labels(void **unused)
     assert_label(&g, 4, "adamw, channels=16");
     done(&g);
 
-    g = read_sweep("    train.optimizer: {values: [{type: sgd, lr: 1e-2, momentum: 0.9}, {type: sgd, lr: 1e-1, momentum: 0.9}]}\n"
+    g = read_sweep("    train.optimizer: {values: [{type: sgd, lr: 1e-2, momentum: 0.9}, {type: sgd, lr: "
+                   "1e-1, momentum: 0.9}]}\n"
                    "    model.stem.channels: {values: [16, 32]}\n"
                    "    model.body.channels: {values: [16, 32]}\n");
     assert_label(&g, 0, "lr=0.01, stem.channels=16, body.channels=16");
@@ -133,8 +135,9 @@ static void test_labels(void **unused)
 static void test_nested(void **unused)
 {
     (void)unused;
-    given g = read_sweep("    train:\n      parameters:\n        epochs: {values: [1, 2]}\n"
-                         "        optimizer: {parameters: {lr: {values: [1e-1, 1e-2], distribution: categorical}}}\n");
+    given g = read_sweep(
+        "    train:\n      parameters:\n        epochs: {values: [1, 2]}\n"
+        "        optimizer: {parameters: {lr: {values: [1e-1, 1e-2], distribution: categorical}}}\n");
     assert_int_equal(g.s.n, 2);
     assert_string_equal(g.s.parameters[0].path, "train.epochs");
     assert_string_equal(g.s.parameters[1].path, "train.optimizer.lr");

@@ -59,8 +59,9 @@ static void test_environment(void **unused)
     setenv("OMP_THREAD_LIMIT", "1", 1);
     setenv("GOMP_SPINCOUNT", "12", 1);
     setenv("LANG", "de_DE.UTF-8", 1);
-    const char *script = "echo $OMP_NUM_THREADS,$OMP_DYNAMIC,$OMP_THREAD_LIMIT,$OMP_PROC_BIND,$OMP_WAIT_POLICY,"
-                         "$GOMP_SPINCOUNT,$KMP_BLOCKTIME,$LANG";
+    const char *script =
+        "echo $OMP_NUM_THREADS,$OMP_DYNAMIC,$OMP_THREAD_LIMIT,$OMP_PROC_BIND,$OMP_WAIT_POLICY,"
+        "$GOMP_SPINCOUNT,$KMP_BLOCKTIME,$LANG";
     char *got = shell(script, (process_options){.pass = -1, .threads = 3}, &p);
     assert_string_equal(got, "3,false,,false,,12,1,de_DE.UTF-8\n"); /* what the user set for speed stays */
     mem_free(got);
@@ -189,8 +190,9 @@ static void test_last_words(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ends), cmocka_unit_test(test_environment), cmocka_unit_test(test_clean_child),
-        cmocka_unit_test(test_stop), cmocka_unit_test(test_group),       cmocka_unit_test(test_watch),
+        cmocka_unit_test(test_ends),        cmocka_unit_test(test_environment),
+        cmocka_unit_test(test_clean_child), cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_group),       cmocka_unit_test(test_watch),
         cmocka_unit_test(test_last_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,15 +23,16 @@ static void write_file(const char *dir, const char *name, const char *s)
     mem_free(path);
 }
 
-static void make_run(const char *results, int64_t number, const char *name, const char *sweep, const char *hash,
-                     double created)
+static void make_run(const char *results, int64_t number, const char *name, const char *sweep,
+                     const char *hash, double created)
 {
     char *dir = mem_printf("%s/%c%lld", results, hash ? 'r' : 's', (long long)number);
     mkdir(dir, 0777);
     char *quoted = sweep ? mem_printf("\"%s\"", sweep) : mem_text("null");
-    char *s = mem_printf("{\"experiment\":\"%s\",\"sweep\":%s,\"config_hash\":\"%s\",\"exact_key\":\"k\",\"created\":%.1f,"
-                         "\"epochs\":3,\"trial\":-1}",
-                         name, quoted, hash ? hash : "", created);
+    char *s = mem_printf(
+        "{\"experiment\":\"%s\",\"sweep\":%s,\"config_hash\":\"%s\",\"exact_key\":\"k\",\"created\":%.1f,"
+        "\"epochs\":3,\"trial\":-1}",
+        name, quoted, hash ? hash : "", created);
     write_file(dir, hash ? "run.json" : "sweep.json", s);
     mem_free(s);
     mem_free(quoted);
@@ -156,7 +157,8 @@ static void test_find(void **unused)
 static void test_foreign_descriptions(void **unused)
 {
     (void)unused;
-    static const char *const texts[] = {"", "{", "[]", "null", "{\"metric\":3,\"dataset\":[],\"epochs\":\"x\"}", "\xff\xfe"};
+    static const char *const texts[] = {
+        "", "{", "[]", "null", "{\"metric\":3,\"dataset\":[],\"epochs\":\"x\"}", "\xff\xfe"};
     arena a = {0};
     run_info r;
     char *results = fake_folder(), *dir = path_join(results, "r1");
@@ -198,7 +200,7 @@ static void test_known(void **unused)
 static void test_known_is_quick(void **unused)
 {
     (void)unused;
-    enum { RUNS = 3000 };
+    enum { RUNS = 2000 };
     char *results = fake_folder();
     for (int i = 1; i <= RUNS; i++) {
         char hash[24];
@@ -224,9 +226,9 @@ int main(int argc, char **argv)
 {
     fake_child(argc, argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbers),      cmocka_unit_test(test_take),
-        cmocka_unit_test(test_take_at_once), cmocka_unit_test(test_find),
-        cmocka_unit_test(test_known),        cmocka_unit_test(test_foreign_descriptions),
+        cmocka_unit_test(test_numbers),        cmocka_unit_test(test_take),
+        cmocka_unit_test(test_take_at_once),   cmocka_unit_test(test_find),
+        cmocka_unit_test(test_known),          cmocka_unit_test(test_foreign_descriptions),
         cmocka_unit_test(test_known_is_quick),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

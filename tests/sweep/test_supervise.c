@@ -42,9 +42,11 @@ static void log_free(log *l)
     text_free(&l->ended);
 }
 
-static cvy_status supervise(const char *results, trial *trials, size_t n, int64_t workers, log *l, recorder *r, errors *e)
+static cvy_status supervise(const char *results, trial *trials, size_t n, int64_t workers, log *l,
+                            recorder *r, errors *e)
 {
-    trial_origin origin = {.results = results, .source = "x.yaml", .metric = space_default_metric, .threads = 1};
+    trial_origin origin = {
+        .results = results, .source = "x.yaml", .metric = space_default_metric, .threads = 1};
     supervise_options o = {.program = self,
                            .origin = &origin,
                            .workers = workers,
@@ -60,20 +62,22 @@ static void free_all(trial *trials, size_t n)
     for (size_t i = 0; i < n; i++) trial_free(&trials[i]);
 }
 
-#define TRIALS(...)                                                                                          \
-    const char *const words[] = {__VA_ARGS__};                                                               \
-    enum { n = sizeof words / sizeof *words };                                                               \
-    trial t[n];                                                                                              \
-    for (size_t i_ = 0; i_ < n; i_++) t[i_] = fake_trial(words[i_], words[i_]);                              \
-    char *results = fake_folder();                                                                           \
-    errors e = {0};                                                                                          \
+#define TRIALS(...)                                                             \
+    const char *const words[] = {__VA_ARGS__};                                  \
+    enum { n = sizeof words / sizeof *words };                                  \
+    trial t[n];                                                                 \
+    for (size_t i_ = 0; i_ < n; i_++) t[i_] = fake_trial(words[i_], words[i_]); \
+    char *results = fake_folder();                                              \
+    errors e = {0};                                                             \
     log l = {0}
 
 static void assert_trial(const trial *t, trial_state expected, const char *why)
 {
     assert_string_equal(trial_state_name(t->state), trial_state_name(expected));
-    if (!why) assert_null(t->why);
-    else if (!t->why || !strstr(t->why, why)) fail_msg("expected \"%s\", found \"%s\"", why, t->why ? t->why : "(nothing)");
+    if (!why)
+        assert_null(t->why);
+    else if (!t->why || !strstr(t->why, why))
+        fail_msg("expected \"%s\", found \"%s\"", why, t->why ? t->why : "(nothing)");
 }
 
 static void test_each_for_itself(void **unused)
@@ -98,8 +102,9 @@ static void test_each_for_itself(void **unused)
     assert_int_equal(l.warnings, 0);
     assert_true(follow_last(&t[0].journals->whole, "test_accuracy")->value == 0.75);
     for (size_t i = 0; i < n; i++) {
-        static const follow_state seen[] = {FOLLOW_FINISHED, FOLLOW_KILLED, FOLLOW_FINISHED, FOLLOW_KILLED, FOLLOW_FAILED,
-                                            FOLLOW_FAILED,   FOLLOW_FAILED, FOLLOW_FINISHED, FOLLOW_FINISHED};
+        static const follow_state seen[] = {FOLLOW_FINISHED, FOLLOW_KILLED,   FOLLOW_FINISHED,
+                                            FOLLOW_KILLED,   FOLLOW_FAILED,   FOLLOW_FAILED,
+                                            FOLLOW_FAILED,   FOLLOW_FINISHED, FOLLOW_FINISHED};
         char name[16];
         snprintf(name, sizeof name, "r%zu", i + 1); /* names follow the order, whoever ends first */
         assert_string_equal(t[i].run, name);
@@ -274,6 +279,13 @@ static void test_defaults(void **unused)
     assert_int_equal(supervise_workers(0, 3, 8), 2);
     assert_int_equal(supervise_workers(0, 16, 8), 1);
     assert_int_equal(supervise_workers(5, 16, 8), 5);
+    const int64_t gib = (int64_t)1 << 30;
+    assert_int_equal(supervise_fitting(8, gib, 100 * gib), 8);
+    assert_int_equal(supervise_fitting(8, gib, 4 * gib), 3);
+    assert_int_equal(supervise_fitting(8, gib, gib / 2), 1);
+    assert_int_equal(supervise_fitting(8, 0, gib), 8);
+    assert_int_equal(supervise_fitting(8, gib, 0), 8);
+    assert_int_equal(supervise_fitting(8, INT64_MAX, gib), 8);
 }
 
 int main(int argc, char **argv)
@@ -281,10 +293,10 @@ int main(int argc, char **argv)
     fake_child(argc, argv);
     self = path_executable();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_for_itself),   cmocka_unit_test(test_workers_change_nothing),
-        cmocka_unit_test(test_only_waiting),      cmocka_unit_test(test_interrupt),
-        cmocka_unit_test(test_second_interrupt),  cmocka_unit_test(test_killed_supervisor),
-        cmocka_unit_test(test_no_database),       cmocka_unit_test(test_no_folder),
+        cmocka_unit_test(test_each_for_itself),  cmocka_unit_test(test_workers_change_nothing),
+        cmocka_unit_test(test_only_waiting),     cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_second_interrupt), cmocka_unit_test(test_killed_supervisor),
+        cmocka_unit_test(test_no_database),      cmocka_unit_test(test_no_folder),
         cmocka_unit_test(test_defaults),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,8 +104,10 @@ static void tell_nothing(void *ctx, supervise_news what, const trial *t, errors 
 
 static void train(const char *results, const char *sweep_name, trial *trials, size_t n)
 {
-    trial_origin origin = {.results = results, .sweep = sweep_name, .metric = space_default_metric, .threads = 1};
-    supervise_options o = {.program = self, .origin = &origin, .workers = 2, .threads = 1, .tell = tell_nothing};
+    trial_origin origin = {
+        .results = results, .sweep = sweep_name, .metric = space_default_metric, .threads = 1};
+    supervise_options o = {
+        .program = self, .origin = &origin, .workers = 2, .threads = 1, .tell = tell_nothing};
     assert_int_equal(supervise_run(&o, trials, n, NULL), CVY_OK);
 }
 

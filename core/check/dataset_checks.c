@@ -1,0 +1,300 @@
+/* Owns the checks of datasets; must not know where their files are. */
+#include "check/dataset_checks.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "check/exchange.h"
+#include "check/growth.h"
+#include "check/guarded.h"
+#include "convoy/dataset.h"
+
+#define SAMPLES 24 /* read of each split */
+
+typedef struct shelf { /* an open dataset */
+    const cvy_dataset *type;
+    const void *config;
+    errors e;
+    host host;
+    cvy_dataset_open o;
+    void *state;
+    bool open;
+} shelf;
+
+static bool shelf_open(shelf *b, specimen *s)
+{
+    specimen_configure(s);
+    *b = (shelf){.type = s->d->type};
+    if (!s->n_configs) return false;
+    b->config = s->configs[0].own;
+    b->host = host_make(&b->e, CVY_ERR_CONFIG, NULL, 1, "dataset");
+    b->o = (cvy_dataset_open){
+        .host = &b->host.face, .base_dir = ".", .data_dir = s->data_dir ? s->data_dir : ".", .seed = 1};
+    b->open = b->type->open(&b->o, b->config, &b->state) == 0 && errors_count(&b->e) == 0;
+    return b->open;
+}
+
+static void shelf_close(shelf *b)
+{
+    if (b->open) b->type->close(b->state);
+    errors_free(&b->e);
+    *b = (shelf){0};
+}
+
+/* Opens it for a check other than "open", which has told when it cannot be. */
+static bool shelf_ready(shelf *b, specimen *s, verdict *v)
+{
+    if (shelf_open(b, s)) return true;
+    verdict_skip(v, "it could not be opened");
+    shelf_close(b);
+    return false;
+}
+
+static size_t element_of(const shelf *b)
+{
+    return b->o.info.element == CVY_U8 ? 1 : sizeof(float);
+}
+
+/* ---- open ---- */
+
+static void check_info(const cvy_dataset_info *i, verdict *v)
+{
+    if (i->n[CVY_TRAIN] < 1) verdict_fail(v, "the training split has %" PRId64 " samples", i->n[CVY_TRAIN]);
+    if (i->n[CVY_TEST] < 0) verdict_fail(v, "the test split has %" PRId64 " samples", i->n[CVY_TEST]);
+    bool sane = i->sample.rank >= 1 && i->sample.rank < CVY_MAX_RANK;
+    for (int d = 0; sane && d < i->sample.rank; d++) sane = i->sample.dim[d] >= 1;
+    if (!sane) verdict_fail(v, "a sample has an impossible shape of rank %" PRId32, i->sample.rank);
+    if (i->element != CVY_U8 && i->element != CVY_F32)
+        verdict_fail(v, "element %" PRIu32 " is no cvy_element", i->element);
+    if (i->classes < 1) verdict_fail(v, "it has %" PRId32 " classes", i->classes);
+    for (int32_t k = 0; i->class_names && k < i->classes; k++)
+        if (!i->class_names[k] || !*i->class_names[k]) verdict_fail(v, "class %" PRId32 " has no name", k);
+    size_t hex = strspn(i->fingerprint, "0123456789abcdef");
+    if (i->fingerprint[0] && (hex != 64 || i->fingerprint[64]))
+        verdict_fail(v, "the fingerprint is not 64 hexadecimal digits");
+}
+
+void dataset_checks_open(specimen *s, verdict *v)
+{
+    shelf b, again;
+    if (!shelf_open(&b, s)) {
+        if (!s->n_configs) {
+            verdict_errors(v, &s->refused);
+            verdict_fail(v, "no configuration could be made: name one with --config");
+        } else if (b.e.n) {
+            /* Files that are not here say nothing against the plugin. */
+            verdict_skip(v, "it does not open: %s", b.e.items[0].what);
+        } else {
+            verdict_fail(v, "open fails without saying why");
+        }
+        shelf_close(&b);
+        return;
+    }
+    check_info(&b.o.info, v);
+    text t = {0};
+    exchange_shape_text(&b.o.info.sample, &t);
+    verdict_note(v, "%" PRId64 " + %" PRId64 " samples %s, %" PRId32 " classes", b.o.info.n[0], b.o.info.n[1],
+                 text_str(&t), b.o.info.classes);
+    text_free(&t);
+    if (shelf_open(&again, s)) {
+        const cvy_dataset_info *x = &b.o.info, *y = &again.o.info;
+        if (x->n[0] != y->n[0] || x->n[1] != y->n[1] || !exchange_same_shape(&x->sample, &y->sample) ||
+            x->element != y->element || x->classes != y->classes ||
+            strcmp(x->fingerprint, y->fingerprint) != 0)
+            verdict_fail(v, "opened a second time it says something else of itself");
+    } else {
+        verdict_fail(v, "opened a second time, while open, it fails: %s",
+                     again.e.n ? again.e.items[0].what : "without saying why");
+    }
+    shelf_close(&again);
+    shelf_close(&b);
+}
+
+/* ---- samples ---- */
+
+typedef struct sample {
+    guarded pixels;
+    int32_t label;
+    bool failed;
+} sample;
+
+static sample read_sample(shelf *b, uint32_t split, int64_t index, bool wanted)
+{
+    sample p = {.label = INT32_MIN};
+    if (wanted) p.pixels = guarded_bytes(cvy_count(&b->o.info.sample) * (int64_t)element_of(b));
+    cvy_dataset_read r = {
+        .host = &b->host.face, .split = split, .index = index, .pixels = p.pixels.data, .label = INT32_MIN};
+    p.failed = b->type->read(&r, b->config, b->state) != 0;
+    p.label = r.label;
+    return p;
+}
+
+/* The k-th index of SAMPLES of a split: the first, the last, some between; -1: none. */
+static int64_t index_of(const shelf *b, uint32_t split, int64_t k)
+{
+    int64_t n = b->o.info.n[split];
+    if (n <= SAMPLES) return k < n ? k : -1;
+    return k == SAMPLES - 1 ? n - 1 : k * (n / SAMPLES);
+}
+
+static void check_sample(shelf *b, uint32_t split, int64_t index, verdict *v)
+{
+    const char *of = split == CVY_TRAIN ? "training" : "test";
+    sample p = read_sample(b, split, index, true), label = read_sample(b, split, index, false);
+    int64_t at;
+    if (p.failed || label.failed) {
+        verdict_fail(v, "%s sample %" PRId64 ": read fails: %s", of, index,
+                     b->e.n ? b->e.items[0].what : "without saying why");
+    } else {
+        if (p.label < 0 || p.label >= b->o.info.classes)
+            verdict_fail(v, "%s sample %" PRId64 " has label %" PRId32 ", expected 0 to %" PRId32, of, index,
+                         p.label, b->o.info.classes - 1);
+        if (p.label != label.label)
+            verdict_fail(v, "%s sample %" PRId64 " has label %" PRId32 " with pixels and %" PRId32 " without",
+                         of, index, p.label, label.label);
+        if (guarded_broken(&p.pixels, &at))
+            verdict_fail(v, "%s sample %" PRId64 ": read writes outside the pixels, at byte %" PRId64, of,
+                         index, at);
+        const float *pixel = p.pixels.data;
+        for (int64_t i = 0; b->o.info.element == CVY_F32 && i < cvy_count(&b->o.info.sample); i++) {
+            if (isfinite(pixel[i])) continue;
+            verdict_fail(v, "%s sample %" PRId64 ": pixel %" PRId64 " is unwritten or not finite", of, index,
+                         i);
+            break;
+        }
+    }
+    guarded_free(&p.pixels);
+}
+
+void dataset_checks_samples(specimen *s, verdict *v)
+{
+    shelf b;
+    if (!shelf_ready(&b, s, v)) return;
+    for (uint32_t split = 0; split < 2; split++)
+        for (int64_t k = 0; k < SAMPLES; k++) {
+            int64_t index = index_of(&b, split, k);
+            if (index < 0) continue;
+            v->cases++;
+            check_sample(&b, split, index, v);
+        }
+    shelf_close(&b);
+}
+
+static bool equal_samples(const sample *a, const sample *b)
+{
+    return a->label == b->label && a->failed == b->failed &&
+           !memcmp(a->pixels.data, b->pixels.data, a->pixels.bytes);
+}
+
+void dataset_checks_repeat(specimen *s, verdict *v)
+{
+    shelf b, other = {0};
+    if (!shelf_ready(&b, s, v)) return;
+    bool two = shelf_open(&other, s);
+    for (uint32_t split = 0; split < 2; split++)
+        for (int64_t k = SAMPLES - 1; k >= 0; k--) {
+            int64_t index = index_of(&b, split, k);
+            if (index < 0) continue;
+            v->cases++;
+            sample first = read_sample(&b, split, index, true), again = read_sample(&b, split, index, true);
+            sample between = read_sample(&b, CVY_TRAIN, 0, true), third = read_sample(&b, split, index, true);
+            sample elsewhere = two ? read_sample(&other, split, index, true) : (sample){0};
+            const char *when = !equal_samples(&first, &again)              ? "the second time"
+                               : !equal_samples(&first, &third)            ? "after another sample"
+                               : two && !equal_samples(&first, &elsewhere) ? "from another instance"
+                                                                           : NULL;
+            if (when)
+                verdict_fail(v, "%s sample %" PRId64 " is another one %s",
+                             split == CVY_TRAIN ? "training" : "test", index, when);
+            guarded_free(&first.pixels);
+            guarded_free(&again.pixels);
+            guarded_free(&between.pixels);
+            guarded_free(&third.pixels);
+            guarded_free(&elsewhere.pixels);
+        }
+    shelf_close(&other);
+    shelf_close(&b);
+}
+
+/* ---- threads ---- */
+
+typedef struct reader {
+    shelf *b;
+    const sample *expected; /* of the training split */
+    int64_t first, different;
+} reader;
+
+static void *run_reader(void *arg)
+{
+    reader *r = arg;
+    for (int64_t round = 0; round < 8; round++)
+        for (int64_t i = 0; i < SAMPLES; i++) {
+            int64_t k = (r->first + i) % SAMPLES, index = index_of(r->b, CVY_TRAIN, k);
+            if (index < 0) continue;
+            sample p = read_sample(r->b, CVY_TRAIN, index, true);
+            if (!equal_samples(&p, &r->expected[k])) r->different = index;
+            guarded_free(&p.pixels);
+        }
+    return NULL;
+}
+
+void dataset_checks_threads(specimen *s, verdict *v)
+{
+    enum { THREADS = 4 };
+    shelf b;
+    sample expected[SAMPLES] = {0};
+    reader readers[THREADS];
+    pthread_t threads[THREADS];
+    bool started[THREADS];
+    if (!shelf_ready(&b, s, v)) return;
+    for (int64_t k = 0; k < SAMPLES; k++)
+        if (index_of(&b, CVY_TRAIN, k) >= 0)
+            expected[k] = read_sample(&b, CVY_TRAIN, index_of(&b, CVY_TRAIN, k), true);
+    for (int i = 0; i < THREADS; i++) {
+        readers[i] = (reader){&b, expected, i * 5, -1};
+        started[i] = pthread_create(&threads[i], NULL, run_reader, &readers[i]) == 0;
+    }
+    for (int i = 0; i < THREADS; i++) {
+        if (started[i]) pthread_join(threads[i], NULL);
+        if (readers[i].different >= 0)
+            verdict_fail(v, "training sample %" PRId64 " is another one when four threads read",
+                         readers[i].different);
+    }
+    for (int64_t k = 0; k < SAMPLES; k++) guarded_free(&expected[k].pixels);
+    shelf_close(&b);
+}
+
+/* ---- growth ---- */
+
+typedef struct reading {
+    shelf *b;
+    int64_t next;
+} reading;
+
+static void read_once(void *ctx)
+{
+    reading *r = ctx;
+    int64_t index = index_of(r->b, CVY_TRAIN, r->next++ % SAMPLES);
+    if (index < 0) return;
+    sample p = read_sample(r->b, CVY_TRAIN, index, true);
+    guarded_free(&p.pixels);
+}
+
+static void open_once(void *ctx)
+{
+    shelf b;
+    shelf_open(&b, ctx);
+    shelf_close(&b);
+}
+
+void dataset_checks_growth(specimen *s, verdict *v)
+{
+    shelf b;
+    if (!shelf_ready(&b, s, v)) return;
+    reading r = {&b, 0};
+    growth_check(v, "read", read_once, &r, 1000);
+    shelf_close(&b);
+    if (v->status == VERDICT_PASSED) growth_check(v, "open and close", open_once, s, 50);
+}

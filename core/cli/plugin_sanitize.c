@@ -1,0 +1,194 @@
+/* Owns the compiling of a plugin with sanitizers; must not know what is checked with it. */
+#include "cli/plugin_sanitize.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "check/specimen.h"
+#include "cli/places.h"
+#include "sweep/process.h"
+
+#define COMPILE_SECONDS 120
+
+/* Searches PATH, which posix_spawn() does not. */
+static char *program_of(const char *name)
+{
+    if (strchr(name, '/')) return mem_text(name);
+    const char *rest = getenv("PATH");
+    for (const char *end; rest && *rest; rest = *end ? end + 1 : end) {
+        end = strchrnul(rest, ':');
+        char *dir = mem_text_n(rest, (size_t)(end - rest)), *path = path_join(dir, name);
+        bool found = access(path, X_OK) == 0 && !file_is_dir(path);
+        mem_free(dir);
+        if (found) return path;
+        mem_free(path);
+    }
+    return NULL;
+}
+
+/* CC may hold options, as "ccache gcc" does. */
+typedef struct compiler {
+    char *words, *program;
+    const char *argv[40];
+    size_t n;
+} compiler;
+
+static cvy_status compiler_find(compiler *c, errors *e)
+{
+    const char *cc = getenv("CC");
+    *c = (compiler){.words = mem_text(cc && *cc ? cc : "cc")};
+    for (char *save = NULL, *w = strtok_r(c->words, " ", &save); w && c->n < 8;
+         w = strtok_r(NULL, " ", &save))
+        c->argv[c->n++] = w;
+    c->program = c->n ? program_of(c->argv[0]) : NULL;
+    if (!c->program)
+        return errors_add(e, CVY_ERR_CONFIG, NULL,
+                          "install a C compiler (apt-get install gcc), or name one in CC",
+                          "no C compiler: \"%s\" is not found", c->words);
+    c->argv[0] = c->program;
+    return CVY_OK;
+}
+
+static void compiler_free(compiler *c)
+{
+    mem_free(c->words);
+    mem_free(c->program);
+}
+
+/* Runs the compiler with these arguments behind its own; its output goes to `out`, -1: nowhere. */
+static cvy_status compile(const compiler *base, const char *const *args, int out, errors *e)
+{
+    compiler c = *base;
+    process p;
+    while (*args && c.n + 1 < sizeof c.argv / sizeof *c.argv) c.argv[c.n++] = *args++;
+    c.argv[c.n] = NULL;
+    process_options o = {.argv = c.argv, .input = -1, .output = out, .messages = STDERR_FILENO, .pass = -1};
+    cvy_status status = process_start(&o, &p, e);
+    if (status) return status;
+    bool ended = process_wait(&p, COMPILE_SECONDS);
+    if (!ended) process_stop(&p, 1);
+    if (!ended || p.code || p.signal)
+        status = errors_add(e, CVY_ERR_PLUGIN, NULL, NULL, "%s %s", base->program,
+                            ended ? "could not compile it" : "did not end");
+    process_free(&p);
+    return status;
+}
+
+/* Where the compiler keeps a library, by -print-file-name, which answers with the bare name when it has none. */
+static char *library_of(const compiler *c, const char *folder, const char *name, errors *e)
+{
+    char *argument = mem_printf("-print-file-name=%s", name), *path = path_join(folder, "answer"),
+         *said = NULL;
+    const char *args[] = {argument, NULL};
+    size_t n = 0;
+    int fd = open(path, O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600);
+    cvy_status status = fd < 0 ? CVY_ERR_RESOURCE : compile(c, args, fd, e);
+    if (fd >= 0) close(fd);
+    if (!status) status = file_read(path, 4096, &said, &n, e);
+    if (!status) said[strcspn(said, "\n")] = 0;
+    if (status || !strchr(said, '/') || !file_exists(said)) {
+        mem_free(said);
+        said = NULL;
+    }
+    mem_free(argument);
+    mem_free(path);
+    return said;
+}
+
+static cvy_status find_runtime(plugin_sanitize *p, const compiler *c, bool *clang, errors *e)
+{
+    p->preload = library_of(c, p->folder, "libasan.so", e);
+    *clang = !p->preload;
+    if (!p->preload) p->preload = library_of(c, p->folder, "libclang_rt.asan-x86_64.so", e);
+    if (!p->preload) p->preload = library_of(c, p->folder, "libclang_rt.asan.so", e);
+    if (p->preload || errors_count(e)) return errors_status(e);
+    return errors_add(e, CVY_ERR_CONFIG, NULL,
+                      "apt-get install libasan8, or the clang runtime libclang-rt-dev",
+                      "%s has no AddressSanitizer runtime", c->program);
+}
+
+static cvy_status build(plugin_sanitize *p, const compiler *c, const char *source, bool clang, errors *e)
+{
+    char *include = places_include(e), *own = NULL, *twin = NULL;
+    cvy_status status = include ? CVY_OK : errors_status(e);
+    for (int k = 0; k < 2 && !status; k++) {
+        char **object = k ? &twin : &own;
+        *object = path_join(p->folder, k ? "twin.o" : "own.o");
+        const char *args[] = {"-std=gnu11",
+                              "-g",
+                              "-O1",
+                              "-fPIC",
+                              "-fno-omit-frame-pointer",
+                              "-fsanitize=address,undefined",
+                              "-fno-sanitize-recover=all",
+                              "-I",
+                              include,
+                              "-c",
+                              source,
+                              "-o",
+                              *object,
+                              k ? "-DCVY_DOUBLE" : NULL,
+                              NULL};
+        status = compile(c, args, -1, e);
+    }
+    if (!status) {
+        p->file = path_join(p->folder, "plugin.so");
+        const char *args[] = {"-shared", "-fsanitize=address,undefined",   "-o", p->file, own, twin,
+                              "-lm",     clang ? "-shared-libasan" : NULL, NULL};
+        status = compile(c, args, -1, e);
+    }
+    mem_free(include);
+    mem_free(own);
+    mem_free(twin);
+    return status;
+}
+
+cvy_status plugin_sanitize_make(plugin_sanitize *p, const char *source, errors *e)
+{
+    const char *tmp = getenv("TMPDIR");
+    bool clang = false;
+    compiler c;
+    *p = (plugin_sanitize){.folder = mem_printf("%s/convoy-check-XXXXXX", tmp && *tmp ? tmp : "/tmp")};
+    cvy_status status = compiler_find(&c, e);
+    place at = PLACE_FILE(source);
+    if (!status && !file_exists(source))
+        status = errors_add(e, CVY_ERR_CONFIG, &at, NULL, "there is no such file");
+    if (!status && !mkdtemp(p->folder)) {
+        status = errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "%s: cannot make a temporary folder", p->folder);
+        mem_free(p->folder);
+        p->folder = NULL;
+    }
+    if (!status && !specimen_sanitized()) status = find_runtime(p, &c, &clang, e);
+    if (!status) status = build(p, &c, source, clang, e);
+    compiler_free(&c);
+    return status;
+}
+
+void plugin_sanitize_free(plugin_sanitize *p)
+{
+    errors quiet = {0};
+    if (p->folder && file_is_dir(p->folder)) file_remove_tree(p->folder, &quiet);
+    errors_free(&quiet);
+    mem_free(p->folder);
+    mem_free(p->file);
+    mem_free(p->preload);
+    *p = (plugin_sanitize){0};
+}
+
+void plugin_sanitize_environment(const plugin_sanitize *p, bool on)
+{
+    if (!p->file) return;
+    if (!on) {
+        unsetenv("LD_PRELOAD");
+        return;
+    }
+    if (p->preload) setenv("LD_PRELOAD", p->preload, 1);
+    /* Convoy's own memory at exit is not the plugin's: leaks are counted by the check "memory". */
+    setenv("ASAN_OPTIONS",
+           "detect_leaks=0:abort_on_error=1:allocator_may_return_null=1:hard_rss_limit_mb=4096", 1);
+    setenv("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1:abort_on_error=1", 1);
+}

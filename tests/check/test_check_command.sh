@@ -1,0 +1,67 @@
+#!/bin/bash
+# `convoy plugin check` as an author meets it: tables, exit codes, several plugins in a file, what is no plugin; and
+# --sanitize, where a compiler with its runtime is there.
+set -u
+source=$1 convoy=$2/convoy
+broken=$2/tests/check/broken
+tmp=$(mktemp -d) && trap 'rm -rf "$tmp"' EXIT
+cd "$tmp" || exit 1
+export TMPDIR=$tmp/temporary
+mkdir "$TMPDIR"
+failures=0
+fail() { echo "FAILED: $*"; failures=$((failures + 1)); }
+run() {
+    local code=$1 got=0
+    shift
+    "$convoy" plugin check "$@" >said 2>&1 || got=$?
+    [ "$got" = "$code" ] || fail "$*: exit code $got, expected $code: $(cat said)"
+}
+says() { grep -qF -- "$1" said || fail "expected \"$1\", got: $(cat said)"; }
+silent_of() { grep -qF -- "$1" said && fail "unexpected \"$1\" in: $(cat said)"; }
+
+run 0 "$2/plugins/layers/relu.so"
+says "layer:relu of"
+says "gradient_input  ok"
+silent_of "FAILED"
+run 0 "$2/plugins/layers/relu.so" relu
+run 0 "$2/plugins/layers/relu.so" layer:relu --json
+says '"passed":true'
+says '"name":"gradient_input"'
+run 0 "$2/plugins/layers/conv2d.so" --config '{channels: 3, groups: 3}' --shape '[2, 6, 7, 5]'
+run 5 "$broken/wrong_input_gradient.so"
+grep -q "gradient_input *FAILED" said || fail "no failure: $(cat said)"
+says "gradient of x["
+says "1 of"
+run 2 "$2/plugins/layers/relu.so" elu
+says 'no plugin called "elu" is in it'
+run 5 "$2/libconvoy.so"
+run 5 nowhere.so
+run 2
+says "which file?"
+run 2 "$2/plugins/layers/relu.so" --in x
+says "belong to"
+run 5 "$2/plugins/layers/conv2d.so" --config '{chanels: 3}'
+says "chanels"
+run 5 "$2/plugins/layers/linear.so" --shape '[2, 3, 4, 4]'
+says "expects vectors (N, F)"
+
+printf 'int main(void) { return 0; }\n' >probe.c
+if ! ${CC:-cc} -fsanitize=address,undefined probe.c -o probe 2>/dev/null; then
+    echo "no compiler with sanitizers here: --sanitize is not tried"
+else
+    run 0 --sanitize "$source/plugins/layers/relu.c"
+    says "by AddressSanitizer"
+    run 5 --sanitize "$source/tests/check/broken/reads_outside.c"
+    says "CRASHED"
+    says "heap-buffer-overflow"
+    says "reads_outside.c:"
+    run 5 --sanitize "$source/tests/check/broken/leaks.c"
+    says "memory"
+    says "bytes more in use afterwards, about 48 each time"
+    printf 'int nonsense(;\n' >bad.c
+    run 5 --sanitize bad.c
+    says "could not compile it"
+    run 2 --sanitize nowhere.c
+    [ -z "$(ls "$TMPDIR")" ] || fail "temporary files are left: $(ls "$TMPDIR")"
+fi
+[ $failures = 0 ] || exit 1
