@@ -7,8 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define HEAP_NOISE  INT64_C(4096)
-#define PAGES_NOISE (INT64_C(8) << 20) /* the heap grows in large pieces, and threads get theirs */
+/* The smallest piece that malloc hands out is 32 bytes. */
+#define HEAP_NOISE(steps) (2048 + INT64_C(10) * (steps))
+#define PAGES_NOISE       (INT64_C(8) << 20) /* the heap grows in large pieces, and threads get theirs */
 
 extern size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
 
@@ -20,8 +21,7 @@ static int64_t heap_bytes(void)
     return (int64_t)(m.uordblks + m.hblkhd);
 }
 
-/* Address space in use, for memory that does not come from malloc. */
-static int64_t mapped_bytes(void)
+int64_t growth_mapped(void)
 {
     FILE *f = fopen("/proc/self/statm", "r");
     long long pages = 0;
@@ -34,10 +34,10 @@ static int64_t mapped_bytes(void)
 void growth_check(verdict *v, const char *what, void (*step)(void *ctx), void *ctx, int steps)
 {
     for (int i = 0; i < 20 + steps / 10; i++) step(ctx);
-    int64_t heap = heap_bytes(), mapped = mapped_bytes();
+    int64_t heap = heap_bytes(), mapped = growth_mapped();
     for (int i = 0; i < steps; i++) step(ctx);
-    int64_t grown = heap_bytes() - heap, more = mapped_bytes() - mapped;
-    if (grown > HEAP_NOISE)
+    int64_t grown = heap_bytes() - heap, more = growth_mapped() - mapped;
+    if (grown > HEAP_NOISE(steps))
         verdict_fail(v, "%s, %d times: %" PRId64 " bytes more in use afterwards, about %" PRId64 " each time",
                      what, steps, grown, grown / steps);
     else if (more > PAGES_NOISE)

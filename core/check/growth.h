@@ -8,4 +8,7 @@
  * step in the message. */
 void growth_check(verdict *v, const char *what, void (*step)(void *ctx), void *ctx, int steps);
 
+/* Bytes of address space in use, which counts memory that does not come from malloc too. */
+int64_t growth_mapped(void);
+
 #endif

@@ -10,6 +10,7 @@ typedef struct layer_case {
     const specimen_config *config;
     cvy_shape in[LAYER_INPUTS];
     int n_in;
+    bool tried;    /* `positive` is known */
     bool positive; /* inputs above 0, since others give no finite numbers */
     const char *text;
 } layer_case;

@@ -156,28 +156,6 @@ void loss_checks_unwanted(specimen *s, verdict *v)
     each_case(s, v, false, 5, without_gradient);
 }
 
-static void impossible(loss_bed *b, verdict *v)
-{
-    if (!b->labelled) return;
-    const int32_t wrong[] = {-1, (int32_t)b->shape.dim[1], INT32_MAX};
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        int32_t *last = &b->labels[b->shape.dim[0] - 1], was = *last;
-        *last = wrong[i];
-        loss_bed_run(b, NULL);
-        *last = was;
-        if (!b->failed)
-            verdict_fail(v, "label %" PRId32 " of %" PRId64 " classes is not refused", wrong[i],
-                         b->shape.dim[1]);
-        else if (b->e.n == 0)
-            verdict_fail(v, "label %" PRId32 " is refused without saying why", wrong[i]);
-    }
-}
-
-void loss_checks_labels(specimen *s, verdict *v)
-{
-    each_case(s, v, false, 6, impossible);
-}
-
 static void far_out(loss_bed *b, verdict *v)
 {
     for (int64_t i = 0; i < b->count; i++) b->y[i] *= 400;

@@ -10,8 +10,7 @@ void loss_checks_calls(specimen *s, verdict *v);    /* bounds, constness, comple
 void loss_checks_gradient(specimen *s, verdict *v); /* against central differences */
 void loss_checks_mean(specimen *s, verdict *v);     /* twice the batch: the same loss, half the gradient */
 void loss_checks_unwanted(specimen *s, verdict *v);
-void loss_checks_labels(specimen *s, verdict *v); /* impossible ones are refused */
-void loss_checks_large(specimen *s, verdict *v);  /* logits far out give finite numbers */
+void loss_checks_large(specimen *s, verdict *v); /* logits far out give finite numbers */
 void loss_checks_repeat(specimen *s, verdict *v);
 void loss_checks_twin(specimen *s, verdict *v);
 void loss_checks_growth(specimen *s, verdict *v);

@@ -152,7 +152,7 @@ static const cvy_descriptor *find_child(void *ctx, uint32_t kind, const char *na
 const void *specimen_fill(specimen *s, const cvy_descriptor *d, const char *yaml, const node **params,
                           errors *e)
 {
-    static const params_word words[] = {{"classes", 3}};
+    static const params_word words[] = {{.word = "classes", .value = 3}};
     const params_env env = {.find = find_child, .ctx = s, .words = words, .n_words = 1};
     const node *map = tree_read_text(&s->memory, d->name, arena_text(&s->memory, yaml), strlen(yaml), e);
     if (map && params) *params = map;

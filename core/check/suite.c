@@ -5,11 +5,15 @@
 
 #include "check/augment_checks.h"
 #include "check/dataset_checks.h"
+#include "check/growth.h"
 #include "check/layer_checks.h"
 #include "check/loss_checks.h"
 #include "check/net_checks.h"
 #include "check/optimizer_checks.h"
 #include "check/parameters.h"
+
+#define HOARD \
+    (INT64_C(512) << 20) /* whatever the check "memory" would find, there is none left for it to find */
 
 #define COMMON                                                                                  \
     {"descriptor", "names, and a double twin that matches", true, parameters_descriptor,        \
@@ -55,7 +59,6 @@ static const suite_check losses[] = {
     {"gradient", "against central differences", false, loss_checks_gradient, NULL},
     {"mean", "the mean over the batch", false, loss_checks_mean, NULL},
     {"unwanted", "a gradient of NULL is not computed", false, loss_checks_unwanted, NULL},
-    {"labels", "impossible ones are refused with words", false, loss_checks_labels, NULL},
     {"large", "outputs far out give finite numbers", false, loss_checks_large, NULL},
     {"repeat", "the same call gives the same bits", false, loss_checks_repeat, NULL},
     {"twin", "float and double agree", false, loss_checks_twin, NULL},
@@ -126,11 +129,15 @@ static double now(void)
 void suite_run(const suite_check *c, specimen *s, verdict *v)
 {
     double begin = now();
+    int64_t mapped = growth_mapped();
     bool composite = s->d->kind == CVY_LAYER && layer_cases_composite(s);
     void (*run)(specimen *, verdict *) = composite ? c->composite : c->run;
     if (run)
         run(s, v);
     else
         verdict_skip(v, composite ? "a composite has no code of its own" : "of composites");
+    mapped = growth_mapped() - mapped;
+    if (mapped > HOARD && !specimen_sanitized())
+        verdict_fail(v, "%lld MiB were taken and not given back", (long long)(mapped >> 20));
     v->seconds = now() - begin;
 }

@@ -31,6 +31,7 @@ void verdict_at(verdict *v, const char *where)
     mem_free(v->where);
     v->where = mem_text(where);
     v->cases++;
+    if (v->moved) v->moved(where);
 }
 
 static void add(verdict *v, const char *tensor, int64_t index, double found, double expected, char *what)

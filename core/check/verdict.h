@@ -34,9 +34,10 @@ typedef struct verdict {
     size_t n, total;
     int64_t cases; /* tried */
     double seconds;
-    char *note;  /* "float, to 2 %" */
-    char *where; /* of failures to come */
-} verdict;       /* a zeroed one has passed */
+    char *note;                       /* "float, to 2 %" */
+    char *where;                      /* of failures to come */
+    void (*moved)(const char *where); /* told each new case, so that a crash has a place; may be NULL */
+} verdict;                            /* a zeroed one has passed */
 
 void verdict_free(verdict *v);
 /* The case that failures from now on belong to; counts it. */

@@ -13,7 +13,7 @@
 #include "cli/cli.h"
 #include "sweep/process.h"
 
-#define MEMORY_LIMIT (UINT64_C(8) << 30)
+#define MEMORY_LIMIT (UINT64_C(4) << 30)
 
 typedef struct checker_args {
     const char *config, *shape;
@@ -57,6 +57,15 @@ static void send_begin(size_t i)
     send_line(&w);
 }
 
+static void send_case(const char *where)
+{
+    json_writer w = {0};
+    json_open(&w, '{');
+    json_put_text(&w, "case", where);
+    json_close(&w, '}');
+    send_line(&w);
+}
+
 static void send_verdict(size_t i, verdict *v)
 {
     json_writer w = {0};
@@ -80,7 +89,7 @@ static void run_all(const specimen_request *q, size_t from, const suite_check *c
         verdict_free(&v);
     }
     for (size_t i = from; open && i < n; i++) {
-        verdict v = {0};
+        verdict v = {.moved = send_case};
         send_begin(i);
         suite_run(&checks[i], &s, &v);
         open = !checks[i].needed || v.status == VERDICT_PASSED;

@@ -69,7 +69,8 @@ static size_t planner_memory(const setup *s, const machine *m, errors *e)
     const cvy_child *optimizer = &s->train.optimizer;
     const char *const *slots = ((const cvy_optimizer *)optimizer->plugin->type)->slots(optimizer->config);
     while (slots && *slots++) arrays++;
-    size_t batches = 3 * (size_t)s->batch * (size_t)cvy_count(&s->data->sample); /* the one at work, two read ahead */
+    size_t batches =
+        3 * (size_t)s->batch * (size_t)cvy_count(&s->data->sample); /* the one at work, two read ahead */
     return bytes + (arrays * (size_t)s->net->weight_floats + batches) * sizeof(float);
 }
 

@@ -34,6 +34,7 @@ typedef struct follow {
     text line;
     bool running; /* between a begin and its end */
     size_t at;    /* the check it is at */
+    char *where;  /* the case it is at; NULL: none yet */
     double since;
 } follow;
 
@@ -71,6 +72,8 @@ static cvy_status start(follow *f, size_t from, errors *e)
     f->running = false;
     f->at = from;
     f->since = process_now();
+    mem_free(f->where);
+    f->where = NULL;
     if (status) close(f->pipe);
     return status;
 }
@@ -82,6 +85,11 @@ static void take_line(follow *f, const char *s, size_t length)
     size_t offset;
     const json *j = json_parse(&a, s, length, &why, &offset);
     int64_t begin = j ? json_get_int(j, "begin", -1) : -1, end = j ? json_get_int(j, "end", -1) : -1;
+    const char *where = j ? json_get_text(j, "case", NULL) : NULL;
+    if (where || begin >= 0) {
+        mem_free(f->where);
+        f->where = mem_text(where);
+    }
     if (begin >= 0 && (size_t)begin < f->n) {
         f->running = true;
         f->at = (size_t)begin;
@@ -118,28 +126,45 @@ static bool listen(follow *f)
 
 /* ---- how it ended ---- */
 
-/* What a sanitizer said: its error, and the first place of the plugin's own source in the trace. */
-static char *sanitizer_words(const char *s)
+/* A sanitizer's frame in the plugin's own source, "forward plugins/maxout.c:12:5", of the lines from `at` on. */
+static void own_frame(const char *at, text *t)
 {
-    static const char *const heads[] = {"runtime error: ", "ERROR: AddressSanitizer: "};
-    text t = {0};
-    for (size_t i = 0; i < sizeof heads / sizeof *heads && !t.n; i++) {
-        const char *at = strstr(s, heads[i]);
-        if (!at) continue;
-        const char *line = at;
-        while (line > s && line[-1] != '\n') line--;
-        const char *from = i ? at + strlen("ERROR: ") : line;
-        text_add_n(&t, from, strcspn(from, "\n"));
-        for (const char *frame = strstr(at, "\n    #"); i && frame; frame = strstr(frame + 1, "\n    #")) {
-            size_t n = strcspn(frame + 1, "\n");
-            const char *in = memmem(frame + 1, n, " in ", 4), *source = memmem(frame + 1, n, ".c:", 3);
-            if (!in || !source) continue;
-            text_add(&t, "; in ");
-            text_add_n(&t, in + 4, (size_t)(frame + 1 + n - in - 4));
-            break;
-        }
+    for (const char *frame = strstr(at, "\n    #"); frame; frame = strstr(frame + 1, "\n    #")) {
+        size_t n = strcspn(frame + 1, "\n");
+        const char *in = memmem(frame + 1, n, " in ", 4), *source = memmem(frame + 1, n, ".c:", 3);
+        if (!in || !source) continue;
+        text_add(t, " in ");
+        text_add_n(t, in + 4, (size_t)(frame + 1 + n - in - 4));
+        return;
     }
-    return t.n ? text_take(&t) : NULL;
+}
+
+/* "heap-buffer-overflow, READ of size 4 in forward maxout.c:12:5", without addresses, which change from run to run. */
+static char *address_words(const char *s)
+{
+    const char *head = "ERROR: AddressSanitizer: ", *at = strstr(s, head);
+    if (!at) return NULL;
+    text t = {0};
+    size_t n = strcspn(at + strlen(head), "\n");
+    const char *noise = memmem(at + strlen(head), n, " on ", 4);
+    text_add_n(&t, at + strlen(head), noise ? (size_t)(noise - at) - strlen(head) : n);
+    const char *next = strchr(at, '\n');
+    if (next && (text_starts(next + 1, "READ of ") || text_starts(next + 1, "WRITE of "))) {
+        text_add(&t, ", ");
+        const char *end = strstr(next, " at 0x");
+        text_add_n(&t, next + 1, end ? (size_t)(end - next) - 1 : strcspn(next + 1, "\n"));
+    }
+    own_frame(at, &t);
+    return text_take(&t);
+}
+
+/* "maxout.c:12:5: runtime error: shift exponent 40 is too large" */
+static char *undefined_words(const char *s)
+{
+    const char *at = strstr(s, "runtime error: "), *line = at;
+    if (!at) return NULL;
+    while (line > s && line[-1] != '\n') line--;
+    return mem_text_n(line, strcspn(line, "\n"));
 }
 
 static char *said_since(int fd, off_t from)
@@ -157,12 +182,14 @@ static void crashed(follow *f, bool hung, off_t from)
 {
     verdict *v = &f->verdicts[f->at];
     verdict_free(v);
+    v->where = mem_text(f->where);
     if (hung) {
         verdict_fail(v, "did not end within %lld seconds", (long long)f->args->timeout);
         v->status = VERDICT_TIMEOUT;
     } else {
         text how = {0};
-        char *said = said_since(f->messages, from), *sanitizer = sanitizer_words(said);
+        char *said = said_since(f->messages, from), *sanitizer = undefined_words(said);
+        if (!sanitizer) sanitizer = address_words(said);
         char *words = sanitizer ? NULL : process_last_words(f->messages, from);
         process_describe(&f->child, &how);
         if (sanitizer)
@@ -240,16 +267,30 @@ static void tell_json(const follow *f, json_writer *w)
     mem_free(kind);
 }
 
-static void tell_failures(const verdict *v, text *out)
+/* The check before i whose only finding is the same; i when there is none: a crash is told once. */
+static size_t same_before(const follow *f, size_t i)
 {
-    for (size_t i = 0; i < v->n; i++) {
+    const verdict *v = &f->verdicts[i];
+    for (size_t k = 0; k < i; k++)
+        if (v->total == 1 && f->verdicts[k].total == 1 && f->verdicts[k].status == v->status &&
+            !strcmp(f->verdicts[k].items[0].what, v->items[0].what))
+            return k;
+    return i;
+}
+
+static void tell_failures(const follow *f, size_t i, text *out)
+{
+    const verdict *v = &f->verdicts[i];
+    size_t before = same_before(f, i);
+    for (size_t k = 0; k < v->n && before == i; k++) {
         text line = {0};
-        verdict_failure_text(&v->items[i], &line);
+        verdict_failure_text(&v->items[k], &line);
         text_add(out, "    ");
         text_safe(out, text_str(&line), 1000);
         text_char(out, '\n');
         text_free(&line);
     }
+    if (before < i) text_printf(out, "    as in %s\n", f->checks[before].name);
     if (v->total > v->n) text_printf(out, "    and %zu more\n", v->total - v->n);
 }
 
@@ -280,7 +321,7 @@ static void tell_table(const follow *f)
         const verdict *v = &f->verdicts[i];
         if (!is_failure(v)) continue;
         text_printf(&out, "\n%s: %s\n", f->checks[i].name, f->checks[i].about);
-        tell_failures(v, &out);
+        tell_failures(f, i, &out);
     }
     if (failed)
         text_printf(&out, "\n%zu of %zu checks failed%s\n", failed, f->n,
@@ -385,6 +426,7 @@ int cmd_plugin_check(const command *self, const common *c, const plugin_args *ar
     }
     text_free(&w.out);
     text_free(&f.line);
+    mem_free(f.where);
     if (f.messages >= 0) close(f.messages);
     mem_free(notes.items);
     mem_free(program);

@@ -80,7 +80,8 @@ static cvy_status trial_unchanged(const setup *s, registry *r, const json *run, 
     size_t n;
     const plugin_entry *p = registry_list(r, &n);
     for (size_t i = 0; list && i < list->n; i++) {
-        const char *name = json_get_text(list->items[i], "name", ""), *kind = json_get_text(list->items[i], "kind", "");
+        const char *name = json_get_text(list->items[i], "name", ""),
+                   *kind = json_get_text(list->items[i], "kind", "");
         const char *hash = json_get_text(list->items[i], "sha256", "");
         for (size_t k = 0; k < n; k++) {
             if (!p[k].used || strcmp(p[k].name, name) || strcmp(plugin_kind_name(p[k].kind), kind)) continue;
@@ -116,14 +117,16 @@ static cvy_status trial_key(const json *run, const trial_args *t, char key[65], 
     cvy_status status = identity_exact_key(&m, key, e);
     if (status || t->inexact || strcmp(key, json_get_text(run, "exact_key", "")) == 0) return status;
     place at = PLACE_FILE(dir);
-    return errors_add(e, CVY_ERR_CONFIG, &at, "--inexact goes on all the same; the result then differs in its last bits",
-                      "was begun by another build of Convoy, on another CPU, or with another number of threads");
+    return errors_add(
+        e, CVY_ERR_CONFIG, &at, "--inexact goes on all the same; the result then differs in its last bits",
+        "was begun by another build of Convoy, on another CPU, or with another number of threads");
 }
 
 static cvy_status trial_train(const char *dir, const trial_args *t, errors *e)
 {
     arena a = {0};
-    char *path = path_join(dir, "run.json"), *bytes = NULL, *journal_path = NULL, *spec = path_join(dir, "spec.yaml");
+    char *path = path_join(dir, "run.json"), *bytes = NULL, *journal_path = NULL,
+         *spec = path_join(dir, "spec.yaml");
     size_t n = 0, offset = 0;
     const char *why = NULL, *none[] = {NULL};
     registry *r = NULL;
@@ -137,7 +140,8 @@ static cvy_status trial_train(const char *dir, const trial_args *t, errors *e)
     if (!status) status = trial_key(run, t, key, dir, e);
     if (!status && !(x = experiment_read(spec, NULL, 0, none, e))) status = errors_status(e);
     if (!status && !(r = trial_plugins(run, &a, e))) status = errors_status(e);
-    if (!status && !(s = setup_new(x, r, json_get_text(run, "base_dir", "."), SETUP_ALL, e))) status = errors_status(e);
+    if (!status && !(s = setup_new(x, r, json_get_text(run, "base_dir", "."), SETUP_ALL, e)))
+        status = errors_status(e);
     if (!status) status = trial_unchanged(s, r, run, dir, e);
     if (!status) {
         lifeline l = {(int)t->lifeline};
@@ -174,8 +178,9 @@ static int trial_run(const command *self, const common *c, void *options, int ar
     cvy_status status = CVY_OK;
     if (lock < 0) {
         place at = PLACE_FILE(argv[0]);
-        status = errors_count(&e) ? errors_status(&e)
-                                  : errors_add(&e, CVY_ERR_RESOURCE, &at, NULL, "another process is training this run");
+        status = errors_count(&e)
+                     ? errors_status(&e)
+                     : errors_add(&e, CVY_ERR_RESOURCE, &at, NULL, "another process is training this run");
     } else {
         status = trial_train(argv[0], t, &e);
         file_unlock(lock);

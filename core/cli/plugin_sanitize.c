@@ -78,36 +78,44 @@ static cvy_status compile(const compiler *base, const char *const *args, int out
     return status;
 }
 
-/* Where the compiler keeps a library, by -print-file-name, which answers with the bare name when it has none. */
-static char *library_of(const compiler *c, const char *folder, const char *name, errors *e)
+/* The first line that the compiler answers to an argument; NULL when there is none. */
+static char *answer_of(const compiler *c, const char *folder, const char *argument, errors *e)
 {
-    char *argument = mem_printf("-print-file-name=%s", name), *path = path_join(folder, "answer"),
-         *said = NULL;
+    char *path = path_join(folder, "answer"), *said = NULL;
     const char *args[] = {argument, NULL};
     size_t n = 0;
     int fd = open(path, O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600);
     cvy_status status = fd < 0 ? CVY_ERR_RESOURCE : compile(c, args, fd, e);
     if (fd >= 0) close(fd);
-    if (!status) status = file_read(path, 4096, &said, &n, e);
+    if (!status) status = file_read(path, 65536, &said, &n, e);
     if (!status) said[strcspn(said, "\n")] = 0;
-    if (status || !strchr(said, '/') || !file_exists(said)) {
-        mem_free(said);
-        said = NULL;
-    }
-    mem_free(argument);
     mem_free(path);
     return said;
 }
 
+/* -print-file-name answers with the bare name for a library that the compiler does not have. */
+static char *library_of(const compiler *c, const char *folder, const char *name, errors *e)
+{
+    char *argument = mem_printf("-print-file-name=%s", name), *said = answer_of(c, folder, argument, e);
+    mem_free(argument);
+    if (said && strchr(said, '/') && file_exists(said)) return said;
+    mem_free(said);
+    return NULL;
+}
+
 static cvy_status find_runtime(plugin_sanitize *p, const compiler *c, bool *clang, errors *e)
 {
-    p->preload = library_of(c, p->folder, "libasan.so", e);
-    *clang = !p->preload;
-    if (!p->preload) p->preload = library_of(c, p->folder, "libclang_rt.asan-x86_64.so", e);
-    if (!p->preload) p->preload = library_of(c, p->folder, "libclang_rt.asan.so", e);
+    static const char *const gnu[] = {"libasan.so", NULL};
+    static const char *const llvm[] = {"libclang_rt.asan.so", "libclang_rt.asan-x86_64.so",
+                                       "libclang_rt.asan-aarch64.so", NULL};
+    char *version = answer_of(c, p->folder, "--version", e);
+    *clang = version && strstr(version, "clang"); /* it would take gcc's runtime for its own */
+    mem_free(version);
+    for (const char *const *name = *clang ? llvm : gnu; *name && !p->preload; name++)
+        p->preload = library_of(c, p->folder, *name, e);
     if (p->preload || errors_count(e)) return errors_status(e);
     return errors_add(e, CVY_ERR_CONFIG, NULL,
-                      "apt-get install libasan8, or the clang runtime libclang-rt-dev",
+                      *clang ? "apt-get install libclang-rt-dev" : "apt-get install libasan8",
                       "%s has no AddressSanitizer runtime", c->program);
 }
 

@@ -7,9 +7,9 @@
 
 typedef struct experiment {
     arena memory;
-    const char *file;        /* as given */
-    const char *dir;         /* its folder, absolute: relative paths in it are relative to this */
-    const char *name;        /* `experiment:`, or the file's base name */
+    const char *file; /* as given */
+    const char *dir;  /* its folder, absolute: relative paths in it are relative to this */
+    const char *name; /* `experiment:`, or the file's base name */
     uint64_t seed;
     int64_t repeats;         /* default 1 */
     node *root;              /* the whole file, as resolved so far */
@@ -47,6 +47,7 @@ const node *experiment_layers(const experiment *x);
 void experiment_write(const experiment *x, text *out);
 /* Leaves as dotted path and value in flow style, for the store: everything but the layers of the model, of which
  * `model` gives the name. Calls fn for each. */
-void experiment_leaves(const experiment *x, void (*fn)(void *ctx, const char *path, const char *value), void *ctx);
+void experiment_leaves(const experiment *x, void (*fn)(void *ctx, const char *path, const char *value),
+                       void *ctx);
 
 #endif

@@ -10,10 +10,10 @@
 typedef struct item {
     const char *type;
     place type_at;
-    const node *params;  /* a map without `type`, `name` and `inputs`; an empty one when nothing was given */
-    const char *name;    /* NULL when not given */
+    const node *params; /* a map without `type`, `name` and `inputs`; an empty one when nothing was given */
+    const char *name;   /* NULL when not given */
     place name_at;
-    const node *inputs;  /* list of names; NULL when not given */
+    const node *inputs; /* list of names; NULL when not given */
 } item;
 
 /* `reserved`: whether `name` and `inputs` are taken out (layers) or left among the parameters. */

@@ -77,14 +77,17 @@ static bool read_word(filler *f, const cvy_param *p, const node *n, int64_t *v)
         return read_int(f, p, n, v);
     }
     const char **words = arena_array(f->a, f->env->n_words, sizeof *words);
+    size_t n_words = 0;
     for (size_t i = 0; i < f->env->n_words; i++) {
-        words[i] = f->env->words[i].word;
-        if (strcmp(n->s, words[i]) == 0) {
-            *v = f->env->words[i].value;
+        const params_word *w = &f->env->words[i];
+        if (w->only && strcmp(w->only, p->name) != 0) continue;
+        words[n_words++] = w->word;
+        if (strcmp(n->s, w->word) == 0) {
+            *v = w->value;
             return true;
         }
     }
-    const char *near = suggest_near(f->a, n->s, words, f->env->n_words);
+    const char *near = suggest_near(f->a, n->s, words, n_words);
     if (!near) return read_int(f, p, n, v);
     return expected(f, n, "an integer", near);
 }

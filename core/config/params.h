@@ -12,6 +12,7 @@
 typedef struct params_word {
     const char *word;
     int64_t value;
+    const char *only; /* the one parameter that it may stand for; NULL: any */
 } params_word;
 
 typedef struct params_env {
@@ -25,8 +26,8 @@ typedef struct params_env {
 /* A parameter table with the struct it fills. */
 typedef struct params_table {
     const cvy_param *params;
-    size_t n, param_size;   /* stride: a plugin of another build may know longer entries */
-    void *config;           /* zeroed by the caller */
+    size_t n, param_size; /* stride: a plugin of another build may know longer entries */
+    void *config;         /* zeroed by the caller */
 } params_table;
 
 params_table params_of(const cvy_descriptor *d, void *config);

@@ -15,13 +15,13 @@ typedef enum node_kind { NODE_SCALAR, NODE_LIST, NODE_MAP } node_kind;
 
 typedef struct node {
     node_kind kind;
-    place at;              /* of its first character */
-    const char *s;         /* scalar: its text; "" for an empty one */
-    bool quoted;           /* scalar: written in quotes, hence a string whatever it looks like */
-    size_t n;              /* list or map: number of items */
+    place at;      /* of its first character */
+    const char *s; /* scalar: its text; "" for an empty one */
+    bool quoted;   /* scalar: written in quotes, hence a string whatever it looks like */
+    size_t n;      /* list or map: number of items */
     struct node **items;
-    const char **keys;     /* map */
-    place *key_at;         /* map */
+    const char **keys; /* map */
+    place *key_at;     /* map */
 } node;
 
 /* NULL after reporting all errors found. Everything lives in the arena, the source text too. */
@@ -34,13 +34,14 @@ node *tree_list(arena *a, const place *at);
 node *tree_map(arena *a, const place *at);
 node *tree_copy(arena *a, const node *n); /* deep; shared parts become separate */
 
-node *node_get(const node *map, const char *key);                       /* NULL when absent or not a map */
+node *node_get(const node *map, const char *key); /* NULL when absent or not a map */
 const place *node_key_at(const node *map, const char *key);
-void node_put(arena *a, node *map, const char *key, const place *key_at, node *value); /* replaces or appends */
+void node_put(arena *a, node *map, const char *key, const place *key_at,
+              node *value); /* replaces or appends */
 void node_remove(node *map, const char *key);
 void node_append(arena *a, node *list, node *value);
-bool node_is_null(const node *n);                                       /* plain `null`, `~` or empty */
-bool node_equal(const node *a, const node *b);                          /* same content, order of keys ignored */
+bool node_is_null(const node *n);              /* plain `null`, `~` or empty */
+bool node_equal(const node *a, const node *b); /* same content, order of keys ignored */
 
 /* Scalars as types; each reports what was expected and returns false when it is something else. */
 bool node_int(const node *n, int64_t *v, errors *e);

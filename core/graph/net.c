@@ -328,7 +328,9 @@ int net_add_layer(builder *b, const char *path, const char *type, const node_t *
                    path);
         return -1;
     }
+    errors_push(b->e, "layer \"%s\"", path);
     const cvy_descriptor *d = registry_find(b->registry, CVY_LAYER, type, at, b->e);
+    errors_pop(b->e);
     if (!d) return -1;
     const cvy_layer *layer = d->type;
     errors_push(b->e, "layer \"%s\" (%s)", path, type);

@@ -71,7 +71,7 @@ net *net_one_build(registry *r, const char *type, const node *params, const cvy_
     size_t before = errors_count(e);
     net *n = mem_alloc(sizeof *n);
     n->classes = classes;
-    params_word words[] = {{"classes", classes}};
+    params_word words[] = {{.word = "classes", .value = classes}};
     builder b = {.net = n, .registry = r, .env = {.words = words, .n_words = classes > 0}, .e = e};
     cvy_shape unread = cvy_shape2(n_in > 0 ? in[0].dim[0] : 1, 1);
     place nowhere = PLACE_NONE;

@@ -118,7 +118,9 @@ static bool wiring_inputs(wiring *g)
 /* Behind a layer that failed no shapes are known, but a name or a parameter can still be seen to be wrong. */
 static void wiring_check_alone(builder *b, const wire *w)
 {
+    errors_push(b->e, "layer \"%s\"", w->name);
     const cvy_descriptor *d = registry_find(b->registry, CVY_LAYER, w->item.type, &w->at, b->e);
+    errors_pop(b->e);
     if (!d) return;
     errors_push(b->e, "layer \"%s\" (%s)", w->name, w->item.type);
     params_make(&b->net->memory, d, w->item.params, &b->env, b->e);
@@ -162,7 +164,7 @@ net *net_build(const node_t *layers, const cvy_shape *sample, int classes, regis
     }
     net *n = mem_alloc(sizeof *n);
     n->classes = classes;
-    params_word words[] = {{"classes", classes}};
+    params_word words[] = {{.word = "classes", .value = classes}};
     builder b = {.net = n, .registry = r, .env = {.words = words, .n_words = classes > 0}, .e = e};
     cvy_shape batched = {.rank = sample->rank + 1, .dim = {1}};
     for (int i = 0; i < sample->rank; i++) batched.dim[i + 1] = sample->dim[i];

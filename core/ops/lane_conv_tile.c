@@ -110,7 +110,8 @@ LIST(1)
 #if TILE_ONE > 6
 ROW(1, 7)
 ROW(1, 8)
-ROW(1, 9) ROW(1, 10) ROW(1, 11) ROW(1, 12)
+ROW(1, 9)
+ROW(1, 10) ROW(1, 11) ROW(1, 12)
 #endif
 #if TILE_ONE > 12
     ROW(1, 13) ROW(1, 14) ROW(1, 15) ROW(1, 16)

@@ -8,6 +8,7 @@
 #include "base/digest.h"
 #include "base/file.h"
 #include "journal/record.h"
+#include "sweep/copies.h"
 #include "sweep/runs.h"
 
 #define PLANS_MAX ((size_t)2 << 30)
@@ -123,6 +124,7 @@ cvy_status sweeps_create(sweep *w, const char *results, int64_t least, const spa
     json_writer out = {0};
     describe(w, s, &out);
     text_char(&out.out, '\n');
+    if (status == CVY_OK) status = copies_make(w->dir, w->trials, w->n, e);
     if (status == CVY_OK) status = put_file(w->dir, "sweep.json", &out.out, e);
     if (status == CVY_OK) status = file_sync_dir(results, e);
     text_free(&out.out);

@@ -7,6 +7,7 @@
  *                "members":[{"trial":0,"repeat":0,"seed":1,"label":..,"config_hash":..,"overrides":[..],
  *                            "run":"r3" | null},..]}    run: one that stood there finished before the sweep
  *   plans        one line per member, the planning child's
+ *   plugins/     copies of the plugin files, see copies.h
  *   events       a journal: {"t":"start"|"exit",...} of supervisors as in journal/record.h, and
  *                {"t":"decision","trial":0,"repeat":0,"run":"r7","how":"new|known|resumed","time":..}
  *   lock         held by the supervisor for life */

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "sweep/copies.h"
 #include "sweep/runs.h"
 
 void trial_free(trial *t)
@@ -109,6 +110,28 @@ static void put_params(const trial *t, const json *params, json_writer *w)
     json_close(w, '}');
 }
 
+/* The plugin files: of a sweep, its own copies. */
+static void put_plugins(const trial_origin *from, const json *plugins, json_writer *w)
+{
+    char *dir = from->sweep ? path_join(from->results, from->sweep) : NULL;
+    json_key(w, "plugins");
+    json_open(w, '[');
+    for (size_t i = 0; plugins && plugins->kind == JSON_ARRAY && i < plugins->n; i++) {
+        const json *one = plugins->items[i];
+        const char *path = json_get_text(one, "path", ""), *hash = json_get_text(one, "sha256", "");
+        char *copy = dir ? copies_path(dir, path, hash) : NULL;
+        json_open(w, '{');
+        json_put_text(w, "kind", json_get_text(one, "kind", ""));
+        json_put_text(w, "name", json_get_text(one, "name", ""));
+        json_put_text(w, "path", copy ? copy : path);
+        json_put_text(w, "sha256", hash);
+        json_close(w, '}');
+        mem_free(copy);
+    }
+    json_close(w, ']');
+    mem_free(dir);
+}
+
 /* What the supervisor decided, then what planning found out. */
 static void describe(const trial *t, const trial_origin *from, const json *planned, json_writer *w)
 {
@@ -126,14 +149,15 @@ static void describe(const trial *t, const trial_origin *from, const json *plann
     json_put_int(w, "repeat", t->repeat);
     json_put_int(w, "threads", from->threads);
     for (size_t i = 0; i < planned->n; i++) {
-        static const char *const apart[] = {"ok", "errors", "spec", "params"};
+        static const char *const apart[] = {"ok", "errors", "spec", "params", "plugins"};
         bool mine = false;
-        for (size_t k = 0; k < 4; k++) mine = mine || !strcmp(planned->keys[i], apart[k]);
+        for (size_t k = 0; k < 5; k++) mine = mine || !strcmp(planned->keys[i], apart[k]);
         if (mine) continue;
         json_key(w, planned->keys[i]);
         write_json(w, planned->items[i]);
     }
     put_params(t, json_get(planned, "params"), w);
+    put_plugins(from, json_get(planned, "plugins"), w);
     json_key(w, "metric");
     json_open(w, '{');
     json_put_text(w, "name", from->metric.name);

@@ -46,7 +46,7 @@ typedef struct trial_origin {
     const char *results;
     int64_t least;      /* new names start behind this number */
     const char *source; /* experiment file */
-    const char *sweep;  /* "s3", or NULL */
+    const char *sweep;  /* "s3", or NULL; its copies of plugins are used */
     space_metric metric;
     int64_t threads;
 } trial_origin;

@@ -23,7 +23,8 @@ typedef struct checkpoint_list {
     size_t n, cap;
 } checkpoint_list;
 
-static void checkpoint_add(checkpoint_list *l, const char *prefix, const net_tensor *tensors, size_t n, const float *base)
+static void checkpoint_add(checkpoint_list *l, const char *prefix, const net_tensor *tensors, size_t n,
+                           const float *base)
 {
     for (size_t i = 0; i < n; i++) {
         l->items = MEM_GROW(l->items, l->n, &l->cap);
@@ -34,7 +35,8 @@ static void checkpoint_add(checkpoint_list *l, const char *prefix, const net_ten
     }
 }
 
-static checkpoint_list checkpoint_tensors(const state *s, const optimizer *o, const best_copy *best, bool with_best)
+static checkpoint_list checkpoint_tensors(const state *s, const optimizer *o, const best_copy *best,
+                                          bool with_best)
 {
     const net *n = s->net;
     checkpoint_list l = {0};
@@ -79,10 +81,20 @@ static const char *checkpoint_checksum(const safetensor *items, size_t n, arena 
 
 /* ---- writing ---- */
 
-enum { META_FORMAT, META_CONFIG, META_STEP, META_EPOCH, META_BATCH, META_SUMS, META_BEST, META_FINISHED, META_SUM, META_COUNT };
-static const char *const checkpoint_keys[META_COUNT] = {"format", "config_hash", "step", "epoch",
-                                                        "batch",  "sums",        "best", "finished",
-                                                        "crc32c"};
+enum {
+    META_FORMAT,
+    META_CONFIG,
+    META_STEP,
+    META_EPOCH,
+    META_BATCH,
+    META_SUMS,
+    META_BEST,
+    META_FINISHED,
+    META_SUM,
+    META_COUNT
+};
+static const char *const checkpoint_keys[META_COUNT] = {"format", "config_hash", "step",     "epoch", "batch",
+                                                        "sums",   "best",        "finished", "crc32c"};
 
 cvy_status checkpoint_write_last(const char *dir, const state *s, const optimizer *o, const best_copy *best,
                                  const progress_point *at, const char *config_hash, errors *e)
@@ -101,8 +113,8 @@ cvy_status checkpoint_write_last(const char *dir, const state *s, const optimize
                                       at->finished ? "yes" : "no",
                                       checkpoint_checksum(l.items, l.n, &a)};
     char *path = checkpoint_path(dir, checkpoint_last);
-    cvy_status status = (at->finished ? safetensors_write_loose : safetensors_write)(path, l.items, l.n, checkpoint_keys,
-                                                                                     values, META_COUNT, e);
+    cvy_status status = (at->finished ? safetensors_write_loose : safetensors_write)(
+        path, l.items, l.n, checkpoint_keys, values, META_COUNT, e);
     mem_free(path);
     checkpoint_list_free(&l);
     text_free(&sums);
@@ -110,7 +122,8 @@ cvy_status checkpoint_write_last(const char *dir, const state *s, const optimize
     return status;
 }
 
-cvy_status checkpoint_write_best(const char *dir, const net *n, const best_copy *best, const progress_point *at, errors *e)
+cvy_status checkpoint_write_best(const char *dir, const net *n, const best_copy *best,
+                                 const progress_point *at, errors *e)
 {
     arena a = {0};
     checkpoint_list l = {0};
@@ -149,25 +162,29 @@ static bool checkpoint_number(const safetensors *f, int key, int64_t *v)
     return s && sscanf(s, "%" SCNd64, v) == 1 && *v >= 0;
 }
 
-static cvy_status checkpoint_parse(const safetensors *f, const char *path, const char *config_hash, progress_point *at,
-                                   errors *e)
+static cvy_status checkpoint_parse(const safetensors *f, const char *path, const char *config_hash,
+                                   progress_point *at, errors *e)
 {
     place where = PLACE_FILE(path);
     const char *format = safetensors_metadata(f, "format"), *hash = safetensors_metadata(f, "config_hash");
     const char *best = safetensors_metadata(f, "best"), *finished = safetensors_metadata(f, "finished");
     const char *sum = safetensors_metadata(f, "crc32c");
     if (!format || strcmp(format, CHECKPOINT_FORMAT) != 0)
-        return errors_add(e, CVY_ERR_CONFIG, &where, NULL, "is no checkpoint of this version (format \"%s\", expected \"%s\")",
+        return errors_add(e, CVY_ERR_CONFIG, &where, NULL,
+                          "is no checkpoint of this version (format \"%s\", expected \"%s\")",
                           format ? format : "", CHECKPOINT_FORMAT);
     if (!hash || strcmp(hash, config_hash) != 0)
         return errors_add(e, CVY_ERR_CONFIG, &where, NULL, "is the checkpoint of another configuration");
     arena a = {0};
     bool whole = sum && strcmp(sum, checkpoint_checksum(f->items, f->n, &a)) == 0;
     arena_free(&a);
-    if (!whole) return errors_add(e, CVY_ERR_CONFIG, &where, NULL, "is damaged: its tensors do not have their checksum");
+    if (!whole)
+        return errors_add(e, CVY_ERR_CONFIG, &where, NULL,
+                          "is damaged: its tensors do not have their checksum");
     if (!checkpoint_number(f, META_STEP, &at->step) || !checkpoint_number(f, META_EPOCH, &at->epoch) ||
-        !checkpoint_number(f, META_BATCH, &at->batch) || !metrics_read(&at->sums, safetensors_metadata(f, "sums")) ||
-        !best || sscanf(best, "%" SCNd64 " %la", &at->best_epoch, &at->best_value) != 2 || !finished)
+        !checkpoint_number(f, META_BATCH, &at->batch) ||
+        !metrics_read(&at->sums, safetensors_metadata(f, "sums")) || !best ||
+        sscanf(best, "%" SCNd64 " %la", &at->best_epoch, &at->best_value) != 2 || !finished)
         return errors_add(e, CVY_ERR_CONFIG, &where, NULL, "lacks the position of the run in its metadata");
     at->finished = strcmp(finished, "yes") == 0;
     return CVY_OK;
@@ -181,7 +198,8 @@ static bool checkpoint_same_shape(const cvy_shape *a, const cvy_shape *b)
     return true;
 }
 
-static cvy_status checkpoint_match(const safetensors *f, const checkpoint_list *l, const char *path, errors *e)
+static cvy_status checkpoint_match(const safetensors *f, const checkpoint_list *l, const char *path,
+                                   errors *e)
 {
     place where = PLACE_FILE(path);
     for (size_t i = 0; i < l->n; i++) {

@@ -12,16 +12,16 @@
 #include "train/optimize.h"
 
 typedef struct progress_point {
-    int64_t step;            /* updates done */
-    int64_t epoch;           /* epochs finished */
-    int64_t batch;           /* batches of the running epoch done */
-    metrics sums;            /* of the running epoch's training batches */
-    int64_t best_epoch;      /* 1 ...; 0: none yet */
+    int64_t step;       /* updates done */
+    int64_t epoch;      /* epochs finished */
+    int64_t batch;      /* batches of the running epoch done */
+    metrics sums;       /* of the running epoch's training batches */
+    int64_t best_epoch; /* 1 ...; 0: none yet */
     double best_value;
-    bool finished;           /* tested, reported: nothing left to do */
+    bool finished; /* tested, reported: nothing left to do */
 } progress_point;
 
-typedef struct best_copy {   /* the weights and buffers of the best epoch, like the state's arrays */
+typedef struct best_copy { /* the weights and buffers of the best epoch, like the state's arrays */
     float *weights, *buffers;
 } best_copy;
 
@@ -33,8 +33,8 @@ void checkpoint_tidy(const char *dir);
  * the checkpoint before, from which the run ends with the same bits. */
 cvy_status checkpoint_write_last(const char *dir, const state *s, const optimizer *o, const best_copy *best,
                                  const progress_point *at, const char *config_hash, errors *e);
-cvy_status checkpoint_write_best(const char *dir, const net *n, const best_copy *best, const progress_point *at,
-                                 errors *e);
+cvy_status checkpoint_write_best(const char *dir, const net *n, const best_copy *best,
+                                 const progress_point *at, errors *e);
 /* Restores from checkpoints/last.safetensors; *found is false when there is none yet. A damaged file, one of another
  * configuration, or with a missing, surplus or misshaped tensor, is an error, and nothing is changed then. */
 cvy_status checkpoint_read_last(const char *dir, state *s, optimizer *o, best_copy *best, progress_point *at,

@@ -14,7 +14,8 @@
 
 /* Hands on what a plugin reported into a list of its own, with the place of the sample in front. Reading a sample costs no
  * allocation that way unless it fails. */
-__attribute__((format(printf, 3, 4))) static cvy_status data_blame(errors *own, errors *e, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static cvy_status data_blame(errors *own, errors *e, const char *fmt,
+                                                                   ...)
 {
     text where = {0};
     va_list ap;
@@ -38,17 +39,20 @@ __attribute__((format(printf, 3, 4))) static cvy_status data_blame(errors *own, 
 }
 
 /* One sample as the plugin has it; with pixels NULL only its label. */
-static cvy_status data_fetch(const data *d, cvy_split split, int64_t i, void *pixels, int32_t *label, errors *e)
+static cvy_status data_fetch(const data *d, cvy_split split, int64_t i, void *pixels, int32_t *label,
+                             errors *e)
 {
     static const char *const names[] = {"training", "test"};
     errors own = {0};
     host h = host_make(&own, CVY_ERR_CONFIG, &d->at, d->seed, NULL);
     cvy_dataset_read r = {.host = &h.face, .split = split, .index = i, .pixels = pixels};
-    if (d->type->read(&r, d->config, d->opened) && !errors_count(&own)) cvy_fail(&r, "read failed without saying why");
+    if (d->type->read(&r, d->config, d->opened) && !errors_count(&own))
+        cvy_fail(&r, "read failed without saying why");
     if (!errors_count(&own) && d->info.classes > 0 && (r.label < 0 || r.label >= d->info.classes))
         cvy_fail(&r, "class %d of %d", r.label, d->info.classes);
     if (errors_count(&own))
-        return data_blame(&own, e, "dataset (%s): %s sample %lld", d->plugin->name, names[split], (long long)i);
+        return data_blame(&own, e, "dataset (%s): %s sample %lld", d->plugin->name, names[split],
+                          (long long)i);
     *label = d->info.classes > 0 ? r.label : 0;
     return CVY_OK;
 }
@@ -93,11 +97,12 @@ static void data_shares(const int64_t *start, int classes, int64_t n, int64_t wa
 
 /* Chooses `want` of the n samples so that every class keeps its share, each class by a seeded shuffle. chosen[i] is set to
  * `mark`; samples whose chosen[] is not 0 are out of the question. */
-static void data_choose(const data *d, const int32_t *labels, int64_t n, int64_t want, const char *purpose, char *chosen,
-                        char mark)
+static void data_choose(const data *d, const int32_t *labels, int64_t n, int64_t want, const char *purpose,
+                        char *chosen, char mark)
 {
     int classes = d->info.classes > 0 ? d->info.classes : 1;
-    int64_t *start = mem_array((size_t)classes + 1, sizeof *start), *take = mem_array((size_t)classes, sizeof *take);
+    int64_t *start = mem_array((size_t)classes + 1, sizeof *start),
+            *take = mem_array((size_t)classes, sizeof *take);
     int64_t *members = mem_array((size_t)n + 1, sizeof *members);
     int64_t n_free = data_group(labels, chosen, n, classes, start, members);
     data_shares(start, classes, n_free, want < n_free ? want : n_free, take);
@@ -136,14 +141,16 @@ static cvy_status data_held(const data *d, int64_t *held, errors *e)
     *held = v < 1 ? (int64_t)llround(v * (double)n) : (int64_t)v;
     if (*held < n) return CVY_OK;
     return errors_add(e, CVY_ERR_CONFIG, &d->at, "give validation a smaller number, or a share below 1",
-                      "validation: %lld of %lld training samples leaves none to train on", (long long)*held, (long long)n);
+                      "validation: %lld of %lld training samples leaves none to train on", (long long)*held,
+                      (long long)n);
 }
 
 static cvy_status data_split(data *d, errors *e)
 {
     enum { FREE, VALIDATION, KEPT };
     const data_settings *s = d->settings;
-    int64_t n = d->info.n[CVY_TRAIN], n_test = d->info.n[CVY_TEST], longest = n > n_test ? n : n_test, held = 0;
+    int64_t n = d->info.n[CVY_TRAIN], n_test = d->info.n[CVY_TEST], longest = n > n_test ? n : n_test,
+            held = 0;
     errors_push(e, "dataset (%s)", d->plugin->name);
     cvy_status status = data_held(d, &held, e);
     errors_pop(e);
@@ -151,7 +158,8 @@ static cvy_status data_split(data *d, errors *e)
     int32_t *labels = mem_try((size_t)longest, sizeof *labels);
     char *chosen = mem_try((size_t)longest, 1);
     if (!labels || !chosen)
-        status = errors_add(e, CVY_ERR_RESOURCE, &d->at, NULL, "not enough memory for %lld samples", (long long)longest);
+        status = errors_add(e, CVY_ERR_RESOURCE, &d->at, NULL, "not enough memory for %lld samples",
+                            (long long)longest);
     for (int64_t i = 0; i < n && !status; i++) status = data_fetch(d, CVY_TRAIN, i, NULL, &labels[i], e);
     if (!status) {
         data_choose(d, labels, n, held, "validation", chosen, VALIDATION);
@@ -162,7 +170,8 @@ static cvy_status data_split(data *d, errors *e)
     }
     for (int64_t i = 0; i < n_test && !status; i++) status = data_fetch(d, CVY_TEST, i, NULL, &labels[i], e);
     if (!status) {
-        data_choose(d, labels, n_test, s->test_limit > 0 ? s->test_limit : n_test, "test_limit", chosen, KEPT);
+        data_choose(d, labels, n_test, s->test_limit > 0 ? s->test_limit : n_test, "test_limit", chosen,
+                    KEPT);
         data_collect(d, DATA_TEST, chosen, n_test, KEPT);
     }
     mem_free(labels);
@@ -191,7 +200,8 @@ static cvy_status data_check(const data *d, errors *e)
         if (i->n[split] > UINT32_MAX)
             return errors_add(e, CVY_ERR_CONFIG, &d->at, NULL, "%lld samples are more than can be shuffled",
                               (long long)i->n[split]);
-    if (i->n[CVY_TRAIN] < 1) return errors_add(e, CVY_ERR_CONFIG, &d->at, NULL, "the dataset has no training samples");
+    if (i->n[CVY_TRAIN] < 1)
+        return errors_add(e, CVY_ERR_CONFIG, &d->at, NULL, "the dataset has no training samples");
     return CVY_OK;
 }
 
@@ -220,8 +230,8 @@ static cvy_status data_chain(data *d, errors *e)
     return CVY_OK;
 }
 
-data *data_open(const cvy_descriptor *plugin, const void *config, const data_settings *settings, uint64_t seed,
-                const char *base_dir, const place *at, errors *e)
+data *data_open(const cvy_descriptor *plugin, const void *config, const data_settings *settings,
+                uint64_t seed, const char *base_dir, const place *at, errors *e)
 {
     data *d = mem_alloc(sizeof *d);
     *d = (data){.plugin = plugin, .type = plugin->type, .config = config, .settings = settings, .seed = seed};
@@ -275,11 +285,12 @@ int64_t data_scratch(const data *d)
 }
 
 /* The sample as read, on [0, 1] if it is of bytes. */
-static cvy_status data_raw(const data *d, data_part part, int64_t i, float *x, void *bytes, int32_t *label, errors *e)
+static cvy_status data_raw(const data *d, data_part part, int64_t i, float *x, void *bytes, int32_t *label,
+                           errors *e)
 {
     bool scaled = d->info.element == CVY_U8;
-    cvy_status status = data_fetch(d, part == DATA_TEST ? CVY_TEST : CVY_TRAIN, d->index[part][i], scaled ? bytes : x,
-                                   label, e);
+    cvy_status status = data_fetch(d, part == DATA_TEST ? CVY_TEST : CVY_TRAIN, d->index[part][i],
+                                   scaled ? bytes : x, label, e);
     if (status || !scaled) return status;
     int64_t count = cvy_count(&d->info.sample);
     const uint8_t *b = bytes;
@@ -293,14 +304,15 @@ static bool data_applies(const data *d, size_t step, data_part part)
     return part == DATA_TRAIN || (type->traits & CVY_AUGMENT_ALWAYS);
 }
 
-static cvy_status data_augment(const data *d, size_t k, data_part part, int64_t sample, int32_t epoch, const float *x,
-                               float *y, errors *e)
+static cvy_status data_augment(const data *d, size_t k, data_part part, int64_t sample, int32_t epoch,
+                               const float *x, float *y, errors *e)
 {
     const cvy_child *step = &d->settings->augment.v[k];
     errors own = {0};
     /* The list position is part of the name, so that two steps of one kind draw differently. */
     host h = host_make(&own, CVY_ERR_CONFIG, &d->at, d->seed, d->positions[k]);
-    cvy_random random = h.face.random(&h.face, "augment", (uint64_t)sample, (uint32_t)epoch * 3 + (uint32_t)part);
+    cvy_random random =
+        h.face.random(&h.face, "augment", (uint64_t)sample, (uint32_t)epoch * 3 + (uint32_t)part);
     cvy_augment_call call = {.host = &h.face,
                              .train = part == DATA_TRAIN,
                              .epoch = epoch,
@@ -314,11 +326,12 @@ static cvy_status data_augment(const data *d, size_t k, data_part part, int64_t 
     if (((const cvy_augment *)step->plugin->type)->apply(&call, step->config) && !errors_count(&own))
         cvy_fail(&call, "apply failed without saying why");
     if (!errors_count(&own)) return CVY_OK;
-    return data_blame(&own, e, "dataset.augment.%zu (%s): sample %lld", k, step->plugin->name, (long long)sample);
+    return data_blame(&own, e, "dataset.augment.%zu (%s): sample %lld", k, step->plugin->name,
+                      (long long)sample);
 }
 
-cvy_status data_read(const data *d, data_part part, int64_t i, int32_t epoch, float *x, int32_t *label, float *scratch,
-                     errors *e)
+cvy_status data_read(const data *d, data_part part, int64_t i, int32_t epoch, float *x, int32_t *label,
+                     float *scratch, errors *e)
 {
     int64_t most = data_largest(d);
     float *side[2] = {scratch, scratch + most};
@@ -329,7 +342,8 @@ cvy_status data_read(const data *d, data_part part, int64_t i, int32_t epoch, fl
         if (!data_applies(d, k, part)) continue;
         const float *from = side[applied % 2];
         applied++;
-        status = data_augment(d, k, part, d->index[part][i], epoch, from, applied == todo ? x : side[applied % 2], e);
+        status = data_augment(d, k, part, d->index[part][i], epoch, from,
+                              applied == todo ? x : side[applied % 2], e);
     }
     return status;
 }
@@ -372,14 +386,19 @@ cvy_status data_prepare(data *d, errors *e)
 {
     bool wanted = false;
     for (size_t k = 0; k < d->settings->augment.n; k++)
-        wanted = wanted || (((const cvy_augment *)d->settings->augment.v[k].plugin->type)->traits & CVY_AUGMENT_STATS);
+        wanted = wanted ||
+                 (((const cvy_augment *)d->settings->augment.v[k].plugin->type)->traits & CVY_AUGMENT_STATS);
     if (!wanted || d->stats.mean) return CVY_OK;
-    int64_t n = d->n[DATA_TRAIN], channels = d->info.sample.dim[0], plane = cvy_count(&d->info.sample) / channels;
+    int64_t n = d->n[DATA_TRAIN], channels = d->info.sample.dim[0],
+            plane = cvy_count(&d->info.sample) / channels;
     int threads = parallel_threads();
-    statistics_job j = {.d = d, .m = mem_try((size_t)(n * channels), sizeof(moments)), .e = mem_array((size_t)threads, sizeof(errors))};
+    statistics_job j = {.d = d,
+                        .m = mem_try((size_t)(n * channels), sizeof(moments)),
+                        .e = mem_array((size_t)threads, sizeof(errors))};
     if (!j.m) {
         mem_free(j.e);
-        return errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "not enough memory for the statistics of %lld samples", (long long)n);
+        return errors_add(e, CVY_ERR_RESOURCE, NULL, NULL,
+                          "not enough memory for the statistics of %lld samples", (long long)n);
     }
     parallel_for(n, 1, data_moments, &j);
     for (int t = 0; t < threads; t++) errors_move(e, &j.e[t]);
@@ -389,7 +408,8 @@ cvy_status data_prepare(data *d, errors *e)
         moments all = {0, 0};
         for (int64_t i = 0; i < n; i++) {
             const moments *m = &j.m[i * channels + c];
-            double delta = m->mean - all.mean, before = (double)i * (double)plane, total = before + (double)plane;
+            double delta = m->mean - all.mean, before = (double)i * (double)plane,
+                   total = before + (double)plane;
             all.mean += delta * (double)plane / total;
             all.squares += m->squares + delta * delta * before * (double)plane / total;
         }

@@ -22,18 +22,18 @@ typedef struct data {
     cvy_dataset_info info;
     const data_settings *settings;
     uint64_t seed;
-    place at;                    /* of the dataset in the experiment file */
-    cvy_shape sample;            /* after augmentation: what the network sees */
-    cvy_shape *shapes;           /* before each augmentation step, and after the last */
-    const char **positions;      /* of the augmentation steps in the list, as text */
-    int64_t *index[DATA_PARTS];  /* numbers in the plugin's split, ascending */
+    place at;                   /* of the dataset in the experiment file */
+    cvy_shape sample;           /* after augmentation: what the network sees */
+    cvy_shape *shapes;          /* before each augmentation step, and after the last */
+    const char **positions;     /* of the augmentation steps in the list, as text */
+    int64_t *index[DATA_PARTS]; /* numbers in the plugin's split, ascending */
     int64_t n[DATA_PARTS];
-    cvy_channel_stats stats;     /* mean NULL until data_prepare() */
+    cvy_channel_stats stats; /* mean NULL until data_prepare() */
 } data;
 
 /* Opens the dataset and splits it; checks that every augmentation step fits. NULL after reporting. */
-data *data_open(const cvy_descriptor *plugin, const void *config, const data_settings *settings, uint64_t seed,
-                const char *base_dir, const place *at, errors *e);
+data *data_open(const cvy_descriptor *plugin, const void *config, const data_settings *settings,
+                uint64_t seed, const char *base_dir, const place *at, errors *e);
 void data_close(data *d);
 
 /* Statistics of the training part, if an augmentation step wants them. Before the first data_read(). */
@@ -43,7 +43,7 @@ cvy_status data_prepare(data *d, errors *e);
 int64_t data_scratch(const data *d);
 /* The i-th sample of a part as the network sees it in `epoch`: x gets cvy_count(&d->sample) floats. From any thread with
  * its own scratch and errors. */
-cvy_status data_read(const data *d, data_part part, int64_t i, int32_t epoch, float *x, int32_t *label, float *scratch,
-                     errors *e);
+cvy_status data_read(const data *d, data_part part, int64_t i, int32_t epoch, float *x, int32_t *label,
+                     float *scratch, errors *e);
 
 #endif

@@ -47,7 +47,8 @@ static char *identity_build(void)
     while (maps && !found && fgets(line, sizeof line, maps)) {
         uintptr_t begin, end;
         int at = 0;
-        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %*s %*s %*s %*s %n", &begin, &end, &at) != 2 || !at) continue;
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %*s %*s %*s %*s %n", &begin, &end, &at) != 2 || !at)
+            continue;
         if (here < begin || here >= end) continue;
         line[strcspn(line, "\n")] = 0;
         found = mem_text(line + at);

@@ -77,7 +77,8 @@ loader *loader_new(const data *d, int64_t largest, errors *e)
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->changed, NULL);
     size_t floats;
-    bool fits = size_mul((size_t)largest, (size_t)l->sample, &floats) && size_mul(floats, sizeof(float), &l->slot_bytes);
+    bool fits = size_mul((size_t)largest, (size_t)l->sample, &floats) &&
+                size_mul(floats, sizeof(float), &l->slot_bytes);
     l->order_size = d->n[DATA_TRAIN];
     l->scratch = mem_try((size_t)data_scratch(d), sizeof(float));
     l->order = mem_try((size_t)l->order_size + 1, sizeof *l->order);
@@ -90,7 +91,8 @@ loader *loader_new(const data *d, int64_t largest, errors *e)
     int wrong = fits ? pthread_create(&l->thread, NULL, loader_main, l) : 0;
     if (!fits || wrong) {
         if (wrong)
-            errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "the reading thread cannot be started: %s", strerror(wrong));
+            errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "the reading thread cannot be started: %s",
+                       strerror(wrong));
         else if (!errors_count(e))
             errors_add(e, CVY_ERR_RESOURCE, NULL, "a smaller train.batch_size",
                        "not enough memory for batches of %lld samples", (long long)largest);

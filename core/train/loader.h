@@ -5,10 +5,10 @@
 #include "train/data.h"
 
 typedef struct batch {
-    int64_t n;          /* samples; the last batch of a part may be smaller */
-    int64_t first;      /* position of its first sample in the epoch's order */
-    float *x;           /* (n, sample...) */
-    int32_t *labels;    /* (n) */
+    int64_t n;       /* samples; the last batch of a part may be smaller */
+    int64_t first;   /* position of its first sample in the epoch's order */
+    float *x;        /* (n, sample...) */
+    int32_t *labels; /* (n) */
 } batch;
 
 typedef struct loader loader;

@@ -5,7 +5,8 @@
 #include <math.h>
 #include <stdio.h>
 
-void metrics_add(metrics *m, const float *logits, const int32_t *labels, int64_t n, int64_t k, double mean_loss)
+void metrics_add(metrics *m, const float *logits, const int32_t *labels, int64_t n, int64_t k,
+                 double mean_loss)
 {
     for (int64_t i = 0; i < n; i++) {
         const float *y = logits + i * k;
@@ -28,5 +29,6 @@ void metrics_write(const metrics *m, text *out)
 
 bool metrics_read(metrics *m, const char *s)
 {
-    return s && sscanf(s, "%la %" SCNd64 " %" SCNd64 " %" SCNd64, &m->loss, &m->samples, &m->top1, &m->top5) == 4;
+    return s &&
+           sscanf(s, "%la %" SCNd64 " %" SCNd64 " %" SCNd64, &m->loss, &m->samples, &m->top1, &m->top5) == 4;
 }

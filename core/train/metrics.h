@@ -6,7 +6,7 @@
 #include "base/text.h"
 
 typedef struct metrics {
-    double loss;             /* sum over samples */
+    double loss; /* sum over samples */
     int64_t samples, top1, top5;
 } metrics;
 
@@ -14,7 +14,8 @@ typedef struct metrics {
  * greater than its own class's; equal ones of lower index and NaN count as greater, so a network that gives NaN, or the
  * same for every class, is not right by it. A label that is no class is never right (a plugin's loss may want other
  * outputs than one logit per class). */
-void metrics_add(metrics *m, const float *logits, const int32_t *labels, int64_t n, int64_t k, double mean_loss);
+void metrics_add(metrics *m, const float *logits, const int32_t *labels, int64_t n, int64_t k,
+                 double mean_loss);
 
 /* Exact text for checkpoints, and back. */
 void metrics_write(const metrics *m, text *out);

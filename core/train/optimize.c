@@ -16,8 +16,9 @@ cvy_status optimizer_init(optimizer *o, const cvy_child *plugin, state *s, error
     o->names = o->type->slots(plugin->config);
     while (o->names && o->names[o->n_slots]) o->n_slots++;
     if (o->n_slots > CVY_MAX_SLOTS)
-        return errors_add(e, CVY_ERR_PLUGIN, NULL, NULL, "optimizer %s wants %zu state arrays; %d is the most",
-                          plugin->plugin->name, o->n_slots, CVY_MAX_SLOTS);
+        return errors_add(e, CVY_ERR_PLUGIN, NULL, NULL,
+                          "optimizer %s wants %zu state arrays; %d is the most", plugin->plugin->name,
+                          o->n_slots, CVY_MAX_SLOTS);
     for (size_t i = 0; i < o->n_slots; i++)
         if (!(o->slots[i] = buffer_new(optimizer_bytes(o), e))) return CVY_ERR_RESOURCE;
     return CVY_OK;
@@ -33,7 +34,7 @@ typedef struct update_job {
     const optimizer *o;
     int64_t first, step; /* offset of the piece that the loop runs over */
     double lr_factor;
-    host *hosts;         /* per thread */
+    host *hosts; /* per thread */
     errors *e;
 } update_job;
 
@@ -50,7 +51,8 @@ static void optimizer_piece(void *ctx, int64_t begin, int64_t end, int thread)
                     .w = o->s->weights + j->first + begin,
                     .g = o->s->gradients + j->first + begin,
                     .slots = slots};
-    if (o->type->update(&u, o->plugin->config) && !errors_count(&j->e[thread])) cvy_fail(&u, "update failed without saying why");
+    if (o->type->update(&u, o->plugin->config) && !errors_count(&j->e[thread]))
+        cvy_fail(&u, "update failed without saying why");
 }
 
 cvy_status optimizer_update(optimizer *o, int64_t step, double lr_factor, errors *e)

@@ -10,9 +10,9 @@ typedef struct optimizer {
     const cvy_child *plugin;
     const cvy_optimizer *type;
     state *s;
-    const char *const *names;    /* of the slots */
+    const char *const *names; /* of the slots */
     size_t n_slots;
-    float *slots[CVY_MAX_SLOTS]; /* each like state.weights */
+    float *slots[CVY_MAX_SLOTS];                            /* each like state.weights */
     void (*log)(void *ctx, const char *name, double value); /* where cvy_log() goes; NULL: nowhere */
     void *log_ctx;
 } optimizer;

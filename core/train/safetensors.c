@@ -170,8 +170,8 @@ static bool stream(int fd, const text *header, const safetensor *items, size_t n
 }
 
 /* As file_replace() does it, but without a second copy of all weights in memory. */
-static cvy_status replace(const char *path, const text *header, const safetensor *items, size_t n, bool settle,
-                          errors *e)
+static cvy_status replace(const char *path, const text *header, const safetensor *items, size_t n,
+                          bool settle, errors *e)
 {
     char *temporary;
     int fd = open_temporary(path, &temporary), error = fd < 0 ? errno : 0;
@@ -220,8 +220,9 @@ cvy_status safetensors_write(const char *path, const safetensor *items, size_t n
     return write_file(path, items, n, keys, values, n_metadata, true, e);
 }
 
-cvy_status safetensors_write_loose(const char *path, const safetensor *items, size_t n, const char *const *keys,
-                                   const char *const *values, size_t n_metadata, errors *e)
+cvy_status safetensors_write_loose(const char *path, const safetensor *items, size_t n,
+                                   const char *const *keys, const char *const *values, size_t n_metadata,
+                                   errors *e)
 {
     return write_file(path, items, n, keys, values, n_metadata, false, e);
 }

@@ -11,18 +11,18 @@
 
 typedef struct safetensor {
     const char *name;
-    cvy_shape shape;     /* rank 0 .. CVY_MAX_RANK */
-    const float *data;   /* F32; when read, into the file's memory (8-byte aligned start) */
+    cvy_shape shape;   /* rank 0 .. CVY_MAX_RANK */
+    const float *data; /* F32; when read, into the file's memory (8-byte aligned start) */
     int64_t count;
 } safetensor;
 
 typedef struct safetensors {
-    arena memory;        /* owns everything when read */
+    arena memory; /* owns everything when read */
     safetensor *items;
     size_t n;
     const char **keys, **values; /* __metadata__ */
     size_t n_metadata;
-    void *file;          /* the bytes read */
+    void *file; /* the bytes read */
 } safetensors;
 
 /* Writes durably and atomically: temporary name, data streamed, fsync, rename, fsync of the folder. Tensors in the order
@@ -31,8 +31,9 @@ cvy_status safetensors_write(const char *path, const safetensor *items, size_t n
                              const char *const *values, size_t n_metadata, errors *e);
 /* The same but for the last step, the fsync of the folder: the file's data are safe, and a power cut within the next
  * seconds may bring the old file back, never half of one. Files written so keep their order. */
-cvy_status safetensors_write_loose(const char *path, const safetensor *items, size_t n, const char *const *keys,
-                                   const char *const *values, size_t n_metadata, errors *e);
+cvy_status safetensors_write_loose(const char *path, const safetensor *items, size_t n,
+                                   const char *const *keys, const char *const *values, size_t n_metadata,
+                                   errors *e);
 /* Reads and checks the whole file: F32 tensors only here (others are an error naming dtype and tensor). Errors carry file
  * and byte offset. On failure *out is empty. */
 cvy_status safetensors_read(const char *path, safetensors *out, errors *e);

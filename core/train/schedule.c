@@ -16,9 +16,10 @@ typedef struct schedule_type {
     schedule_fn *factor; /* after warm-up; epoch as a real number, at the start of the step */
 } schedule_type;
 
-#define WARMUP_PARAMS                                                                                                  \
-    CVY_FLOAT(schedule_config, warmup_epochs, 0, 0, 1e6, "epochs over which the factor rises linearly to 1"),          \
-        CVY_ALSO("warmup warm_up_epochs"),                                                                             \
+#define WARMUP_PARAMS                                              \
+    CVY_FLOAT(schedule_config, warmup_epochs, 0, 0, 1e6,           \
+              "epochs over which the factor rises linearly to 1"), \
+        CVY_ALSO("warmup warm_up_epochs"),                         \
         CVY_FLOAT(schedule_config, warmup_start, 0, 0, 1, "factor that the rise starts from")
 
 static const cvy_param constant_params[] = {WARMUP_PARAMS};
@@ -61,10 +62,10 @@ static double schedule_cosine(const schedule_config *c, double epoch, double epo
 static const schedule_type constant_type = {schedule_constant}, step_type = {schedule_step},
                            cosine_type = {schedule_cosine};
 
-#define SCHEDULE(name_, aliases_, summary_, source_)                                                                   \
-    {                                                                                                                  \
-        CVY_ABI, sizeof(cvy_descriptor), CVY_SCHEDULE, sizeof(cvy_real), #name_, aliases_, summary_, source_,          \
-            sizeof(schedule_config), CVY_PARAMS(name_##_params), sizeof(cvy_param), &name_##_type                      \
+#define SCHEDULE(name_, aliases_, summary_, source_)                                                       \
+    {                                                                                                      \
+        CVY_ABI, sizeof(cvy_descriptor), CVY_SCHEDULE, sizeof(cvy_real), #name_, aliases_, summary_,       \
+            source_, sizeof(schedule_config), CVY_PARAMS(name_##_params), sizeof(cvy_param), &name_##_type \
     }
 
 static const cvy_descriptor schedules[] = {
@@ -89,6 +90,7 @@ double schedule_factor(const cvy_child *schedule, int64_t step, int64_t steps_pe
     const schedule_config *c = schedule->config;
     const schedule_type *type = schedule->plugin->type;
     double warm = c->warmup_epochs * (double)steps_per_epoch;
-    double rise = (double)step + 1 < warm ? c->warmup_start + (1 - c->warmup_start) * ((double)step + 1) / warm : 1;
+    double rise =
+        (double)step + 1 < warm ? c->warmup_start + (1 - c->warmup_start) * ((double)step + 1) / warm : 1;
     return rise * type->factor(c, (double)step / (double)steps_per_epoch, (double)epochs);
 }

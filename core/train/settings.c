@@ -10,12 +10,14 @@ static const cvy_param train_params[] = {
     CVY_ALSO("batch minibatch train_batch_size"),
     CVY_CHILD(train_settings, optimizer, "adam", CVY_OPTIMIZER, "how weights are updated"),
     CVY_ALSO("optim solver"),
-    CVY_CHILD(train_settings, lr_schedule, "constant", CVY_SCHEDULE, "factor on the optimizer's learning rate"),
+    CVY_CHILD(train_settings, lr_schedule, "constant", CVY_SCHEDULE,
+              "factor on the optimizer's learning rate"),
     CVY_ALSO("schedule scheduler lr_scheduler lr_policy"),
     CVY_ENUM(train_settings, select, best, select_choices,
              "which weights are tested at the end: best by validation accuracy, or last"),
     CVY_INT(train_settings, log_every, 10, 0, 1000000, "steps between logged step metrics; 0 logs none"),
-    CVY_INT(train_settings, checkpoint_seconds, 60, 0, 86400, "least time between checkpoints while training"),
+    CVY_INT(train_settings, checkpoint_seconds, 60, 0, 86400,
+            "least time between checkpoints while training"),
 };
 
 static const cvy_param data_params[] = {

@@ -6,17 +6,17 @@
 
 typedef struct train_settings {
     int64_t epochs;
-    int64_t batch_size;          /* 0: all training samples */
+    int64_t batch_size; /* 0: all training samples */
     cvy_child optimizer, lr_schedule;
-    int32_t select;              /* SELECT_* */
-    int64_t log_every;           /* steps between logged step metrics; 0: none */
-    int64_t checkpoint_seconds;  /* at least this long between checkpoints while training */
+    int32_t select;             /* SELECT_* */
+    int64_t log_every;          /* steps between logged step metrics; 0: none */
+    int64_t checkpoint_seconds; /* at least this long between checkpoints while training */
 } train_settings;
 
 enum { SELECT_BEST, SELECT_LAST };
 
 typedef struct data_settings {
-    double validation;           /* below 1 a share of the training set, else a number of samples */
+    double validation;               /* below 1 a share of the training set, else a number of samples */
     int64_t train_limit, test_limit; /* samples kept; 0: all */
     cvy_children augment;
 } data_settings;

@@ -119,45 +119,16 @@ static void setup_check_optimizer(setup *s, errors *e)
     errors_pop(e);
 }
 
-/* `all` is a word for train.batch_size; words know no range, so that it reads as 0 wherever a whole number is asked for. */
-static void setup_check_all(const setup *s, const params_table *t, const char *path, errors *e)
-{
-    for (size_t i = 0; i < t->n; i++) {
-        cvy_param p = params_entry(t, i);
-        if (p.kind != CVY_PARAM_INT) continue;
-        char *whole = mem_printf("%s.%s", path, p.name);
-        const node *n = experiment_get(s->x, whole), *slot = experiment_get(s->x, path);
-        int64_t v;
-        memcpy(&v, (const char *)t->config + p.offset, sizeof v);
-        bool word = n && n->kind == NODE_SCALAR && !n->quoted && strcmp(n->s, "all") == 0;
-        if ((word || (double)v < p.min) && strcmp(whole, "train.batch_size") != 0)
-            errors_add(e, CVY_ERR_CONFIG, n ? &n->at : slot ? &slot->at : NULL, NULL,
-                       "%s: expected an integer, found `all`", whole);
-        mem_free(whole);
-    }
-}
-
 static void setup_check_train(const setup *s, errors *e)
 {
-    train_settings train = s->train;
-    params_table own = settings_of_train(&train);
-    setup_check_all(s, &own, "train", e);
-    const struct {
-        const cvy_child *child;
-        const char *path;
-    } slots[] = {{&s->train.optimizer, "train.optimizer"}, {&s->train.lr_schedule, "train.lr_schedule"}};
-    for (size_t i = 0; i < 2; i++) {
-        if (!slots[i].child->config) continue;
-        params_table t = params_of(slots[i].child->plugin, (void *)(uintptr_t)slots[i].child->config);
-        setup_check_all(s, &t, slots[i].path, e);
-    }
     if (!s->train.lr_schedule.config) return;
     double warm = schedule_warmup(&s->train.lr_schedule);
     if (warm <= 0 || warm < (double)s->train.epochs) return;
     const node *slot = experiment_get(s->x, "train.lr_schedule");
-    errors_warn(e, slot ? &slot->at : NULL, NULL,
-                "train.lr_schedule: warmup_epochs: %g is the whole run of %lld epochs: the learning rate only rises", warm,
-                (long long)s->train.epochs);
+    errors_warn(
+        e, slot ? &slot->at : NULL, NULL,
+        "train.lr_schedule: warmup_epochs: %g is the whole run of %lld epochs: the learning rate only rises",
+        warm, (long long)s->train.epochs);
 }
 
 /* Names that a checkpoint puts in front of the paths of weights. */
@@ -168,9 +139,10 @@ static void setup_check_names(const setup *s, errors *e)
         const net_node *n = &s->net->nodes[i];
         for (size_t k = 0; k < 2; k++) {
             size_t length = strlen(taken[k]);
-            if (strncmp(n->path, taken[k], length) != 0 || (n->path[length] && n->path[length] != '.')) continue;
-            errors_add(e, CVY_ERR_CONFIG, &n->at, "choose another name", "layer name \"%s\" has a meaning in checkpoints",
-                       taken[k]);
+            if (strncmp(n->path, taken[k], length) != 0 || (n->path[length] && n->path[length] != '.'))
+                continue;
+            errors_add(e, CVY_ERR_CONFIG, &n->at, "choose another name",
+                       "layer name \"%s\" has a meaning in checkpoints", taken[k]);
             return;
         }
     }
@@ -183,7 +155,7 @@ setup *setup_new(const experiment *x, registry *r, const char *base_dir, setup_s
     s->x = x;
     s->registry = r;
     schedule_register(r);
-    params_word words[] = {{"all", 0}};
+    params_word words[] = {{.word = "all", .value = 0, .only = "batch_size"}};
     params_env env = {.find = setup_find, .ctx = r, .words = words, .n_words = 1};
     params_env no_words = {.find = setup_find, .ctx = r};
 

@@ -35,7 +35,7 @@ typedef struct trainer {
     journal *journal;
     step_log log;
     progress_point at;
-    bool unsaved; /* the position is past the last checkpoint */
+    bool unsaved;                       /* the position is past the last checkpoint */
     double checkpointed, epoch_started; /* monotonic seconds */
     int64_t epoch_images;               /* trained in this process in this epoch */
     errors *e;
@@ -80,7 +80,8 @@ static cvy_status trainer_open(trainer *t)
     t->full = trainer_plan(t, s->batch, true);
     if (!t->full) return errors_status(t->e);
     if (rest && !(t->partial = trainer_plan(t, rest, true))) return errors_status(t->e);
-    if (evaluated && !(t->evaluation = trainer_plan(t, t->evaluation_batch, false))) return errors_status(t->e);
+    if (evaluated && !(t->evaluation = trainer_plan(t, t->evaluation_batch, false)))
+        return errors_status(t->e);
     t->memory = buffer_new(t->memory_bytes, t->e);
     if (!t->memory) return CVY_ERR_RESOURCE;
     plan_bind(t->full, t->memory);
@@ -132,9 +133,11 @@ static cvy_status trainer_record_kernels(trainer *t)
 static cvy_status trainer_checkpoint(trainer *t)
 {
     cvy_status status = journal_sync(t->journal, t->e);
-    if (!status && t->at.finished) status = checkpoint_write_best(t->o->dir, t->s->net, &t->best, &t->at, t->e);
+    if (!status && t->at.finished)
+        status = checkpoint_write_best(t->o->dir, t->s->net, &t->best, &t->at, t->e);
     if (!status)
-        status = checkpoint_write_last(t->o->dir, t->state, &t->optimizer, &t->best, &t->at, t->o->config_hash, t->e);
+        status = checkpoint_write_last(t->o->dir, t->state, &t->optimizer, &t->best, &t->at,
+                                       t->o->config_hash, t->e);
     t->checkpointed = trainer_now();
     t->unsaved = status != CVY_OK;
     return status;
@@ -190,7 +193,8 @@ static cvy_status trainer_loss(trainer *t, plan *p, const batch *b, bool train, 
                           .gy = train ? plan_output_gradient(p) : NULL};
     errors_push(t->e, "loss (%s)", t->s->loss->name);
     size_t before = errors_count(t->e);
-    if (((const cvy_loss *)t->s->loss->type)->evaluate(&call, t->s->loss_config) && errors_count(t->e) == before)
+    if (((const cvy_loss *)t->s->loss->type)->evaluate(&call, t->s->loss_config) &&
+        errors_count(t->e) == before)
         cvy_fail(&call, "evaluate failed without saying why");
     errors_pop(t->e);
     *loss = call.loss;
@@ -210,7 +214,8 @@ static cvy_status trainer_not_finite(trainer *t, const char *what, int64_t step,
 static cvy_status trainer_log_step(trainer *t, double loss, double lr)
 {
     metric m[2 + STEP_LOG_MOST] = {{"train_loss", loss}, {"lr", lr}};
-    for (size_t i = 0; i < t->log.n; i++) m[2 + i] = (metric){t->log.items[i].name, step_log_value(&t->log, i)};
+    for (size_t i = 0; i < t->log.n; i++)
+        m[2 + i] = (metric){t->log.items[i].name, step_log_value(&t->log, i)};
     return record_metrics(t->journal, "step", t->at.step, t->at.epoch, m, 2 + t->log.n, t->e);
 }
 
@@ -256,8 +261,8 @@ static cvy_status trainer_evaluate(trainer *t, data_part part, metrics *m)
     cvy_status status = errors_status(t->e);
     /* Weights gone bad in the very last step show here only. */
     if (!status && isnan(m->loss))
-        status = trainer_not_finite(t, part == DATA_TEST ? "test loss" : "validation loss", t->at.step, t->at.epoch + 1,
-                                    m->loss);
+        status = trainer_not_finite(t, part == DATA_TEST ? "test loss" : "validation loss", t->at.step,
+                                    t->at.epoch + 1, m->loss);
     return status;
 }
 
@@ -295,7 +300,8 @@ static cvy_status trainer_end_epoch(trainer *t)
     const setup *s = t->s;
     size_t n = trainer_metrics(t, "train", &t->at.sums, m);
     double seconds = trainer_now() - t->epoch_started; /* training alone */
-    double factor = schedule_factor(&s->train.lr_schedule, t->at.step - 1, s->steps_per_epoch, s->train.epochs);
+    double factor =
+        schedule_factor(&s->train.lr_schedule, t->at.step - 1, s->steps_per_epoch, s->train.epochs);
     m[n++] = (metric){"lr", optimizer_lr(&t->optimizer) * factor};
     bool better = true;
     double accuracy = t->at.best_value;
@@ -371,8 +377,10 @@ static cvy_status trainer_finish(trainer *t)
     }
     m[n++] = (metric){"best_epoch", (double)t->at.best_epoch};
     status = record_metrics(t->journal, "run", t->at.step, t->at.epoch, m, n, t->e);
-    if (!status) status = record_artifact(t->journal, "checkpoint", "checkpoints/best.safetensors", t->at.step, t->e);
-    if (!status) status = record_artifact(t->journal, "checkpoint", "checkpoints/last.safetensors", t->at.step, t->e);
+    if (!status)
+        status = record_artifact(t->journal, "checkpoint", "checkpoints/best.safetensors", t->at.step, t->e);
+    if (!status)
+        status = record_artifact(t->journal, "checkpoint", "checkpoints/last.safetensors", t->at.step, t->e);
     if (status) return status;
     t->at.finished = true;
     return trainer_checkpoint(t);
@@ -386,12 +394,14 @@ static cvy_status trainer_check_position(const trainer *t)
     const progress_point *at = &t->at;
     const setup *s = t->s;
     if (at->epoch <= s->train.epochs && at->batch <= s->steps_per_epoch &&
-        at->step == at->epoch * s->steps_per_epoch + at->batch && at->best_epoch >= 0 && at->best_epoch <= at->epoch &&
-        (at->best_epoch > 0) == (at->epoch > 0) && (!at->finished || (at->epoch == s->train.epochs && at->batch == 0)))
+        at->step == at->epoch * s->steps_per_epoch + at->batch && at->best_epoch >= 0 &&
+        at->best_epoch <= at->epoch && (at->best_epoch > 0) == (at->epoch > 0) &&
+        (!at->finished || (at->epoch == s->train.epochs && at->batch == 0)))
         return CVY_OK;
     place where = PLACE_FILE(t->o->dir);
     return errors_add(t->e, CVY_ERR_CONFIG, &where, NULL,
-                      "the last checkpoint stands where this run cannot be (step %" PRId64 ", epoch %" PRId64 ")",
+                      "the last checkpoint stands where this run cannot be (step %" PRId64 ", epoch %" PRId64
+                      ")",
                       at->step, at->epoch);
 }
 
@@ -399,8 +409,8 @@ static cvy_status trainer_restore(trainer *t)
 {
     bool found;
     checkpoint_tidy(t->o->dir);
-    cvy_status status = checkpoint_read_last(t->o->dir, t->state, &t->optimizer, &t->best, &t->at, t->o->config_hash,
-                                             &found, t->e);
+    cvy_status status = checkpoint_read_last(t->o->dir, t->state, &t->optimizer, &t->best, &t->at,
+                                             t->o->config_hash, &found, t->e);
     return status || !found ? status : trainer_check_position(t);
 }
 

@@ -6,12 +6,12 @@
 #include "train/setup.h"
 
 typedef struct trainer_options {
-    const char *dir;             /* the run's folder; checkpoints go to its checkpoints/ */
+    const char *dir; /* the run's folder; checkpoints go to its checkpoints/ */
     const char *config_hash;
     const char *exact_key;
     int64_t attempt;
-    int64_t until_epoch;         /* stop, resumable, after so many epochs; 0: never */
-    bool (*stop)(void *ctx);     /* asked after every step: whether to checkpoint and leave */
+    int64_t until_epoch;     /* stop, resumable, after so many epochs; 0: never */
+    bool (*stop)(void *ctx); /* asked after every step: whether to checkpoint and leave */
     void *ctx;
 } trainer_options;
 

@@ -47,15 +47,14 @@ static const expectation expectations[] = {
     {"twin_differs", "twin", "failed", "float and its double twin differ"},
     {"builds_differently", "build", "failed", "build makes something else the next time"},
     {"loss_sum", "mean", "failed", "no mean over the batch"},
-    {"loss_gradient", "gradient labels", "failed",
-     "the gradient and central differences of the loss do not agree"},
+    {"loss_gradient", "gradient", "failed", "the gradient and central differences of the loss do not agree"},
     {"optimizer_hidden", "hidden_state", "failed", "state is kept outside the slots"},
     {"optimizer_whole", "elementwise", "failed", "declares itself elementwise"},
     {"optimizer_uphill", "first_step lr_factor", "failed", "does not go downhill"},
     {"dataset_label", "samples", "failed", "has label 3, expected 0 to 2"},
     {"dataset_shared", "threads", "failed", "when four threads read"},
     {"augment_input", "calls", "failed", "apply changes its input"},
-    {"augment_counts", "repeat", "failed", "the same input and random stream give something else"},
+    {"augment_counts", "repeat threads", "failed", "the same input and random stream give something else"},
 };
 
 static char *run_check(const char *plugin, int *code)

@@ -1,5 +1,5 @@
 #!/bin/bash
-# `convoy plugin check` as an author meets it: tables, exit codes, several plugins in a file, what is no plugin; and
+# `convoy plugin check` as an author meets it: tables, exit codes, what is no plugin; and
 # --sanitize, where a compiler with its runtime is there.
 set -u
 source=$1 convoy=$2/convoy

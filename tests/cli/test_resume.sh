@@ -2,7 +2,7 @@
 # Stopping, killing and going on: whatever happens to trial and supervisor, the bits at the end are the undisturbed run's.
 . "$(dirname "$0")/runs.sh"
 tiny tiny.yaml
-sed -i 's/epochs: 3/epochs: 12/' tiny.yaml
+sed -i "s/epochs: 3/epochs: 8/" tiny.yaml
 seed=${CONVOY_TEST_SEED:-$RANDOM}
 RANDOM=$seed
 echo "random instants from CONVOY_TEST_SEED=$seed"
@@ -136,9 +136,10 @@ says err 'is called "r9"'
 
 # ---- sweeps: kill all of it, go on, same bits
 {
-    sed 's/epochs: 12/epochs: 6/' tiny.yaml
+    sed 's/epochs: 8/epochs: 6/' tiny.yaml
     echo 'sweep: {method: grid, parameters: {train.optimizer.lr: {values: [1e-2, 3e-2, 1e-1]}, seed: {values: [1, 2]}}}'
 } >swept.yaml
+cp swept.yaml swept.kept
 expect 0 sweep swept.yaml --workers 2 --results whole -q
 "$convoy" sweep swept.yaml --workers 2 --results cut -q >/dev/null 2>&1 &
 supervisor=$!
@@ -155,4 +156,22 @@ says err "resumed"
 for i in 1 2 3 4 5 6; do same_run whole r$i cut r$i; done
 expect 0 resume s1 --results cut
 says err "nothing trained"
+
+# ---- a sweep that is asked to stop
+cp swept.kept swept.yaml
+"$convoy" sweep swept.yaml --workers 2 --results asked -q >/dev/null 2>&1 &
+supervisor=$!
+for k in $(seq 300); do
+    [ -e asked/r2/journal.1 ] && break
+    sleep 0.02
+done
+expect 0 stop last --results asked
+says err "s1 has stopped"
+wait $supervisor
+[ $? = 75 ] || fail "the supervisor of a stopped sweep"
+[ ! -e asked/r6/run.json ] || fail "the sweep was over before it was stopped"
+expect 0 sweep swept.yaml --results asked # the same command goes on with the same sweep
+says err "s1: 6 trials"
+[ ! -e asked/s2 ] || fail "a second sweep"
+for i in 1 2 3 4 5 6; do same_run whole r$i asked r$i; done
 finish

@@ -43,6 +43,8 @@ grep -q '"model.stem.channels":"8"' one/r8/run.json || fail "swept values belong
 expect 0 compare s1 --results one
 says out "channels"
 
+grep -q '"path":"[^"]*/one/s1/plugins/[0-9a-f]*/conv2d.so"' one/r8/run.json || fail "a sweep has its own plugin files"
+
 # ---- what is known is not trained again
 expect 0 sweep swept.yaml --results one
 says err "s1: 8 trials, 8 finished: nothing trained"

@@ -44,7 +44,8 @@ static int brittle_read(cvy_dataset_read *r, const void *config, const void *sta
     r->label = brittle_label(c, r->index);
     if (r->split == CVY_TRAIN && r->index == c->bad_label_at) r->label = (int32_t)c->classes;
     if (!r->pixels) return 0;
-    if (r->split == CVY_TRAIN && r->index == c->fail_at) return cvy_fail_at(r, "brittle.bin", 1234, "this spot is gone");
+    if (r->split == CVY_TRAIN && r->index == c->fail_at)
+        return cvy_fail_at(r, "brittle.bin", 1234, "this spot is gone");
     float *x = r->pixels;
     for (int k = 0; k < 16; k++)
         x[k] = (float)r->index + (float)k * 0.01f + (r->split == CVY_TEST ? 1000.0f : 0.0f);

@@ -40,4 +40,5 @@ static const cvy_layer chatty_layer = {.size = sizeof(cvy_layer),
                                        .forward = chatty_forward,
                                        .backward = chatty_backward};
 
-CVY_PLUGIN(CVY_LAYER, chatty, "", "passes its input on and logs", "", cvy_no_config, &chatty_layer, CVY_NO_PARAMS);
+CVY_PLUGIN(CVY_LAYER, chatty, "", "passes its input on and logs", "", cvy_no_config, &chatty_layer,
+           CVY_NO_PARAMS);

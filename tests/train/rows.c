@@ -98,7 +98,8 @@ void rows_print(const rows *r, text *out)
 {
     for (size_t i = 0; i < r->n; i++) {
         const rows_row *row = &r->items[i];
-        text_printf(out, "%s %lld %lld %s ", row->scope, (long long)row->step, (long long)row->epoch, row->name);
+        text_printf(out, "%s %lld %lld %s ", row->scope, (long long)row->step, (long long)row->epoch,
+                    row->name);
         text_double(out, row->value);
         text_add(out, row->stale ? " never logged again\n" : "\n");
     }

@@ -9,10 +9,10 @@
 #include "train/checkpoint.h"
 #include "train/safetensors.h"
 
-static const char experiment_text[] =
-    "dataset: {type: brittle, classes: 4}\n"
-    "model: [{conv2d: {channels: %d, kernel: 3, padding: 1}}, batch_norm, relu, flatten, {linear: {units: classes}}]\n"
-    "train: {optimizer: adam}\n";
+static const char experiment_text[] = "dataset: {type: brittle, classes: 4}\n"
+                                      "model: [{conv2d: {channels: %d, kernel: 3, padding: 1}}, batch_norm, "
+                                      "relu, flatten, {linear: {units: classes}}]\n"
+                                      "train: {optimizer: adam}\n";
 
 typedef struct saved {
     lab l;
@@ -68,7 +68,8 @@ static cvy_status save(saved *m, const char *hash)
 static cvy_status load(saved *into, const saved *from, const char *hash)
 {
     bool found = false;
-    cvy_status status = checkpoint_read_last(from->l.dir, into->s, &into->o, &into->best, &into->at, hash, &found, &into->l.e);
+    cvy_status status = checkpoint_read_last(from->l.dir, into->s, &into->o, &into->best, &into->at, hash,
+                                             &found, &into->l.e);
     assert_true(found);
     return status;
 }
@@ -116,7 +117,8 @@ static void test_round_trip(void **unused)
     /* Equal states give equal bytes. */
     size_t n, m;
     assert_int_equal(save(&b, "hash"), CVY_OK);
-    char *x = lab_file(&a.l, "checkpoints/last.safetensors", &n), *y = lab_file(&b.l, "checkpoints/last.safetensors", &m);
+    char *x = lab_file(&a.l, "checkpoints/last.safetensors", &n),
+         *y = lab_file(&b.l, "checkpoints/last.safetensors", &m);
     assert_int_equal(n, m);
     assert_memory_equal(x, y, n);
     mem_free(x), mem_free(y);
@@ -149,7 +151,8 @@ static void test_none_yet(void **unused)
     (void)unused;
     saved a = make(4, 1);
     bool found = true;
-    assert_int_equal(checkpoint_read_last(a.l.dir, a.s, &a.o, &a.best, &a.at, "hash", &found, &a.l.e), CVY_OK);
+    assert_int_equal(checkpoint_read_last(a.l.dir, a.s, &a.o, &a.best, &a.at, "hash", &found, &a.l.e),
+                     CVY_OK);
     assert_false(found);
     drop(&a);
 }
@@ -218,7 +221,8 @@ static void rewrite(const saved *a, size_t leave_out, const char *key, const cha
     errors e = {0};
     assert_int_equal(safetensors_read(path, &f, &e), CVY_OK);
     size_t n = f.n;
-    if (leave_out < n) memmove(&f.items[leave_out], &f.items[leave_out + 1], (--n - leave_out) * sizeof *f.items);
+    if (leave_out < n)
+        memmove(&f.items[leave_out], &f.items[leave_out + 1], (--n - leave_out) * sizeof *f.items);
     for (size_t i = 0; i < f.n_metadata; i++)
         if (key && strcmp(f.keys[i], key) == 0) f.values[i] = value;
     assert_int_equal(safetensors_write(path, f.items, n, f.keys, f.values, f.n_metadata, &e), CVY_OK);
@@ -293,8 +297,9 @@ static void test_leftovers(void **unused)
 {
     (void)unused;
     saved a = make(4, 1);
-    static const char *const names[] = {"checkpoints/.last.safetensors.123.0.tmp", "checkpoints/.best.safetensors.9.7.tmp",
-                                        "checkpoints/.mine.tmp", "checkpoints/last.safetensors.tmp"};
+    static const char *const names[] = {"checkpoints/.last.safetensors.123.0.tmp",
+                                        "checkpoints/.best.safetensors.9.7.tmp", "checkpoints/.mine.tmp",
+                                        "checkpoints/last.safetensors.tmp"};
     for (size_t i = 0; i < 4; i++) {
         char *path = path_join(a.l.dir, names[i]);
         assert_int_equal(file_replace(path, "x", 1, NULL), CVY_OK);
@@ -313,14 +318,10 @@ static void test_leftovers(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_best_is_the_present),
-        cmocka_unit_test(test_none_yet),
-        cmocka_unit_test(test_another_configuration),
-        cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_not_whole),
-        cmocka_unit_test(test_missing_tensor),
-        cmocka_unit_test(test_surplus_tensor),
+        cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_best_is_the_present),
+        cmocka_unit_test(test_none_yet),       cmocka_unit_test(test_another_configuration),
+        cmocka_unit_test(test_damaged),        cmocka_unit_test(test_not_whole),
+        cmocka_unit_test(test_missing_tensor), cmocka_unit_test(test_surplus_tensor),
         cmocka_unit_test(test_leftovers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,7 +47,8 @@ static void count_classes(const data *d, data_part part, int64_t count[10])
 static void test_split_is_stratified_and_disjoint(void **unused)
 {
     (void)unused;
-    lab l = good_dataset("{type: shapes, size: 12, train: 1000, test: 200, validation: 0.1, train_limit: 333, test_limit: 55}");
+    lab l = good_dataset("{type: shapes, size: 12, train: 1000, test: 200, validation: 0.1, train_limit: "
+                         "333, test_limit: 55}");
     const data *d = l.s->data;
     assert_int_equal(d->n[DATA_VALIDATION], 100);
     assert_int_equal(d->n[DATA_TRAIN], 333);
@@ -77,7 +78,8 @@ static void test_limit_keeps_the_split(void **unused)
     (void)unused;
     lab a = good_dataset("{type: shapes, size: 12, train: 500, test: 10, validation: 50}");
     lab b = good_dataset("{type: shapes, size: 12, train: 500, test: 10, validation: 50, train_limit: 40}");
-    assert_memory_equal(a.s->data->index[DATA_VALIDATION], b.s->data->index[DATA_VALIDATION], 50 * sizeof(int64_t));
+    assert_memory_equal(a.s->data->index[DATA_VALIDATION], b.s->data->index[DATA_VALIDATION],
+                        50 * sizeof(int64_t));
     assert_int_equal(a.s->data->n[DATA_TRAIN], 450);
     assert_int_equal(b.s->data->n[DATA_TRAIN], 40);
     lab_close(&a), lab_close(&b);
@@ -88,8 +90,10 @@ static void test_split_depends_on_the_seed(void **unused)
     (void)unused;
     char *yaml = lab_text("seed: 6\ndataset: {type: shapes, size: 12, train: 500, test: 10, validation: 50}\n"
                           "model: [flatten, {linear: {units: 10}}]\n");
-    lab a = good_dataset("{type: shapes, size: 12, train: 500, test: 10, validation: 50}"), b = lab_open(yaml);
-    assert_memory_not_equal(a.s->data->index[DATA_VALIDATION], b.s->data->index[DATA_VALIDATION], 50 * sizeof(int64_t));
+    lab a = good_dataset("{type: shapes, size: 12, train: 500, test: 10, validation: 50}"),
+        b = lab_open(yaml);
+    assert_memory_not_equal(a.s->data->index[DATA_VALIDATION], b.s->data->index[DATA_VALIDATION],
+                            50 * sizeof(int64_t));
     mem_free(yaml);
     lab_close(&a), lab_close(&b);
 }
@@ -130,7 +134,8 @@ static void test_edges(void **unused)
     for (int c = 0; c < 10; c++) assert_true(count[c] <= 1);
     lab_close(&l);
     /* More asked for than there are. */
-    l = good_dataset("{type: shapes, size: 12, train: 30, test: 5, validation: 10, train_limit: 1000, test_limit: 1000}");
+    l = good_dataset(
+        "{type: shapes, size: 12, train: 30, test: 5, validation: 10, train_limit: 1000, test_limit: 1000}");
     assert_int_equal(l.s->data->n[DATA_TRAIN], 20);
     assert_int_equal(l.s->data->n[DATA_TEST], 5);
     lab_close(&l);
@@ -139,7 +144,8 @@ static void test_edges(void **unused)
     refused("{type: shapes, train: 30, validation: 2.5}", "neither a share below 1 nor a number of samples");
     refused("{type: brittle, train: 0}", "no training samples");
     refused("{type: brittle, bad_label_at: 17}", "training sample 17: class 4 of 4");
-    refused("{type: brittle, classes: 0}", "the dataset has no classes"); /* by the loss: labels are not looked at */
+    refused("{type: brittle, classes: 0}",
+            "the dataset has no classes"); /* by the loss: labels are not looked at */
 }
 
 /* ---- reading ---- */
@@ -176,7 +182,8 @@ static void test_sample_depends_on_nothing_else(void **unused)
     (void)unused;
     lab l = good_dataset(augmented);
     assert_int_equal(data_prepare(l.s->data, &l.e), CVY_OK);
-    float *forward = mem_array(48 * SAMPLE, sizeof *forward), *backward = mem_array(48 * SAMPLE, sizeof *backward);
+    float *forward = mem_array(48 * SAMPLE, sizeof *forward),
+          *backward = mem_array(48 * SAMPLE, sizeof *backward);
     float *apart = mem_array(48 * SAMPLE, sizeof *apart), *later = mem_array(SAMPLE, sizeof *later);
     read_some(&(reading){l.s->data, forward, 0, 1, 0});
     read_some(&(reading){l.s->data, backward, 47, -1, 0});
@@ -207,8 +214,9 @@ static void test_sample_depends_on_nothing_else(void **unused)
 static void test_evaluation_is_not_augmented(void **unused)
 {
     (void)unused;
-    lab a = good_dataset("{type: shapes, size: 16, train: 64, test: 16, validation: 16,"
-                         " augment: [horizontal_flip, {normalize: {mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5]}}]}");
+    lab a = good_dataset(
+        "{type: shapes, size: 16, train: 64, test: 16, validation: 16,"
+        " augment: [horizontal_flip, {normalize: {mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5]}}]}");
     lab b = good_dataset("{type: shapes, size: 16, train: 64, test: 16, validation: 16}");
     float x[SAMPLE], y[SAMPLE], *scratch = mem_array((size_t)data_scratch(a.s->data), sizeof *scratch);
     int32_t label;

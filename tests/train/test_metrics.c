@@ -122,12 +122,9 @@ static void test_step_log(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_right_and_wrong),
-        cmocka_unit_test(test_ties),
-        cmocka_unit_test(test_not_a_number),
-        cmocka_unit_test(test_labels_that_are_no_logits),
-        cmocka_unit_test(test_text_is_exact),
-        cmocka_unit_test(test_step_log),
+        cmocka_unit_test(test_right_and_wrong), cmocka_unit_test(test_ties),
+        cmocka_unit_test(test_not_a_number),    cmocka_unit_test(test_labels_that_are_no_logits),
+        cmocka_unit_test(test_text_is_exact),   cmocka_unit_test(test_step_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

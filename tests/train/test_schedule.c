@@ -5,10 +5,9 @@
 
 #include "train/schedule.h"
 
-static const char experiment_text[] =
-    "dataset: {type: brittle, train: 100, validation: 0}\n"
-    "model: [flatten, {linear: {units: classes}}]\n"
-    "train: {epochs: %d, batch_size: 10, lr_schedule: %s}\n";
+static const char experiment_text[] = "dataset: {type: brittle, train: 100, validation: 0}\n"
+                                      "model: [flatten, {linear: {units: classes}}]\n"
+                                      "train: {epochs: %d, batch_size: 10, lr_schedule: %s}\n";
 
 static lab with_schedule(int epochs, const char *schedule)
 {
@@ -102,8 +101,10 @@ static void test_warmup_longer_than_the_run(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_constant), cmocka_unit_test(test_step),
-        cmocka_unit_test(test_cosine),   cmocka_unit_test(test_warmup),
+        cmocka_unit_test(test_constant),
+        cmocka_unit_test(test_step),
+        cmocka_unit_test(test_cosine),
+        cmocka_unit_test(test_warmup),
         cmocka_unit_test(test_warmup_longer_than_the_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

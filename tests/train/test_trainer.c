@@ -12,34 +12,34 @@
 #include "train/safetensors.h"
 
 /* A residual net as in the product, and as small as learns. */
-#define RESIDUAL                                                                                                 \
-    "model:\n"                                                                                                   \
-    "  - conv2d: {channels: 8, kernel: 3, padding: 1, bias: false, name: stem}\n"                                \
-    "  - batch_norm\n"                                                                                           \
-    "  - relu\n"                                                                                                 \
-    "  - residual: {channels: 8, blocks: 1}\n"                                                                   \
-    "  - residual: {channels: 16, blocks: 1, stride: 2}\n"                                                       \
-    "  - global_avg_pool\n"                                                                                      \
+#define RESIDUAL                                                                  \
+    "model:\n"                                                                    \
+    "  - conv2d: {channels: 8, kernel: 3, padding: 1, bias: false, name: stem}\n" \
+    "  - batch_norm\n"                                                            \
+    "  - relu\n"                                                                  \
+    "  - residual: {channels: 8, blocks: 1}\n"                                    \
+    "  - residual: {channels: 16, blocks: 1, stride: 2}\n"                        \
+    "  - global_avg_pool\n"                                                       \
     "  - linear: {units: classes}\n"
 
 /* With everything that a resume could get wrong: augmentation, dropout, batch-norm buffers, momentum, a schedule. */
-#define EVERYTHING                                                                                               \
-    "seed: 11\n"                                                                                                 \
-    "dataset: {type: shapes, train: 150, test: 40, size: 12, validation: 30,"                                    \
-    " augment: [{random_crop: {padding: 2}}, horizontal_flip, normalize]}\n"                                     \
-    "model:\n"                                                                                                   \
-    "  - conv2d: {channels: 8, kernel: 3, padding: 1, bias: false}\n"                                            \
-    "  - batch_norm\n"                                                                                           \
-    "  - relu\n"                                                                                                 \
-    "  - residual: {channels: 8, blocks: 1}\n"                                                                   \
-    "  - dropout: {p: 0.2}\n"                                                                                    \
-    "  - global_avg_pool\n"                                                                                      \
-    "  - linear: {units: classes}\n"                                                                             \
-    "train:\n"                                                                                                   \
-    "  epochs: 3\n"                                                                                              \
-    "  batch_size: 32\n"                                                                                         \
-    "  optimizer: {type: sgd, lr: 0.05, momentum: 0.9}\n"                                                        \
-    "  lr_schedule: {type: cosine, warmup_epochs: 1}\n"                                                          \
+#define EVERYTHING                                                            \
+    "seed: 11\n"                                                              \
+    "dataset: {type: shapes, train: 150, test: 40, size: 12, validation: 30," \
+    " augment: [{random_crop: {padding: 2}}, horizontal_flip, normalize]}\n"  \
+    "model:\n"                                                                \
+    "  - conv2d: {channels: 8, kernel: 3, padding: 1, bias: false}\n"         \
+    "  - batch_norm\n"                                                        \
+    "  - relu\n"                                                              \
+    "  - residual: {channels: 8, blocks: 1}\n"                                \
+    "  - dropout: {p: 0.2}\n"                                                 \
+    "  - global_avg_pool\n"                                                   \
+    "  - linear: {units: classes}\n"                                          \
+    "train:\n"                                                                \
+    "  epochs: 3\n"                                                           \
+    "  batch_size: 32\n"                                                      \
+    "  optimizer: {type: sgd, lr: 0.05, momentum: 0.9}\n"                     \
+    "  lr_schedule: {type: cosine, warmup_epochs: 1}\n"                       \
     "  log_every: 1\n"
 
 static lab with(const char *fmt, const char *last)
@@ -93,7 +93,8 @@ static void test_learns_by_heart(void **unused)
     expect(&l, lab_train(&l, 0, 0), CVY_OK);
     rows r = rows_read(l.dir);
     assert_string_equal(r.end, "finished");
-    double accuracy = rows_value(&r, "epoch", "train_accuracy", 200), first = rows_value(&r, "epoch", "train_accuracy", 5);
+    double accuracy = rows_value(&r, "epoch", "train_accuracy", 200),
+           first = rows_value(&r, "epoch", "train_accuracy", 5);
     if (accuracy != 1) fail_msg("train_accuracy %g after 40 epochs", accuracy);
     assert_true(first < 0.5);
     assert_true(rows_value(&r, "epoch", "train_loss", 200) < 0.1);
@@ -169,7 +170,8 @@ static void test_stop_within_an_evaluation(void **unused)
             rows_free(&r);
             status = lab_train(&l, 0, 0);
         } else {
-            assert_true(at == 12); /* 2 steps, 2 within the validation, the epoch's end; twice; 2 within the test */
+            assert_true(at ==
+                        12); /* 2 steps, 2 within the validation, the epoch's end; twice; 2 within the test */
         }
         expect(&l, status, CVY_OK);
         lab_same_end(&whole, &l);
@@ -222,8 +224,9 @@ static void test_last_partial_batch(void **unused)
 static void test_batch_sizes(void **unused)
 {
     (void)unused;
-    const char head[] = "dataset: {type: shapes, train: 60, test: 0, size: 12, validation: 0}\n"
-                        "model: [{conv2d: {channels: 8, kernel: 3}}, relu, flatten, {linear: {units: classes}}]\n";
+    const char head[] =
+        "dataset: {type: shapes, train: 60, test: 0, size: 12, validation: 0}\n"
+        "model: [{conv2d: {channels: 8, kernel: 3}}, relu, flatten, {linear: {units: classes}}]\n";
     static const char *const trains[] = {
         "train: {epochs: 1, batch_size: all, optimizer: {type: sgd, lr: 0.0}}\n",
         "train: {epochs: 1, batch_size: 1000, optimizer: {type: sgd, lr: 0.0}}\n",
@@ -269,7 +272,8 @@ static bool best_is_last(const lab *l)
 {
     safetensors best, last;
     errors e = {0};
-    char *b = path_join(l->dir, "checkpoints/best.safetensors"), *a = path_join(l->dir, "checkpoints/last.safetensors");
+    char *b = path_join(l->dir, "checkpoints/best.safetensors"),
+         *a = path_join(l->dir, "checkpoints/last.safetensors");
     assert_int_equal(safetensors_read(b, &best, &e), CVY_OK);
     assert_int_equal(safetensors_read(a, &last, &e), CVY_OK);
     bool same = true;
@@ -285,9 +289,9 @@ static bool best_is_last(const lab *l)
 }
 
 /* A learning rate that rises until it ruins what was learnt: the best epoch is not the last. */
-#define RUINED                                                                                       \
-    "seed: 2\ndataset: {type: shapes, train: 200, test: 60, size: 12, validation: 40}\n" RESIDUAL    \
-    "train:\n  epochs: 8\n  batch_size: 20\n  optimizer: {type: sgd, lr: 60, momentum: 0.9}\n"       \
+#define RUINED                                                                                    \
+    "seed: 2\ndataset: {type: shapes, train: 200, test: 60, size: 12, validation: 40}\n" RESIDUAL \
+    "train:\n  epochs: 8\n  batch_size: 20\n  optimizer: {type: sgd, lr: 60, momentum: 0.9}\n"    \
     "  lr_schedule: {type: constant, warmup_epochs: 300}\n"
 
 static void test_select(void **unused)
@@ -390,9 +394,10 @@ static void test_impossible_position(void **unused)
 static void test_metrics_of_plugins(void **unused)
 {
     (void)unused;
-    lab l = lab_open("dataset: {type: shapes, train: 40, test: 10, size: 12, validation: 10}\n"
-                     "model: [chatty, {conv2d: {channels: 4, kernel: 3}}, relu, flatten, {linear: {units: classes}}]\n"
-                     "train: {epochs: 2, batch_size: 10, log_every: 2}\n");
+    lab l = lab_open(
+        "dataset: {type: shapes, train: 40, test: 10, size: 12, validation: 10}\n"
+        "model: [chatty, {conv2d: {channels: 4, kernel: 3}}, relu, flatten, {linear: {units: classes}}]\n"
+        "train: {epochs: 2, batch_size: 10, log_every: 2}\n");
     expect(&l, lab_train(&l, 0, 0), CVY_OK);
     double mean = value(&l, "step", "mean_input", 2);
     assert_true(mean > 0.1 && mean < 0.9);
@@ -411,14 +416,16 @@ static void test_words_and_names(void **unused)
     static const struct {
         const char *train, *why;
     } wrong[] = {
-        {"train: {epochs: all}\n", "train.epochs: expected an integer, found `all`"},
-        {"train: {log_every: all}\n", "train.log_every: expected an integer, found `all`"},
-        {"train: {lr_schedule: {type: step, every_epochs: all}}\n", "every_epochs: expected an integer, found `all`"},
+        {"train: {epochs: all}\n", "train: epochs: expected an integer, found the string \"all\""},
+        {"train: {log_every: all}\n", "train: log_every: expected an integer, found the string \"all\""},
+        {"train: {lr_schedule: {type: step, every_epochs: all}}\n",
+         "every_epochs: expected an integer, found the string \"all\""},
         {"train: {optimizer: {type: sgd, lrr: 1}}\n", "did you mean `lr`?"},
         {"train: {optimizer: {type: sgd, nesterov: true}}\n", "nesterov"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        char *yaml = lab_text("dataset: {type: brittle}\nmodel: [flatten, {linear: {units: classes}}]\n%s", wrong[i].train);
+        char *yaml = lab_text("dataset: {type: brittle}\nmodel: [flatten, {linear: {units: classes}}]\n%s",
+                              wrong[i].train);
         lab l = lab_try(yaml);
         assert_null(l.s);
         lab_says(&l, wrong[i].why);

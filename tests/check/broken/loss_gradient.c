@@ -1,4 +1,4 @@
-/* The gradient of the squared error lacks its factor of two; labels are not looked at twice either. */
+/* The gradient of the squared error lacks its factor of two. */
 #include "convoy/loss.h"
 
 static int check(const cvy_host *host, const cvy_shape *output, int32_t classes, const void *config)

@@ -94,7 +94,8 @@ ssize_t write(int fd, const void *data, size_t n)
 
 ssize_t writev(int fd, const struct iovec *parts, int n)
 {
-    ssize_t (*real)(int, const struct iovec *, int) = (ssize_t(*)(int, const struct iovec *, int))next("writev");
+    ssize_t (*real)(int, const struct iovec *, int) =
+        (ssize_t(*)(int, const struct iovec *, int))next("writev");
     bool half;
     if (struck(below_fd(fd), &half)) return -1;
     if (!half) return real(fd, parts, n);

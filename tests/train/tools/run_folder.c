@@ -18,7 +18,8 @@ static int run_folder_make(const char *dir)
     const json *v = json_parse(&a, text_str(&t), t.n, NULL, NULL);
     const char *spec = json_get_text(v, "spec", NULL);
     char *run = path_join(dir, "run.json"), *yaml = path_join(dir, "spec.yaml");
-    bool good = spec && file_make_dirs(dir, &e) == CVY_OK && file_replace(run, text_str(&t), t.n, &e) == CVY_OK &&
+    bool good = spec && file_make_dirs(dir, &e) == CVY_OK &&
+                file_replace(run, text_str(&t), t.n, &e) == CVY_OK &&
                 file_replace(yaml, spec, strlen(spec), &e) == CVY_OK;
     if (!good) fprintf(stderr, "run_folder: cannot make %s of: %s\n", dir, text_str(&t));
     errors_free(&e);

@@ -1,0 +1,72 @@
+/* Owns the copies of plugin files in a sweep's folder; must not know what is in them. */
+#include "sweep/copies.h"
+
+#include <string.h>
+
+#include "base/digest.h"
+#include "base/file.h"
+#include "base/memory.h"
+
+enum { FILE_MAX = 1 << 30, HASH_SHOWN = 16 };
+
+static bool is_hash(const char *s)
+{
+    return strlen(s) == 64 && strspn(s, "0123456789abcdef") == 64;
+}
+
+/* DIR/plugins/0123456789abcdef/conv2d.so: the file keeps its name, which messages show. */
+static char *place_of(const char *dir, const char *path, const char *hash)
+{
+    return mem_printf("%s/plugins/%.*s/%s", dir, HASH_SHOWN, hash, path_base(path));
+}
+
+char *copies_path(const char *dir, const char *path, const char *hash)
+{
+    if (!is_hash(hash)) return NULL;
+    char *file = place_of(dir, path, hash), *found = file_exists(file) ? path_absolute(file) : NULL;
+    mem_free(file);
+    return found;
+}
+
+static cvy_status copy(const char *from, const char *to, const char *hash, errors *e)
+{
+    char *bytes = NULL, hex[65], *folder = path_dir(to);
+    size_t n = 0;
+    cvy_status status = file_read(from, FILE_MAX, &bytes, &n, e);
+    if (status == CVY_OK) {
+        sha256 sum;
+        sha256_init(&sum);
+        sha256_add(&sum, bytes, n);
+        sha256_hex(&sum, hex);
+        if (strcmp(hex, hash) != 0)
+            status = errors_add(e, CVY_ERR_PLUGIN, &PLACE_FILE(from), "start the sweep again",
+                                "the plugin changed while the sweep was planned");
+    }
+    if (status == CVY_OK) status = file_make_dirs(folder, e);
+    if (status == CVY_OK) status = file_replace(to, bytes, n, e);
+    mem_free(folder);
+    mem_free(bytes);
+    return status;
+}
+
+cvy_status copies_make(const char *dir, const trial *trials, size_t n, errors *e)
+{
+    cvy_status status = CVY_OK;
+    for (size_t i = 0; i < n && status == CVY_OK; i++) {
+        arena a = {0};
+        const char *line = trials[i].plan.line;
+        const json *plugins =
+            line ? json_get(json_parse(&a, line, strlen(line), NULL, NULL), "plugins") : NULL;
+        for (size_t k = 0; plugins && plugins->kind == JSON_ARRAY && k < plugins->n && status == CVY_OK;
+             k++) {
+            const char *path = json_get_text(plugins->items[k], "path", "");
+            const char *hash = json_get_text(plugins->items[k], "sha256", "");
+            if (!*path || !is_hash(hash)) continue;
+            char *to = place_of(dir, path, hash);
+            if (!file_exists(to)) status = copy(path, to, hash, e);
+            mem_free(to);
+        }
+        arena_free(&a);
+    }
+    return status;
+}
