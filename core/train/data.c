@@ -2,41 +2,15 @@
 #include "train/data.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/parallel.h"
 #include "convoy/augment.h"
 #include "convoy/dataset.h"
+#include "train/blame.h"
 
-/* ---- what plugins report ------------------------------------------------------------------------------------------ */
-
-/* Hands on what a plugin reported into a list of its own, with the place of the sample in front. Reading a sample costs no
- * allocation that way unless it fails. */
-__attribute__((format(printf, 3, 4))) static cvy_status data_blame(errors *own, errors *e, const char *fmt,
-                                                                   ...)
-{
-    text where = {0};
-    va_list ap;
-    va_start(ap, fmt);
-    text_vprintf(&where, fmt, ap);
-    va_end(ap);
-    cvy_status status = errors_status(own);
-    errors_push(e, "%s", text_str(&where));
-    for (size_t i = 0; i < own->n; i++) {
-        const message *m = &own->items[i];
-        place at = {m->file, m->line, m->column, m->offset, m->source};
-        if (m->warning)
-            errors_warn(e, &at, m->hint, "%s", m->what);
-        else
-            errors_add(e, m->status, &at, m->hint, "%s", m->what);
-    }
-    errors_pop(e);
-    errors_free(own);
-    text_free(&where);
-    return status;
-}
+/* ---- one sample ---- */
 
 /* One sample as the plugin has it; with pixels NULL only its label. */
 static cvy_status data_fetch(const data *d, cvy_split split, int64_t i, void *pixels, int32_t *label,
@@ -51,8 +25,7 @@ static cvy_status data_fetch(const data *d, cvy_split split, int64_t i, void *pi
     if (!errors_count(&own) && d->info.classes > 0 && (r.label < 0 || r.label >= d->info.classes))
         cvy_fail(&r, "class %d of %d", r.label, d->info.classes);
     if (errors_count(&own))
-        return data_blame(&own, e, "dataset (%s): %s sample %lld", d->plugin->name, names[split],
-                          (long long)i);
+        return blame(&own, e, "dataset (%s): %s sample %lld", d->plugin->name, names[split], (long long)i);
     *label = d->info.classes > 0 ? r.label : 0;
     return CVY_OK;
 }
@@ -326,8 +299,7 @@ static cvy_status data_augment(const data *d, size_t k, data_part part, int64_t 
     if (((const cvy_augment *)step->plugin->type)->apply(&call, step->config) && !errors_count(&own))
         cvy_fail(&call, "apply failed without saying why");
     if (!errors_count(&own)) return CVY_OK;
-    return data_blame(&own, e, "dataset.augment.%zu (%s): sample %lld", k, step->plugin->name,
-                      (long long)sample);
+    return blame(&own, e, "dataset.augment.%zu (%s): sample %lld", k, step->plugin->name, (long long)sample);
 }
 
 cvy_status data_read(const data *d, data_part part, int64_t i, int32_t epoch, float *x, int32_t *label,

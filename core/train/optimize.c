@@ -4,6 +4,7 @@
 #include "base/parallel.h"
 #include "config/params.h"
 #include "device/buffer.h"
+#include "train/blame.h"
 
 static size_t optimizer_bytes(const optimizer *o)
 {
@@ -63,7 +64,7 @@ cvy_status optimizer_update(optimizer *o, int64_t step, double lr_factor, errors
     host hosts[threads];
     for (int i = 0; i < threads; i++) {
         problems[i] = (errors){0};
-        hosts[i] = host_make(&problems[i], CVY_ERR_RUN, NULL, 0, NULL);
+        hosts[i] = host_make(&problems[i], CVY_ERR_RUN, NULL, o->seed, NULL);
         /* What is logged from pieces of tensors would depend on how they were cut. */
         if (!o->type->elementwise) hosts[i].log = o->log, hosts[i].log_ctx = o->log_ctx;
     }
@@ -74,15 +75,18 @@ cvy_status optimizer_update(optimizer *o, int64_t step, double lr_factor, errors
     } else {
         for (size_t i = 0; i < n->n_weights; i++) {
             j.first = n->weights[i].offset;
+            hosts[0].name = n->weights[i].name; /* random numbers are drawn tensor by tensor */
             optimizer_piece(&j, 0, n->weights[i].count, 0);
         }
     }
+    cvy_status status = CVY_OK;
     for (int i = 0; i < threads; i++) {
-        errors_move(e, &problems[i]);
-        errors_free(&problems[i]);
+        if (!problems[i].n) continue;
+        cvy_status failed = blame(&problems[i], e, "train.optimizer (%s)", o->plugin->plugin->name);
+        if (!status) status = failed;
     }
     o->s->version++;
-    return errors_status(e);
+    return status;
 }
 
 double optimizer_lr(const optimizer *o)

@@ -13,6 +13,7 @@ typedef struct optimizer {
     const char *const *names; /* of the slots */
     size_t n_slots;
     float *slots[CVY_MAX_SLOTS];                            /* each like state.weights */
+    uint64_t seed;                                          /* of the run; keys what the plugin draws */
     void (*log)(void *ctx, const char *name, double value); /* where cvy_log() goes; NULL: nowhere */
     void *log_ctx;
 } optimizer;

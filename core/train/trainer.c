@@ -13,6 +13,7 @@
 #include "device/buffer.h"
 #include "graph/plan.h"
 #include "journal/record.h"
+#include "train/blame.h"
 #include "train/checkpoint.h"
 #include "train/loader.h"
 #include "train/schedule.h"
@@ -68,6 +69,7 @@ static cvy_status trainer_open(trainer *t)
     if (!t->state) return errors_status(t->e);
     cvy_status status = optimizer_init(&t->optimizer, &s->train.optimizer, t->state, t->e);
     if (status) return status;
+    t->optimizer.seed = s->x->seed;
     t->optimizer.log = step_log_add;
     t->optimizer.log_ctx = &t->log;
     t->best.weights = buffer_new((size_t)(s->net->weight_floats + 1) * sizeof(float), t->e);
@@ -184,23 +186,21 @@ static cvy_status trainer_loss(trainer *t, plan *p, const batch *b, bool train, 
     cvy_shape shape;
     const float *y = plan_output(p, &shape);
     shape.dim[0] = b->n;
-    host h = host_make(t->e, CVY_ERR_RUN, NULL, t->s->x->seed, NULL);
+    errors own = {0};
+    host h = host_make(&own, CVY_ERR_RUN, NULL, t->s->x->seed, NULL);
     if (train) h.log = step_log_add, h.log_ctx = &t->log;
     cvy_loss_call call = {.host = &h.face,
                           .shape = &shape,
                           .y = y,
                           .labels = b->labels,
                           .gy = train ? plan_output_gradient(p) : NULL};
-    errors_push(t->e, "loss (%s)", t->s->loss->name);
-    size_t before = errors_count(t->e);
-    if (((const cvy_loss *)t->s->loss->type)->evaluate(&call, t->s->loss_config) &&
-        errors_count(t->e) == before)
+    const cvy_loss *type = t->s->loss->type;
+    if (type->evaluate(&call, t->s->loss_config) && !errors_count(&own))
         cvy_fail(&call, "evaluate failed without saying why");
-    errors_pop(t->e);
+    if (errors_count(&own)) return blame(&own, t->e, "loss (%s)", t->s->loss->name);
     *loss = call.loss;
-    cvy_status status = errors_status(t->e);
-    if (!status) metrics_add(sums, y, b->labels, b->n, shape.rank == 2 ? shape.dim[1] : 0, call.loss);
-    return status;
+    metrics_add(sums, y, b->labels, b->n, shape.rank == 2 ? shape.dim[1] : 0, call.loss);
+    return CVY_OK;
 }
 
 static cvy_status trainer_not_finite(trainer *t, const char *what, int64_t step, int64_t epoch, double loss)
@@ -262,7 +262,7 @@ static cvy_status trainer_evaluate(trainer *t, data_part part, metrics *m)
     /* Weights gone bad in the very last step show here only. */
     if (!status && isnan(m->loss))
         status = trainer_not_finite(t, part == DATA_TEST ? "test loss" : "validation loss", t->at.step,
-                                    t->at.epoch + 1, m->loss);
+                                    part == DATA_TEST ? t->at.epoch : t->at.epoch + 1, m->loss);
     return status;
 }
 

@@ -4,6 +4,7 @@
 typedef struct brittle_config {
     int64_t train, test, classes, fail_at, bad_label_at;
     int32_t skewed;
+    const char *path;
 } brittle_config;
 
 static const cvy_param brittle_params[] = {
@@ -12,6 +13,7 @@ static const cvy_param brittle_params[] = {
     CVY_INT(brittle_config, classes, 4, 0, 1000, "classes"),
     CVY_INT(brittle_config, fail_at, -1, -1, 1000000, "training sample whose pixels cannot be read"),
     CVY_INT(brittle_config, bad_label_at, -1, -1, 1000000, "training sample whose class does not exist"),
+    CVY_STRING(brittle_config, path, "null", "where files would be, if there were any"),
     CVY_BOOL(brittle_config, skewed, false, "half of the samples are of class 0, a quarter of class 1, ..."),
 };
 

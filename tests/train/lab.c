@@ -22,6 +22,8 @@ lab lab_try(const char *yaml)
 {
     lab l = {0};
     char name[] = "/tmp/convoy-lab-XXXXXX";
+    setenv("XDG_CACHE_HOME", BINARY_DIR "/tests/cache", 1); /* nothing of the user's is seen or written */
+    setenv("XDG_DATA_HOME", BINARY_DIR "/tests/data", 1);
     setenv("CONVOY_PLUGIN_PATH", BINARY_DIR "/plugins:" BINARY_DIR "/tests/plugins", 1);
     assert_non_null(mkdtemp(name));
     l.dir = mem_text(name);

@@ -2,8 +2,8 @@
 # Kills training at random instants, resumes it until it is finished, and compares what it leaves with an undisturbed run:
 # checkpoints to the byte, and every row of metrics. Arguments: source folder, build folder.
 set -u
-source "$(dirname "${BASH_SOURCE[0]}")/every_file.bash"
-kills_wanted=20
+source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
+kills_wanted=$((sanitized ? 6 : 20))
 RANDOM=${CONVOY_TEST_SEED:-$(date +%N | sed 's/^0*//')}
 
 cat >"$work/small.yaml" <<'YAML'
@@ -81,7 +81,7 @@ torture() {
 
 torture 1 every-step-1 train.checkpoint_seconds=0
 torture 2 every-step-2 train.checkpoint_seconds=0
-kills_wanted=8
+kills_wanted=$((sanitized ? 3 : 8))
 torture 1 default-1
 torture 2 default-2
 [ $failures = 0 ]

@@ -146,7 +146,9 @@ typedef struct cvy_host {
     cvy_random (*random)(const struct cvy_host *host, const char *purpose, uint64_t a, uint32_t b);
     /* SHA-256 of a file as hex, cached by path, size and time. Nonzero after reporting a failure. */
     int (*sha256_file)(const struct cvy_host *host, const char *path, char hex[65]);
-    /* Logs a scalar of the plugin's own under metric `name` for the current step. */
+    /* Logs a scalar of the plugin's own under metric `name` for the current step; values under one name are
+     * averaged over the step. Heard from losses, layers' own code and optimizers that are not elementwise, in
+     * training; not to be called from within parallel_for, whose order would show in the average. */
     void (*log)(const struct cvy_host *host, const char *name, double value);
 } cvy_host;
 

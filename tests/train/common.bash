@@ -8,6 +8,7 @@ trap 'rm -rf "$work"' EXIT
 export CONVOY_PLUGIN_PATH=$build/plugins XDG_CACHE_HOME=$work/cache XDG_DATA_HOME=$work/data
 export OMP_WAIT_POLICY=passive # tests run beside each other
 unset CONVOY_ISA OMP_NUM_THREADS
+grep -q __asan_init "$build/libconvoy.so" && sanitized=1 || sanitized=0 # ten times slower: fewer of everything
 failures=0
 
 fail() {
