@@ -100,35 +100,28 @@ LANE_INLINE void list_body(int blocks, const tile *t, const float *x, const int6
         list_body(b, t, x, from, y, to, n);                                                               \
     }
 
-ROW(1, 1)
-ROW(1, 2)
-ROW(1, 3)
-ROW(1, 4)
-ROW(1, 5)
-ROW(1, 6)
-LIST(1)
+/* clang-format off */
+ROW(1, 1) ROW(1, 2) ROW(1, 3) ROW(1, 4) ROW(1, 5) ROW(1, 6) LIST(1)
 #if TILE_ONE > 6
-ROW(1, 7)
-ROW(1, 8)
-ROW(1, 9)
-ROW(1, 10) ROW(1, 11) ROW(1, 12)
+ROW(1, 7) ROW(1, 8) ROW(1, 9) ROW(1, 10) ROW(1, 11) ROW(1, 12)
 #endif
 #if TILE_ONE > 12
-    ROW(1, 13) ROW(1, 14) ROW(1, 15) ROW(1, 16)
+ROW(1, 13) ROW(1, 14) ROW(1, 15) ROW(1, 16)
 #endif
 #if TILE_BLOCKS > 1
-        ROW(2, 1) ROW(2, 2) ROW(2, 3) ROW(2, 4) ROW(2, 5) ROW(2, 6) LIST(2)
+ROW(2, 1) ROW(2, 2) ROW(2, 3) ROW(2, 4) ROW(2, 5) ROW(2, 6) LIST(2)
 #endif
 #if TILE_BLOCKS > 1 && TILE_TWO > 6
-            ROW(2, 7) ROW(2, 8) ROW(2, 9) ROW(2, 10) ROW(2, 11) ROW(2, 12)
+ROW(2, 7) ROW(2, 8) ROW(2, 9) ROW(2, 10) ROW(2, 11) ROW(2, 12)
 #endif
+/* clang-format on */
 
 #define BOTH(b, p)                     \
     {                                  \
         row_##b##_##p, plain_##b##_##p \
     }
 
-                tile_fn *LANE(tile_row)(int blocks, int pixels, bool plain)
+                    tile_fn *LANE(tile_row)(int blocks, int pixels, bool plain)
 {
     static tile_fn *const one[TILE_ONE + 1][2] = {
         {NULL},
