@@ -157,7 +157,7 @@ grep -q $'\x1b' out || fail "--color always"
 expect 0 plugin ls
 grep -q $'\x1b' out && fail "no colour into a file"
 
-# ---- speed: the best of ten, since others use this machine too
+# ---- speed, for the record: a clock decides no test
 best=1000000
 for i in 1 2 3 4 5 6 7 8 9 10; do
     begin=$(date +%s%N)
@@ -165,10 +165,7 @@ for i in 1 2 3 4 5 6 7 8 9 10; do
     took=$((($(date +%s%N) - begin) / 1000))
     [ $took -lt $best ] && best=$took
 done
-echo "convoy --help: $best us"
-if ! grep -q "CONVOY_SANITIZE:BOOL=ON" "$2/CMakeCache.txt" 2>/dev/null; then
-    [ $best -lt 20000 ] || fail "convoy --help took $best us"
-fi
+echo "convoy --help: best of ten $best us"
 
 [ $failures = 0 ] || exit 1
 echo "all good"

@@ -181,7 +181,7 @@ static void end(journal *j, const char *state, int64_t step, const char *what, i
 
 static void steps(journal *j, const char *checkpoint, const char *word, int64_t step)
 {
-    long ms = !strcmp(word, "slow") ? 60 : !strcmp(word, "good") ? 1 : 5;
+    long ms = !strcmp(word, "slow") ? 150 : !strcmp(word, "good") ? 1 : 5;
     while (step < 12) {
         step++;
         metric m = {"train_loss", 1.0 / (double)(step + 1)};
