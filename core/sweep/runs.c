@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -14,7 +15,7 @@
 #include "base/file.h"
 #include "base/text.h"
 
-enum { DESCRIPTION_MAX = 64 << 20, SUGGESTED_MAX = 200 };
+enum { DESCRIPTION_MAX = 64 << 20, SUGGESTED_MAX = 200, MAKING_MS = 60000 };
 
 int64_t runs_number(const char *name, char kind)
 {
@@ -65,26 +66,56 @@ int64_t *runs_numbers(const char *results, char kind, size_t *n)
     return out;
 }
 
-cvy_status runs_take(const char *results, char kind, int64_t least, char **name, errors *e)
+cvy_status runs_begin(const char *results, char kind, int64_t least, runs_draft *out, errors *e)
 {
+    *out = (runs_draft){.lock = -1};
     cvy_status status = file_make_dirs(results, e);
     if (status != CVY_OK) return status;
+    char *lock = path_join(results, ".making.lock");
+    out->lock = file_lock(lock, MAKING_MS, e);
+    if (out->lock < 0)
+        status = errors_count(e) ? CVY_ERR_RESOURCE
+                                 : errors_add(e, CVY_ERR_RESOURCE, &PLACE_FILE(lock), NULL,
+                                              "another process has been making a run for a minute");
+    mem_free(lock);
+    if (status != CVY_OK) return status;
     size_t n;
-    int64_t *used = numbers(results, kind, &n), next = n && used[n - 1] > least ? used[n - 1] : least;
+    int64_t *used = numbers(results, kind, &n), last = n && used[n - 1] > least ? used[n - 1] : least;
     mem_free(used);
-    for (;;) {
-        *name = mem_printf("%c%lld", kind, (long long)++next);
-        char *path = path_join(results, *name);
-        int wrong = mkdir(path, 0777) ? errno : 0;
-        if (wrong && wrong != EEXIST)
-            status = errors_add(e, CVY_ERR_RESOURCE, &PLACE_FILE(path), NULL, "cannot make the folder: %s",
-                                strerror(wrong));
-        mem_free(path);
-        if (!wrong) return CVY_OK;
-        mem_free(*name);
-        *name = NULL;
-        if (wrong != EEXIST) return status;
-    }
+    out->name = mem_printf("%c%lld", kind, (long long)last + 1);
+    out->final = path_join(results, out->name);
+    out->dir = path_join(results, ".making");
+    status = file_remove_tree(out->dir, e); /* of a process that died */
+    if (status == CVY_OK) status = file_make_dirs(out->dir, e);
+    if (status != CVY_OK) runs_drop(out);
+    return status;
+}
+
+cvy_status runs_publish(runs_draft *d, errors *e)
+{
+    cvy_status status = file_sync_dir(d->dir, e);
+    if (status == CVY_OK && rename(d->dir, d->final))
+        status = errors_add(e, CVY_ERR_RESOURCE, &PLACE_FILE(d->final), NULL, "cannot make the folder: %s",
+                            strerror(errno));
+    if (status != CVY_OK) return status;
+    mem_free(d->dir);
+    d->dir = NULL;
+    char *results = path_dir(d->final);
+    status = file_sync_dir(results, e);
+    mem_free(results);
+    file_unlock(d->lock);
+    d->lock = -1;
+    return status;
+}
+
+void runs_drop(runs_draft *d)
+{
+    if (d->dir) file_remove_tree(d->dir, NULL);
+    if (d->name && d->lock >= 0) file_unlock(d->lock);
+    mem_free(d->name);
+    mem_free(d->dir);
+    mem_free(d->final);
+    *d = (runs_draft){.lock = -1};
 }
 
 /* ---- descriptions ---- */

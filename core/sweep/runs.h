@@ -9,9 +9,21 @@
 #include "base/json.h"
 #include "base/memory.h"
 
-/* Makes the results folder when absent and in it a folder of a new name: kind 'r' or 's' and the next number
- * behind `least` and all that are there. Two processes never get the same. *name is mem_alloc'ed. */
-cvy_status runs_take(const char *results, char kind, int64_t least, char **name, errors *e);
+/* A run or sweep in the making. Its folder gets its name when all is in it, so a process that dies on the way
+ * leaves neither half a run nor a gap in the numbers. */
+typedef struct runs_draft {
+    char *name;  /* "r12" */
+    char *dir;   /* where to write until it is published */
+    char *final; /* RESULTS/NAME */
+    int lock;
+} runs_draft;
+
+/* Makes the results folder when absent, and in it a draft with the next number behind `least` and all that are
+ * there: kind 'r' or 's'. Until the draft is published or dropped, other processes wait here. */
+cvy_status runs_begin(const char *results, char kind, int64_t least, runs_draft *out, errors *e);
+/* Durably; the draft is gone either way, but name and final stay until runs_drop(). */
+cvy_status runs_publish(runs_draft *d, errors *e);
+void runs_drop(runs_draft *d); /* removes what was not published; frees; fine when all zero */
 
 /* Numbers of the folders of a kind that hold a description, ascending; mem_alloc'ed. */
 int64_t *runs_numbers(const char *results, char kind, size_t *n);

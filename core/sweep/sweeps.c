@@ -113,22 +113,24 @@ static cvy_status put_file(const char *dir, const char *name, const text *t, err
 
 cvy_status sweeps_create(sweep *w, const char *results, int64_t least, const space *s, errors *e)
 {
-    cvy_status status = runs_take(results, 's', least, &w->name, e);
+    runs_draft draft = {0};
+    cvy_status status = runs_begin(results, 's', least, &draft, e);
     if (status != CVY_OK) return status;
-    w->dir = path_join(results, w->name);
+    w->name = mem_text(draft.name);
+    w->dir = mem_text(draft.final);
     text plans = {0};
     for (size_t i = 0; i < w->n; i++)
         text_printf(&plans, "%s\n", w->trials[i].plan.line ? w->trials[i].plan.line : "{}");
-    status = put_file(w->dir, "plans", &plans, e);
+    status = put_file(draft.dir, "plans", &plans, e);
     text_free(&plans);
     json_writer out = {0};
     describe(w, s, &out);
     text_char(&out.out, '\n');
-    if (status == CVY_OK) status = copies_make(w->dir, w->trials, w->n, e);
-    if (status == CVY_OK) status = put_file(w->dir, "sweep.json", &out.out, e);
-    if (status == CVY_OK) status = file_sync_dir(results, e);
+    if (status == CVY_OK) status = copies_make(draft.dir, w->trials, w->n, e);
+    if (status == CVY_OK) status = put_file(draft.dir, "sweep.json", &out.out, e);
+    if (status == CVY_OK) status = runs_publish(&draft, e);
     text_free(&out.out);
-    if (status != CVY_OK) file_remove_tree(w->dir, NULL);
+    runs_drop(&draft);
     return status;
 }
 

@@ -133,10 +133,11 @@ static void put_plugins(const trial_origin *from, const json *plugins, json_writ
 }
 
 /* What the supervisor decided, then what planning found out. */
-static void describe(const trial *t, const trial_origin *from, const json *planned, json_writer *w)
+static void describe(const trial *t, const char *name, const trial_origin *from, const json *planned,
+                     json_writer *w)
 {
     json_open(w, '{');
-    json_put_text(w, "run", t->run);
+    json_put_text(w, "run", name);
     json_put_text(w, "label", t->label);
     json_put_double(w, "created", now());
     json_put_text(w, "source", from->source);
@@ -166,9 +167,9 @@ static void describe(const trial *t, const trial_origin *from, const json *plann
     json_close(w, '}');
 }
 
-static cvy_status put_file(const trial *t, const char *name, const void *data, size_t n, errors *e)
+static cvy_status put_file(const char *dir, const char *name, const void *data, size_t n, errors *e)
 {
-    char *path = path_join(t->dir, name);
+    char *path = path_join(dir, name);
     cvy_status status = file_replace(path, data, n, e);
     mem_free(path);
     return status;
@@ -176,28 +177,21 @@ static cvy_status put_file(const trial *t, const char *name, const void *data, s
 
 cvy_status trial_make_run(trial *t, const trial_origin *from, errors *e)
 {
-    char *name = NULL;
-    cvy_status status = runs_take(from->results, 'r', from->least, &name, e);
+    runs_draft draft = {0};
+    cvy_status status = runs_begin(from->results, 'r', from->least, &draft, e);
     if (status != CVY_OK) return status;
-    trial_take_run(t, from->results, name);
-    mem_free(name);
     arena a = {0};
     const json *planned = json_parse(&a, t->plan.line, strlen(t->plan.line), NULL, NULL);
     const char *spec = json_get_text(planned, "spec", "");
     json_writer w = {0};
-    describe(t, from, planned, &w);
+    describe(t, draft.name, from, planned, &w);
     text_char(&w.out, '\n');
-    status = put_file(t, "spec.yaml", spec, strlen(spec), e);
-    if (status == CVY_OK) status = put_file(t, "run.json", text_str(&w.out), w.out.n, e);
-    if (status == CVY_OK) status = file_sync_dir(from->results, e);
+    status = put_file(draft.dir, "spec.yaml", spec, strlen(spec), e);
+    if (status == CVY_OK) status = put_file(draft.dir, "run.json", text_str(&w.out), w.out.n, e);
+    if (status == CVY_OK) status = runs_publish(&draft, e);
+    if (status == CVY_OK) trial_take_run(t, from->results, draft.name);
     text_free(&w.out);
     arena_free(&a);
-    if (status == CVY_OK) return CVY_OK;
-    file_remove_tree(t->dir, NULL); /* half a run is none */
-    follow_close(t->journals);
-    mem_free(t->run);
-    mem_free(t->dir);
-    t->run = t->dir = NULL;
-    t->journals = NULL;
+    runs_drop(&draft);
     return status;
 }

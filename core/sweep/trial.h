@@ -51,7 +51,7 @@ typedef struct trial_origin {
     int64_t threads;
 } trial_origin;
 
-/* Makes the trial's folder with spec.yaml and, as the last and durably, run.json. */
+/* Makes the trial's folder, whole and durably: spec.yaml and run.json. */
 cvy_status trial_make_run(trial *t, const trial_origin *from, errors *e);
 /* Takes a run that is there already. */
 void trial_take_run(trial *t, const char *results, const char *run);

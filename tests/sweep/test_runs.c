@@ -51,24 +51,28 @@ static void test_numbers(void **unused)
     assert_int_equal(runs_number("r99999999999999999999", 'r'), 0);
 }
 
-static void test_take(void **unused)
+/* Makes an empty run or sweep and says what it is called; 0 when it cannot. */
+static int64_t make(const char *results, char kind, int64_t least, errors *e)
+{
+    runs_draft d = {0};
+    int64_t number = 0;
+    if (runs_begin(results, kind, least, &d, e) == CVY_OK && runs_publish(&d, e) == CVY_OK)
+        number = runs_number(d.name, kind);
+    runs_drop(&d);
+    return number;
+}
+
+static void test_make(void **unused)
 {
     (void)unused;
     errors e = {0};
-    char *dir = fake_folder(), *results = path_join(dir, "deep/results"), *name = NULL;
-    assert_int_equal(runs_take(results, 'r', 0, &name, &e), CVY_OK);
-    assert_string_equal(name, "r1");
-    mem_free(name);
-    assert_int_equal(runs_take(results, 'r', 7, &name, &e), CVY_OK);
-    assert_string_equal(name, "r8"); /* numbers of rows whose folders have gone are not used again */
-    mem_free(name);
-    assert_int_equal(runs_take(results, 'r', 0, &name, &e), CVY_OK);
-    assert_string_equal(name, "r9");
-    mem_free(name);
-    assert_int_equal(runs_take(results, 's', 0, &name, &e), CVY_OK);
-    assert_string_equal(name, "s1");
-    mem_free(name);
-    assert_int_equal(runs_take("/proc/nowhere", 'r', 0, &name, &e), CVY_ERR_RESOURCE);
+    char *dir = fake_folder(), *results = path_join(dir, "deep/results");
+    assert_int_equal(make(results, 'r', 0, &e), 1);
+    assert_int_equal(make(results, 'r', 7, &e),
+                     8); /* numbers of rows whose folders have gone are not used again */
+    assert_int_equal(make(results, 'r', 0, &e), 9);
+    assert_int_equal(make(results, 's', 0, &e), 1);
+    assert_int_equal(make("/proc/nowhere", 'r', 0, &e), 0);
     assert_int_equal(errors_count(&e), 1);
     errors_free(&e);
     size_t n;
@@ -78,7 +82,41 @@ static void test_take(void **unused)
     fake_cleanup();
 }
 
-static void test_take_at_once(void **unused)
+/* A process that dies while it makes a run leaves no trace: the next gets the same number and an empty folder. */
+static void test_make_and_die(void **unused)
+{
+    (void)unused;
+    errors e = {0};
+    char *results = fake_folder();
+    pid_t child = fork();
+    if (child == 0) {
+        runs_draft d = {0};
+        if (runs_begin(results, 'r', 0, &d, NULL) != CVY_OK) _exit(1);
+        char *half = path_join(d.dir, "run.json");
+        if (file_replace(half, "{", 1, NULL) != CVY_OK) _exit(2);
+        _exit(0); /* as kill -9 would */
+    }
+    int status;
+    waitpid(child, &status, 0);
+    assert_int_equal(status, 0);
+    assert_int_equal(make(results, 'r', 0, &e), 1);
+    char *half = path_join(results, "r1/run.json");
+    assert_false(file_exists(half));
+    mem_free(half);
+    /* One that was given up leaves nothing either. */
+    runs_draft d = {0};
+    assert_int_equal(runs_begin(results, 'r', 0, &d, &e), CVY_OK);
+    assert_string_equal(d.name, "r2");
+    char *draft = mem_text(d.dir);
+    runs_drop(&d);
+    assert_false(file_exists(draft));
+    mem_free(draft);
+    assert_int_equal(make(results, 'r', 0, &e), 2);
+    assert_int_equal(errors_count(&e), 0);
+    fake_cleanup();
+}
+
+static void test_make_at_once(void **unused)
 {
     (void)unused;
     enum { PROCESSES = 8, EACH = 40 };
@@ -87,9 +125,9 @@ static void test_take_at_once(void **unused)
     for (int p = 0; p < PROCESSES; p++) {
         if ((pids[p] = fork()) != 0) continue;
         for (int i = 0; i < EACH; i++) {
-            char *name = NULL;
-            if (runs_take(results, 'r', 0, &name, NULL) != CVY_OK) _exit(1);
-            char *mark = mem_printf("%s/%s/taken", results, name);
+            int64_t number = make(results, 'r', 0, NULL);
+            if (!number) _exit(1);
+            char *mark = mem_printf("%s/r%lld/taken", results, (long long)number);
             FILE *f = fopen(mark, "wx"); /* fails when another has the same name */
             if (!f) _exit(2);
             fclose(f);
@@ -226,9 +264,13 @@ int main(int argc, char **argv)
 {
     fake_child(argc, argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbers),        cmocka_unit_test(test_take),
-        cmocka_unit_test(test_take_at_once),   cmocka_unit_test(test_find),
-        cmocka_unit_test(test_known),          cmocka_unit_test(test_foreign_descriptions),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_make),
+        cmocka_unit_test(test_make_and_die),
+        cmocka_unit_test(test_make_at_once),
+        cmocka_unit_test(test_find),
+        cmocka_unit_test(test_known),
+        cmocka_unit_test(test_foreign_descriptions),
         cmocka_unit_test(test_known_is_quick),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
