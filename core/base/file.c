@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <pwd.h>
 #include <stdatomic.h>
@@ -386,4 +387,24 @@ char *path_executable(void)
     char buffer[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", buffer, sizeof buffer);
     return n > 0 && (size_t)n < sizeof buffer ? mem_text_n(buffer, (size_t)n) : NULL;
+}
+
+char *path_library(void)
+{
+    static const char here[] = "here";
+    FILE *maps = fopen("/proc/self/maps", "r");
+    char line[8192], *found = NULL;
+    while (maps && !found && fgets(line, sizeof line, maps)) {
+        uintptr_t begin, end;
+        int at = 0;
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %*s %*s %*s %*s %n", &begin, &end, &at) != 2 || !at)
+            continue;
+        if ((uintptr_t)here < begin || (uintptr_t)here >= end) continue;
+        line[strcspn(line, "\n")] = 0;
+        found = mem_text(line + at);
+    }
+    if (maps) fclose(maps);
+    if (found && file_exists(found)) return found;
+    mem_free(found);
+    return path_executable();
 }

@@ -35,5 +35,7 @@ char *path_absolute(const char *path);              /* realpath, or cwd joined w
 char *path_user_data(void);
 char *path_user_cache(void);
 char *path_executable(void); /* of this process; NULL without /proc */
+/* The file that this code was loaded from: the library, or a program that holds it. NULL without /proc. */
+char *path_library(void);
 
 #endif

@@ -17,8 +17,9 @@ typedef struct evaluation {
 
 /* in.NAME (in the order of the file), param.PATH, buf.PATH [, gout.y, mask.PATH] ->
  * out.y, bufout.PATH [, gin.NAME, gparam.PATH when gout.y is given]. PATH as in a network, below the layer. A mask
- * holds 0 (dropped) and 1 (kept), of the shape of the drawing layer's output; for a layer that is not made of
- * others any PATH does. */
+ * holds 0 (dropped) and 1 (kept); its shape is what the drawing layer's help says: (N, ...) for masks of every sample,
+ * that of the output for dropout, or without the batch for one mask that all samples share. For a layer that is not
+ * made of others any PATH does. */
 cvy_status evaluate_layer(registry *r, evaluation *v, exchange *x);
 /* in.x, const.target (class indices of shape (N), or a tensor of the shape of in.x) -> out.y, a single number, and
  * gin.x. */

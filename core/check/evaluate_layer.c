@@ -74,14 +74,18 @@ static const float *numbers_of(run *r, const safetensor *mask)
     return numbers;
 }
 
+/* What shape a mask has is the layer's business. One whose first axis is the batch has numbers for every sample; any
+ * other is for layers that draw one mask for the whole batch, which they do as sample 0. */
 static void give_mask(run *r, const char *name, int unit)
 {
-    cvy_shape shape = r->net->nodes[unit].out;
-    shape.dim[0] = r->batch;
-    const safetensor *mask = exchange_take_if(r->x, name, &shape);
+    const safetensor *mask = exchange_take_if(r->x, name, NULL);
     if (!mask) return;
+    bool batched = mask->shape.rank > 0 && mask->shape.dim[0] == r->batch;
     r->draws = MEM_GROW(r->draws, r->n_draws, &r->cap_draws);
-    r->draws[r->n_draws++] = (plan_draw){.path = r->net->nodes[unit].path, .numbers = numbers_of(r, mask)};
+    r->draws[r->n_draws++] = (plan_draw){.path = r->net->nodes[unit].path,
+                                         .numbers = numbers_of(r, mask),
+                                         .count = mask->count,
+                                         .sample = batched ? mask->count / r->batch : mask->count};
     r->v->masked = true;
 }
 
@@ -150,6 +154,21 @@ static void give_state(run *r, const char *prefix, const net_tensor *t, const fl
     mem_free(full);
 }
 
+static void check_masks(run *r)
+{
+    for (size_t i = 0; i < r->n_draws; i++) {
+        const plan_draw *d = &r->draws[i];
+        if (!d->used)
+            exchange_complain(r->x, NULL, "a mask is given for layer \"%s\", which draws no random numbers%s",
+                              d->path, r->v->train ? "" : " in evaluation");
+        else if (d->end != d->count)
+            exchange_complain(r->x, "`convoy plugin info` says what shape a layer's mask has",
+                              "the mask given for layer \"%s\" has %lld numbers, the layer draws %s%lld",
+                              d->path, (long long)d->count, d->end > d->count ? "at least " : "",
+                              (long long)d->end);
+    }
+}
+
 static void compute(run *r, const safetensor *gout)
 {
     errors *e = r->x->e;
@@ -157,6 +176,7 @@ static void compute(run *r, const safetensor *gout)
     if (plan_forward(r->plan, &unread, 0, 0, e)) return;
     give_output(r);
     if (gout) {
+        plan_silence_heads(r->plan);
         memcpy(plan_output_gradient(r->plan), gout->data, (size_t)gout->count * sizeof(float));
         if (plan_backward(r->plan, e)) return;
     }
@@ -167,10 +187,7 @@ static void compute(run *r, const safetensor *gout)
     }
     for (size_t i = 0; i < r->net->n_buffers; i++)
         give_state(r, "bufout.", &r->net->buffers[i], r->state->buffers, NULL);
-    for (size_t i = 0; i < r->n_draws; i++)
-        if (!r->draws[i].used)
-            exchange_complain(r->x, NULL, "a mask is given for layer \"%s\", which draws no random numbers%s",
-                              r->draws[i].path, r->v->train ? "" : " in evaluation");
+    check_masks(r);
 }
 
 static void evaluate(run *r, registry *plugins)

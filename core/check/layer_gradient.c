@@ -107,9 +107,7 @@ static void check_all(specimen *s, bool weights, verdict *v)
     if (s->twin)
         verdict_note(v, "%" PRId64 " numbers in double, to %g", n.tried - n.kinks, in_double.tolerance);
     else
-        verdict_note(v,
-                     "%" PRId64
-                     " numbers in float, to %g: compile the source with -DCVY_DOUBLE too for a tight bound",
+        verdict_note(v, "%" PRId64 " numbers in float, to %g: check the source (SOURCE.c) for a tight bound",
                      n.tried - n.kinks, in_float.tolerance);
     if (n.kinks * 2 > n.tried)
         verdict_fail(v,

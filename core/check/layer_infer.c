@@ -173,7 +173,7 @@ void layer_infer_extremes(specimen *s, verdict *v)
     params_table t = params_of(s->d, NULL);
     for (size_t i = 0; i < t.n; i++) {
         cvy_param p = params_entry(&t, i);
-        if (p.kind != CVY_PARAM_INT && p.kind != CVY_PARAM_FLOAT && p.kind != CVY_PARAM_PAIR) continue;
+        if (p.kind == CVY_PARAM_INTS || p.kind == CVY_PARAM_FLOATS || !params_ranged(&p)) continue;
         if (params_has_min(&p)) try_limit(s, c, &p, p.min, v);
         if (params_has_max(&p)) try_limit(s, c, &p, p.max, v);
     }

@@ -20,6 +20,9 @@ static void fill(loss_bed *b, uint32_t id)
     for (int64_t i = 0; i < b->count; i++) {
         b->y[i] = 2 * specimen_number(id, (uint64_t)i);
         b->target[i] = specimen_number(id + 1, (uint64_t)i);
+        if (!(b->type->traits & CVY_LOSS_PROBABILITIES)) continue;
+        b->y[i] = 0.5 + 0.2 * b->y[i]; /* 0.1 to 0.9 */
+        b->target[i] = 0.5 + 0.5 * b->target[i];
     }
     for (int64_t i = 0; i < b->shape.dim[0] && b->shape.rank > 1; i++)
         b->labels[i] = (int32_t)((i * 7 + id) % (uint32_t)b->shape.dim[1]);
@@ -84,9 +87,13 @@ void loss_bed_run(loss_bed *b, verdict *v)
                           .labels = b->labelled ? labels.data : NULL,
                           .target = b->labelled ? NULL : target.data,
                           .loss = NAN,
-                          .gy = gy.data};
+                          .gy = gy.data,
+                          .sum = NAN,
+                          .weight = (double)b->shape.dim[0]};
     b->failed = b->type->evaluate(&call, b->config) != 0;
     b->loss = call.loss;
+    b->sum = call.sum;
+    b->weight = call.weight;
     for (int64_t i = 0; gy.data && i < b->count; i++) {
         b->gy[i] = guarded_get(&gy, i);
         if (!v || b->failed || !guarded_unwritten(&gy, i)) continue;
@@ -94,6 +101,8 @@ void loss_bed_run(loss_bed *b, verdict *v)
         break;
     }
     if (v && !b->failed && !isfinite(b->loss)) verdict_fail(v, "the loss is %g", b->loss);
+    if (v && !b->failed && !isnan(b->sum) && !(isfinite(b->sum) && b->weight >= 0 && isfinite(b->weight)))
+        verdict_fail(v, "the average is made of %g divided by %g", b->sum, b->weight);
     if (v && b->failed)
         verdict_fail(v, "evaluate fails: %s", b->e.n ? b->e.items[0].what : "without saying why");
     told(v, &y, "y", b->y);

@@ -19,8 +19,8 @@ typedef struct loss_bed {
     bool labelled; /* class labels; else a target of the output's shape */
     double *y, *target, *gy;
     int32_t *labels;
-    double loss;
-    bool failed, unwanted; /* unwanted: gy is NULL */
+    double loss, sum, weight; /* sum NaN: the loss is a mean over the samples */
+    bool failed, unwanted;    /* unwanted: gy is NULL */
     const char *text;
     bool refused; /* by check() */
 } loss_bed;

@@ -57,11 +57,12 @@ void net_composite_build(specimen *s, verdict *v)
 /* ---- gradients ---- */
 
 /* In float, through many layers with corners, a difference can mislead: a long step crosses a corner, a short one
- * drowns in rounding. A probe agrees when that of either step does, and a tensor fails when more than a fifth of its
- * probes do not. Tolerances are of the tensor's typical gradient. */
+ * drowns in rounding. A probe agrees when that of either step does, to both sides or to one, and a tensor fails when
+ * more than a fifth of its probes do not. Tolerances are of the tensor's typical gradient. */
 static const float steps[] = {1e-3f, 2e-4f};
 #define TOLERANCE 5e-2
-#define PROBES    24
+#define PROBES    24  /* of a tensor */
+#define PROBES_IN 160 /* a network, when its tensors are many; of each at least 5 */
 
 static double objective(netbed *b, const float *buffers, const float *y0, verdict *v)
 {
@@ -73,8 +74,8 @@ static double objective(netbed *b, const float *buffers, const float *y0, verdic
     return sum;
 }
 
-static void check_tensor(netbed *b, size_t which, const float *buffers, const float *y0, int64_t *tried,
-                         verdict *v)
+static void check_tensor(netbed *b, size_t which, int64_t probes, const float *buffers, const float *y0,
+                         int64_t *tried, verdict *v)
 {
     const net_tensor *t = &b->net->weights[which];
     float *w = b->state->weights + t->offset;
@@ -82,7 +83,7 @@ static void check_tensor(netbed *b, size_t which, const float *buffers, const fl
     double squares = 0, worst = -1, found = 0, expected = 0;
     for (int64_t i = 0; i < t->count; i++) squares += (double)g[i] * (double)g[i];
     double scale = sqrt(squares / (double)t->count) + 1e-2;
-    int64_t stride = t->count > PROBES ? t->count / PROBES : 1, at = 0, n = 0, off = 0;
+    int64_t stride = t->count > probes ? t->count / probes : 1, at = 0, n = 0, off = 0;
     for (int64_t i = 0; i < t->count; i += stride, n++) {
         float was = w[i];
         double error = INFINITY, difference = 0;
@@ -93,11 +94,15 @@ static void check_tensor(netbed *b, size_t which, const float *buffers, const fl
             w[i] = down;
             double left = objective(b, buffers, y0, v);
             w[i] = was;
-            double slope = (right - left) / ((double)up - (double)down);
-            double now = fabs(slope - (double)g[i]) / (scale + fabs(slope));
-            if (now >= error) continue;
-            error = now;
-            difference = slope;
+            /* A corner on one side leaves the difference to the other: the objective is 0 in the middle. */
+            const double slopes[] = {(right - left) / ((double)up - (double)down),
+                                     right / ((double)up - (double)was), left / ((double)down - (double)was)};
+            for (size_t side = 0; side < sizeof slopes / sizeof *slopes; side++) {
+                double now = fabs(slopes[side] - (double)g[i]) / (scale + fabs(slopes[side]));
+                if (now >= error) continue;
+                error = now;
+                difference = slopes[side];
+            }
         }
         off += !(error <= TOLERANCE);
         if (error <= worst) continue;
@@ -128,8 +133,11 @@ static void check_gradients(specimen *s, bool weights, verdict *v)
                   *y0 = mem_array((size_t)b.count, sizeof *y0);
             if (netbed_step(&b, v)) {
                 memcpy(y0, b.y, (size_t)b.count * sizeof *y0);
-                for (size_t k = weights ? n_in : 0; k < (weights ? b.net->n_weights : n_in); k++)
-                    check_tensor(&b, k, buffers, y0, &tried, v);
+                const size_t first = weights ? n_in : 0, end = weights ? b.net->n_weights : n_in;
+                int64_t probes = end > first ? PROBES_IN / (int64_t)(end - first) : PROBES;
+                if (probes > PROBES) probes = PROBES;
+                if (probes < 5) probes = 5;
+                for (size_t k = first; k < end; k++) check_tensor(&b, k, probes, buffers, y0, &tried, v);
             }
             mem_free(buffers);
             mem_free(y0);

@@ -96,6 +96,7 @@ bool netbed_step(netbed *b, verdict *v)
 {
     if (!netbed_forward(b, v) || !b->train) return false;
     errors e = {0};
+    plan_silence_heads(b->plan);
     memcpy(plan_output_gradient(b->plan), b->gy, (size_t)b->count * sizeof(float));
     bool ok = !plan_backward(b->plan, &e);
     verdict_errors(v, &e);

@@ -204,6 +204,7 @@ static const char *candidate_value(specimen *s, const cvy_param *p, int k)
 {
     static const double whole[] = {2, 3, 1, 4, 0, 6, -1}, real[] = {0.25, 0.7, 0.05, 1.5, -0.5};
     static const int pairs[][2] = {{2, 2}, {1, 3}, {3, 1}, {1, 1}, {3, 2}, {0, 1}, {5, 4}};
+    static const int triples[][3] = {{2, 2, 2}, {1, 2, 3}, {3, 1, 2}, {1, 1, 1}, {2, 1, 1}, {0, 1, 0}};
     int count = 0;
     switch (p->kind) {
     case CVY_PARAM_INT:
@@ -224,6 +225,25 @@ static const char *candidate_value(specimen *s, const cvy_param *p, int k)
             if (in_range(p, pairs[i][0]) && in_range(p, pairs[i][1]) && k-- == 0)
                 return arena_printf(&s->memory, "[%d, %d]", pairs[i][0], pairs[i][1]);
         return NULL;
+    case CVY_PARAM_TRIPLE:
+        for (size_t i = 0; i < sizeof triples / sizeof *triples; i++) {
+            const int *t = triples[i];
+            if (in_range(p, t[0]) && in_range(p, t[1]) && in_range(p, t[2]) && k-- == 0)
+                return arena_printf(&s->memory, "[%d, %d, %d]", t[0], t[1], t[2]);
+        }
+        return NULL;
+    case CVY_PARAM_PADDING: {
+        static const char *const paddings[3][5] = {{"1", "same", "[0, 2]", "2", "valid"},
+                                                   {"1", "same", "[0, 1, 2, 1]", "[1, 0]", "valid"},
+                                                   {"1", "same", "[0, 1, 0, 1, 0, 2]", "[1, 0, 1]", "valid"}};
+        return k < 5 && p->max >= 2 && p->child >= 1 && p->child <= 3 ? paddings[p->child - 1][k] : NULL;
+    }
+    case CVY_PARAM_LAYERS: {
+        static const char *const lists[] = {"[{conv2d: {channels: 4, kernel: 1}}, relu]",
+                                            "[{linear: {units: 3}}]",
+                                            "[{relu: {name: a}}, {add: {inputs: [a, input]}}]"};
+        return k < 3 ? lists[k] : NULL;
+    }
     case CVY_PARAM_INTS:
         return k == 0 ? arena_printf(&s->memory, "[%.0f]", fmax(p->min, fmin(p->max, 2))) : NULL;
     case CVY_PARAM_FLOATS:

@@ -64,32 +64,18 @@ static void add_errors(findings *f, const char *what, verdict v, cvy_status stat
 
 /* ---- the program ---- */
 
-/* The file that holds this code, from the process's memory map: the library may be another one than the caller
- * thinks. NULL when it is part of the executable. */
-static char *library_path(void)
-{
-    FILE *maps = fopen("/proc/self/maps", "r");
-    char line[4352], *found = NULL;
-    while (maps && !found && fgets(line, sizeof line, maps)) {
-        char *path = strchr(line, '/');
-        if (!path) continue;
-        path[strcspn(path, "\n")] = 0;
-        if (text_starts(path_base(path), "libconvoy.so")) found = mem_text(path);
-    }
-    if (maps) fclose(maps);
-    return found;
-}
-
 static void check_program(findings *f)
 {
-    char *executable = path_executable(), *library = library_path();
+    char *executable = path_executable(), *library = path_library();
+    bool apart = library && executable && strcmp(library, executable) != 0;
     fine(f, "version", mem_text(cvy_version()));
     if (executable)
         fine(f, "executable", executable);
     else
         add(f, "executable", WORSE, CVY_OK, mem_text("/proc is not there to say where it is"),
             mem_text("mount /proc: plugins and architectures are found beside the executable"));
-    fine(f, "library", library ? library : mem_text("part of the executable"));
+    fine(f, "library", mem_text(apart ? library : "part of the executable"));
+    mem_free(library);
     errors e = {0};
     char *include = places_include(&e);
     if (include)

@@ -2,13 +2,16 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/model_graph.h"
 #include "cli/subject.h"
 #include "cli/table.h"
+#include "graph/freeze.h"
 #include "graph/plan.h"
 
 typedef struct model_options {
     bool layouts;
     int64_t batch;
+    const char *graph;
 } model_options;
 
 static const option_row rows[] = {
@@ -16,6 +19,8 @@ static const option_row rows[] = {
            "show the steps of a training plan instead: kernels, layouts, conversions, fusion"),
     OPTION_NUMBER(model_options, batch, 'b', "N", 0, 0, 1 << 20,
                   "samples in a batch; without it the experiment's batch size, or 128"),
+    OPTION(model_options, graph, 'g', OPTION_TEXT, "FILE",
+           "also draw the network: FILE.svg, .png or .pdf by Graphviz, or its input, FILE.dot"),
 };
 
 /* What is shown, found once for people and machines alike. */
@@ -38,6 +43,12 @@ static int64_t buffers_of(const net *n)
     int64_t count = 0;
     for (size_t i = 0; i < n->n_buffers; i++) count += n->buffers[i].count;
     return count;
+}
+
+/* Weights, their gradients and two moments, as Adam keeps, with what a step needs besides. */
+static int64_t training_bytes(const view *v)
+{
+    return 4 * v->net->parameters * (int64_t)sizeof(float) + (int64_t)plan_bytes(v->plan);
 }
 
 static void bytes_text(double bytes, text *t)
@@ -113,7 +124,7 @@ static void show_json(const view *v, bool layouts)
     json_key(&w, "parameters");
     json_open(&w, '{');
     json_put_int(&w, "total", n->parameters);
-    json_put_int(&w, "trainable", n->parameters);
+    json_put_int(&w, "trainable", freeze_trainable(n));
     json_close(&w, '}');
     json_put_int(&w, "buffers", buffers_of(n));
     json_put_int(&w, "macs", n->macs);
@@ -122,6 +133,7 @@ static void show_json(const view *v, bool layouts)
     json_open(&w, '{');
     json_put_int(&w, "weights", n->parameters * (int64_t)sizeof(float));
     json_put_int(&w, "training_plan", (int64_t)plan_bytes(v->plan));
+    json_put_int(&w, "training", training_bytes(v));
     json_close(&w, '}');
     json_layers(&w, n);
     if (layouts) json_steps(&w, v->plan);
@@ -169,14 +181,27 @@ static void show_layers(const common *c, const view *v)
 static void show_totals(const view *v)
 {
     const net *n = v->net;
+    const double weights = (double)n->parameters * sizeof(float);
     text out = {0};
     text_printf(&out, "\n%zu layers, ", n->n_nodes - 1);
     text_count(&out, n->parameters);
-    text_add(&out, " parameters (all trainable), ");
+    if (freeze_trainable(n) == n->parameters) {
+        text_add(&out, " parameters (all trainable), ");
+    } else {
+        text_add(&out, " parameters (");
+        text_count(&out, freeze_trainable(n));
+        text_add(&out, " trainable), ");
+    }
     text_count(&out, n->macs);
-    text_add(&out, " MACs per sample\nweights ");
-    bytes_text((double)n->parameters * sizeof(float), &out);
-    text_printf(&out, "; activations of a training step of %lld samples ", (long long)v->batch);
+    text_printf(&out, " MACs per sample\ntraining on batches of %lld takes ", (long long)v->batch);
+    bytes_text((double)training_bytes(v), &out);
+    text_add(&out, " of memory: weights ");
+    bytes_text(weights, &out);
+    text_add(&out, ", gradients ");
+    bytes_text(weights, &out);
+    text_add(&out, ", two moments of an optimizer ");
+    bytes_text(2 * weights, &out);
+    text_add(&out, ", activations ");
     bytes_text((double)plan_bytes(v->plan), &out);
     text_char(&out, '\n');
     cli_print(&out);
@@ -231,6 +256,8 @@ static int run(const command *self, const common *c, void *options, int argc, ch
                 show_layers(c, &v);
             show_totals(&v);
         }
+        if (p && o->graph && !model_graph_draw(v.net, v.name, o->graph, &e))
+            cli_say(c, "drawn: %s", o->graph);
     }
     plan_free(p);
     subject_close(&u);
@@ -240,9 +267,10 @@ static int run(const command *self, const common *c, void *options, int argc, ch
 const command cmd_model = {
     .name = "model",
     .summary = "Show a network: layers, shapes, parameters, MACs, memory, layouts",
-    .usage = "convoy model NAME|FILE.yaml [PATH=VALUE ...] [--layouts] [--batch N] [--json]",
+    .usage = "convoy model NAME|FILE.yaml [PATH=VALUE ...] [--layouts] [--batch N] [--graph FILE] [--json]",
     .examples = "convoy model cifar_resnet20\n"
                 "convoy model cifar_resnet20 --layouts --batch 64\n"
+                "convoy model googlenet --graph googlenet.svg\n"
                 "convoy model experiments/cifar10.yaml --json\n"
                 "convoy model ./my_network.yaml --plugin ./maxout.so",
     .options = rows,

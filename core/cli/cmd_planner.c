@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "cli/places.h"
 #include "convoy/optimizer.h"
+#include "graph/freeze.h"
 #include "graph/plan.h"
 #include "train/identity.h"
 
@@ -58,20 +59,36 @@ static void planner_dataset(const setup *s, json_writer *w)
     json_close(w, '}');
 }
 
+/* The file that weights come from, by which a resumed run knows itself when the file has gone. */
+static void planner_weights(const setup *s, json_writer *w)
+{
+    if (!s->init.from) return;
+    char *path = path_absolute(s->init.from);
+    json_key(w, "weights");
+    json_open(w, '{');
+    json_put_text(w, "path", path);
+    json_put_text(w, "sha256", s->weights_sha256);
+    json_close(w, '}');
+    mem_free(path);
+}
+
 /* Bytes that training will hold. Planning a step for real also finds what only kernels can tell. */
 static size_t planner_memory(const setup *s, const machine *m, errors *e)
 {
     state st = {.net = s->net};
     plan_options o = {.batch = s->batch, .train = true, .seed = s->x->seed};
     plan *p = plan_new(s->net, &st, m, &o, e);
-    size_t bytes = p ? plan_bytes(p) : 0, arrays = 3; /* weights, gradients, the best weights */
+    size_t bytes = p ? plan_bytes(p) : 0, arrays = 3,
+           kept = 0; /* weights, gradients, the best weights; the optimizer's */
     plan_free(p);
     const cvy_child *optimizer = &s->train.optimizer;
     const char *const *slots = ((const cvy_optimizer *)optimizer->plugin->type)->slots(optimizer->config);
-    while (slots && *slots++) arrays++;
+    while (slots && *slots++) kept++;
     size_t batches =
         3 * (size_t)s->batch * (size_t)cvy_count(&s->data->sample); /* the one at work, two read ahead */
-    return bytes + (arrays * (size_t)s->net->weight_floats + batches) * sizeof(float);
+    return bytes +
+           (arrays * (size_t)s->net->weight_floats + kept * (size_t)freeze_trainable(s->net) + batches) *
+               sizeof(float);
 }
 
 static void planner_describe(const experiment *x, const setup *s, registry *r, json_writer *w, errors *e)
@@ -94,12 +111,13 @@ static void planner_describe(const experiment *x, const setup *s, registry *r, j
     json_key(w, "parameters");
     json_open(w, '{');
     json_put_int(w, "total", s->net->parameters);
-    json_put_int(w, "trainable", s->net->parameters);
+    json_put_int(w, "trainable", freeze_trainable(s->net));
     json_close(w, '}');
     json_put_int(w, "macs", s->net->macs);
     json_put_int(w, "epochs", s->train.epochs);
     json_put_int(w, "steps_per_epoch", s->steps_per_epoch);
     json_put_int(w, "memory_bytes", (int64_t)memory);
+    json_put_bool(w, "accuracy", s->accuracy);
     json_key(w, "params");
     json_open(w, '{');
     experiment_leaves(x, planner_leaf, w);
@@ -107,6 +125,7 @@ static void planner_describe(const experiment *x, const setup *s, registry *r, j
     planner_plugins(r, w);
     identity_write_environment(&m, ".", w);
     planner_dataset(s, w);
+    planner_weights(s, w);
 }
 
 /* One trial: everything that can be wrong with it is found here. */

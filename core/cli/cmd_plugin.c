@@ -4,7 +4,7 @@
 #include "base/memory.h"
 #include "cli/cmd_plugin.h"
 #include "cli/table.h"
-#include "config/params.h"
+#include "config/params_table.h"
 #include "convoy/augment.h"
 #include "convoy/layer.h"
 #include "convoy/optimizer.h"
@@ -202,8 +202,9 @@ static void json_words(json_writer *w, const char *key, const char *words)
 
 static const char *param_kind_name(uint32_t kind)
 {
-    static const char *const names[] = {NULL,   "int",  "float",  "bool",  "string",  "enum",
-                                        "pair", "ints", "floats", "child", "children"};
+    static const char *const names[] = {NULL,       "int",  "float",  "bool",    "string",
+                                        "enum",     "pair", "ints",   "floats",  "child",
+                                        "children", "also", "triple", "padding", "layers"};
     return kind > 0 && kind < sizeof names / sizeof *names ? names[kind] : "unknown";
 }
 
@@ -214,8 +215,7 @@ static void json_param(json_writer *w, const cvy_param *p, const cvy_param *next
     json_put_text(w, "kind", param_kind_name(p->kind));
     json_put_bool(w, "required", !p->fallback);
     json_put_text(w, "default", p->fallback); /* as YAML */
-    if (p->kind == CVY_PARAM_INT || p->kind == CVY_PARAM_FLOAT || p->kind == CVY_PARAM_PAIR ||
-        p->kind == CVY_PARAM_INTS || p->kind == CVY_PARAM_FLOATS) {
+    if (params_ranged(p)) {
         json_put_double(w, "min", p->min);
         json_put_double(w, "max", p->max);
     }
@@ -227,6 +227,7 @@ static void json_param(json_writer *w, const cvy_param *p, const cvy_param *next
     }
     if (p->kind == CVY_PARAM_CHILD || p->kind == CVY_PARAM_CHILDREN)
         json_put_text(w, "child", plugin_kind_name(p->child));
+    if (p->kind == CVY_PARAM_PADDING) json_put_int(w, "axes", p->child);
     json_words(w, "elsewhere", next && next->kind == CVY_PARAM_ALSO ? next->name : "");
     json_put_text(w, "help", p->help);
     json_close(w, '}');
@@ -343,7 +344,7 @@ const command cmd_plugin = {
     .usage =
         "convoy plugin ls [KIND] [--json]\n"
         "convoy plugin info [KIND:]NAME [--json]\n"
-        "convoy plugin check FILE.so [NAME] [--json] [--config MAP] [--sanitize SOURCE.c]\n"
+        "convoy plugin check FILE.so|SOURCE.c [NAME] [--json] [--config MAP] [--sanitize SOURCE.c]\n"
         "convoy plugin eval KIND NAME --in FILE --out FILE [--config MAP] [--kernels plain|fast] [--eval]\n"
         "convoy plugin new layer|optimizer|dataset|augmentation|loss NAME [--composite] [-C DIR]\n"
         "convoy plugin docs [-o DIR]",
@@ -355,8 +356,9 @@ const command cmd_plugin = {
         "convoy plugin info maxout --plugin ./maxout.so\n"
         "convoy plugin new layer maxout\n"
         "convoy plugin new layer bottleneck --composite\n"
+        "convoy plugin check maxout.c\n"
         "convoy plugin check ./maxout.so\n"
-        "convoy plugin check ./maxout.so --sanitize maxout.c\n"
+        "convoy plugin check --sanitize maxout.c\n"
         "convoy plugin eval layer conv2d --config '{channels: 4}' --in case.safetensors --out y.safetensors\n"
         "convoy plugin eval optimizer adam --config '{lr: 0.1}' --in w.safetensors --out traj.safetensors",
     .options = plugin_rows,

@@ -12,7 +12,7 @@
 #include "base/memory.h"
 #include "check/suite.h"
 #include "cli/cmd_plugin.h"
-#include "cli/plugin_sanitize.h"
+#include "cli/plugin_build.h"
 #include "cli/table.h"
 #include "plugin/note.h"
 #include "sweep/process.h"
@@ -23,7 +23,8 @@ typedef struct follow {
     const common *c;
     const plugin_args *args;
     const char *program, *file;
-    const plugin_sanitize *sanitize;
+    const char *shown; /* what the user calls it: the file, or the source that it was built from */
+    const plugin_build *build;
     char *subject; /* "layer:relu" */
     const suite_check *checks;
     size_t n;
@@ -64,9 +65,9 @@ static cvy_status start(follow *f, size_t from, errors *e)
                          .messages = f->messages,
                          .pass = ends[1],
                          .threads = 2};
-    plugin_sanitize_environment(f->sanitize, true);
+    plugin_build_environment(f->build, true);
     cvy_status status = process_start(&o, &f->child, e);
-    plugin_sanitize_environment(f->sanitize, false);
+    plugin_build_environment(f->build, false);
     close(ends[1]);
     f->pipe = ends[0];
     f->running = false;
@@ -315,7 +316,7 @@ static void tell_table(const follow *f)
         table_cellf(&t, "%.2f", v->seconds);
         table_cellf(&t, "%s%s%s", f->checks[i].about, v->note ? ": " : "", v->note ? v->note : "");
     }
-    text_printf(&out, "%s of %s\n", f->subject, f->file);
+    text_printf(&out, "%s of %s\n", f->subject, f->shown);
     table_write(&t, colour, &out);
     for (size_t i = 0; i < f->n; i++) {
         const verdict *v = &f->verdicts[i];
@@ -381,8 +382,8 @@ static bool check_file(follow *f, const char *name, const note_list *notes, json
 {
     bool ok = true, any = false;
     json_open(w, '{');
-    json_put_text(w, "file", f->file);
-    json_put_bool(w, "sanitized", f->sanitize->file != NULL);
+    json_put_text(w, "file", f->shown);
+    json_put_bool(w, "sanitized", f->build->sanitized);
     json_key(w, "plugins");
     json_open(w, '[');
     for (size_t i = 0; i < notes->n && errors_count(e) == 0; i++) {
@@ -394,30 +395,32 @@ static bool check_file(follow *f, const char *name, const note_list *notes, json
     json_close(w, ']');
     json_put_bool(w, "passed", ok);
     json_close(w, '}');
-    place at = PLACE_FILE(f->file);
+    place at = PLACE_FILE(f->shown);
     if (!any) errors_add(e, CVY_ERR_CONFIG, &at, NULL, "no plugin called \"%s\" is in it", name);
     return ok;
 }
 
 int cmd_plugin_check(const command *self, const common *c, const plugin_args *args, int argc, char **argv)
 {
-    /* With --sanitize the file may be left out: the source says it all. */
-    bool named = argc > 0 && (!args->sanitize || text_ends(argv[0], ".so"));
+    /* A source is built here, twin and all; with --sanitize it is named there, and the file may be left out. */
+    bool named = argc > 0 && (!args->sanitize || text_ends(argv[0], ".so") || text_ends(argv[0], ".c"));
     int operands = argc - named;
-    if (!named && !args->sanitize) return cli_usage(self, c, "which file? convoy plugin check ./maxout.so");
+    if (!named && !args->sanitize) return cli_usage(self, c, "which file? convoy plugin check maxout.c");
+    const char *source = args->sanitize ? args->sanitize : named && text_ends(argv[0], ".c") ? argv[0] : NULL;
     if (operands > 1) return cli_usage(self, c, "unexpected \"%s\"", argv[named + 1]);
     if (args->in || args->out || args->kernels || args->train || args->eval)
         return cli_usage(self, c, "--in, --out, --kernels, --train and --eval belong to `plugin eval`");
     const char *name = operands ? argv[named] : NULL;
     errors e = {0};
-    plugin_sanitize sanitize = {0};
+    plugin_build build = {0};
     note_list notes = {0};
     json_writer w = {0};
     char *program = path_executable();
     bool ok = false;
-    follow f = {.c = c, .args = args, .program = program, .sanitize = &sanitize, .messages = -1};
-    if (args->sanitize) plugin_sanitize_make(&sanitize, args->sanitize, &e);
-    f.file = sanitize.file ? sanitize.file : named ? argv[0] : NULL;
+    follow f = {.c = c, .args = args, .program = program, .build = &build, .messages = -1};
+    if (source) plugin_build_make(&build, source, args->sanitize != NULL, &e);
+    f.file = build.file ? build.file : argv[0];
+    f.shown = source ? source : argv[0];
     if (!errors_count(&e)) note_read(f.file, &notes, &e);
     if (!errors_count(&e)) f.messages = messages_file(&e);
     if (!errors_count(&e)) {
@@ -430,7 +433,7 @@ int cmd_plugin_check(const command *self, const common *c, const plugin_args *ar
     if (f.messages >= 0) close(f.messages);
     mem_free(notes.items);
     mem_free(program);
-    plugin_sanitize_free(&sanitize);
+    plugin_build_free(&build);
     int code = cli_fail(c, &e);
     return code ? code : ok ? CVY_OK : CVY_ERR_PLUGIN;
 }

@@ -121,7 +121,7 @@ static bool sample_params(const cvy_descriptor *d, text *out)
         if (p.kind == CVY_PARAM_ALSO || p.fallback) continue;
         const char *comma = out->n ? ", " : "";
         double v = p.min > 32 ? p.min : p.max < 32 ? p.max : 32;
-        if (p.kind == CVY_PARAM_INT || p.kind == CVY_PARAM_PAIR)
+        if (p.kind == CVY_PARAM_INT || p.kind == CVY_PARAM_PAIR || p.kind == CVY_PARAM_TRIPLE)
             text_printf(out, "%s%s: %.0f", comma, p.name, v);
         else if (p.kind == CVY_PARAM_FLOAT)
             text_printf(out, "%s%s: %g", comma, p.name, v);

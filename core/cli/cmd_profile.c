@@ -69,6 +69,7 @@ static bool run_steps(plan *p, state *s, const float *x, const float *gradient, 
         s->version++; /* as after an update: packed weights are refreshed */
         if (plan_forward(p, x, (uint64_t)i, 0, e)) return false;
         plan_output(p, &shape);
+        plan_silence_heads(p);
         memcpy(plan_output_gradient(p), gradient, (size_t)cvy_count(&shape) * sizeof *gradient);
         if (plan_backward(p, e)) return false;
     }

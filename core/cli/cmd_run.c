@@ -67,20 +67,18 @@ static int train(const common *c, const options *o, prepared *p)
     int wrong = cli_fail(c, &e);
     if (status != CVY_OK) return wrong ? wrong : (int)status;
     say_known(c, p);
-    launch_options lo = {.program = p->program,
-                         .origin = {.results = c->results,
-                                    .source = p->file,
-                                    .metric = space_default_metric,
-                                    .threads = p->threads},
-                         .workers = o->workers};
+    launch_options lo = {
+        .program = p->program,
+        .origin = {.results = c->results, .source = p->file, .metric = p->metric, .threads = p->threads},
+        .workers = o->workers};
     status = launch_trials(c, &lo, p->trials, p->n, &e);
     int code = launch_code(status, p->trials, p->n);
     wrong = cli_fail(c, &e);
     if (!code) code = wrong;
     if (c->json)
-        outcome_json(p->trials, p->n, &space_default_metric, NULL, code);
+        outcome_json(p->trials, p->n, &p->metric, NULL, code);
     else
-        outcome_runs(c, p->trials, p->n, &space_default_metric);
+        outcome_runs(c, p->trials, p->n, &p->metric);
     say_next(c, p, code);
     return code;
 }

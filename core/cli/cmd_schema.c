@@ -57,6 +57,37 @@ static bool nullable(const cvy_param *p)
            (p->kind == CVY_PARAM_STRING || p->kind == CVY_PARAM_CHILD || p->kind == CVY_PARAM_CHILDREN);
 }
 
+static void put_lengths(json_writer *w, const cvy_param *p, uint32_t n)
+{
+    json_open(w, '{');
+    put_list(w, p, "integer");
+    json_put_int(w, "minItems", n);
+    json_put_int(w, "maxItems", n);
+    json_close(w, '}');
+}
+
+/* One number, or one for each axis; of padding also for each side, or a word. */
+static void put_per_axis(json_writer *w, const cvy_param *p)
+{
+    static const char *const words[] = {"same", "valid", NULL};
+    bool padding = p->kind == CVY_PARAM_PADDING;
+    uint32_t axes = padding ? p->child : p->kind == CVY_PARAM_PAIR ? 2 : 3;
+    json_key(w, "anyOf");
+    json_open(w, '[');
+    put_number(w, p, "integer");
+    put_lengths(w, p, axes);
+    if (padding) {
+        put_lengths(w, p, 2 * axes);
+        json_open(w, '{');
+        json_key(w, "enum");
+        json_open(w, '[');
+        for (const char *const *word = words; *word; word++) json_text(w, *word);
+        json_close(w, ']');
+        json_close(w, '}');
+    }
+    json_close(w, ']');
+}
+
 /* What the value may be, into an open object. `word` stands for a number of INT parameters; NULL: none does. */
 static void put_value(json_writer *w, const cvy_param *p, const char *word)
 {
@@ -92,18 +123,23 @@ static void put_value(json_writer *w, const cvy_param *p, const char *word)
         json_close(w, ']');
         break;
     case CVY_PARAM_PAIR:
+    case CVY_PARAM_TRIPLE:
+    case CVY_PARAM_PADDING:
+        put_per_axis(w, p);
+        break;
+    case CVY_PARAM_LAYERS:
+        json_put_text(w, "type", "array");
+        json_key(w, "items");
+        put_ref(w, plugin_kind_name(CVY_LAYER));
+        break;
+    case CVY_PARAM_INTS:
         json_key(w, "anyOf");
         json_open(w, '[');
         put_number(w, p, "integer");
         json_open(w, '{');
         put_list(w, p, "integer");
-        json_put_int(w, "minItems", 2);
-        json_put_int(w, "maxItems", 2);
         json_close(w, '}');
         json_close(w, ']');
-        break;
-    case CVY_PARAM_INTS:
-        put_list(w, p, "integer");
         break;
     case CVY_PARAM_FLOATS:
         put_list(w, p, "number");
@@ -349,6 +385,8 @@ static const struct {
                 "\"$ref\":\"#/$defs/dataset\"}"},
     {"model",
      "{\"description\":\"a list of layers, or the name of a model file\",\"$ref\":\"#/$defs/model\"}"},
+    {"init", "{\"description\":\"where weights come from, and what is frozen\",\"anyOf\":[{\"$ref\":"
+             "\"#/$defs/init\"},{\"type\":\"null\"}]}"},
     {"loss", "{\"description\":\"a loss plugin\",\"$ref\":\"#/$defs/loss\"}"},
     {"train", "{\"description\":\"how the network is trained\",\"$ref\":\"#/$defs/train\"}"},
     {"repeats", "{\"description\":\"seeds that each configuration is trained with: seed, seed + 1, ...\","
@@ -365,6 +403,21 @@ static const char *const model_def =
     "\"layers\":{\"type\":\"array\",\"minItems\":1,\"items\":{\"$ref\":\"#/$defs/layer\"}}}},"
     "{\"type\":\"object\",\"required\":[\"type\"],\"not\":{\"required\":[\"layers\"]},\"properties\":"
     "{\"type\":{\"type\":\"string\",\"description\":\"name of a model file; its params beside it\"}}}]}";
+
+/* Read by train/init.c. */
+static const char *const init_def =
+    "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
+    "\"from\":{\"description\":\"a safetensors file, relative to this one: weights by their names\",\"type\":"
+    "[\"string\",\"null\"],\"minLength\":1},"
+    "\"map\":{\"description\":\"our names to theirs, * standing for the same on both sides; null: left as "
+    "initialised, and not "
+    "missed\",\"type\":[\"object\",\"null\"],\"additionalProperties\":{\"type\":[\"string\","
+    "\"null\"]}},"
+    "\"strict\":{\"description\":\"every tensor of the network is in the file, and none besides\",\"type\":"
+    "\"boolean\",\"default\":true},"
+    "\"freeze\":{\"description\":\"patterns over the names of weights and buffers that stay as they are, as "
+    "stem.*\",\"anyOf\":[{\"type\":\"null\"},{\"type\":\"string\"},{\"type\":\"array\",\"items\":"
+    "{\"type\":\"string\"}}]}}}";
 
 /* The keys of a parameter are open: which of them a method takes is the method's to say. */
 static const char *const sweep_def =
@@ -423,6 +476,8 @@ static void put_schema(json_writer *w, const plugins *all)
     json_open(w, '{');
     json_key(w, "model");
     json_raw(w, model_def);
+    json_key(w, "init");
+    json_raw(w, init_def);
     json_key(w, "sweep");
     json_raw(w, sweep_def);
     json_key(w, "sweep.parameters");

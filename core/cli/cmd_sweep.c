@@ -127,7 +127,7 @@ static sweep *create(const common *c, const options *o, prepared *p, const char 
                  .description = p->space.description,
                  .overrides = p->overrides,
                  .n_overrides = p->n_overrides,
-                 .metric = p->space.metric,
+                 .metric = p->metric,
                  .configs = (int64_t)p->configs,
                  .repeats = p->x->repeats,
                  .threads = p->threads,
@@ -146,7 +146,7 @@ static sweep *create(const common *c, const options *o, prepared *p, const char 
 static sweep *open_sweep(const common *c, const options *o, prepared *p, errors *e)
 {
     char hash[65];
-    sweeps_hash(p->trials, p->n, &p->space.metric, hash);
+    sweeps_hash(p->trials, p->n, &p->metric, hash);
     const char *before = o->again ? NULL : sweeps_find(c->results, hash, &p->memory);
     sweep *w = before ? sweeps_open(c->results, before, NULL) : NULL;
     /* Under another build or number of threads it would not be the same. */

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/parallel.h"
 #include "cli/cli.h"
+#include "cli/trained.h"
 #include "convoy/convoy.h"
 #include "train/identity.h"
 #include "train/trainer.h"
@@ -61,16 +62,9 @@ static void trial_listen(void)
 /* Exactly the plugin files that the run was planned with, unchanged. */
 static registry *trial_plugins(const json *run, arena *a, errors *e)
 {
-    const json *list = json_get(run, "plugins");
-    size_t n = list && list->kind == JSON_ARRAY ? list->n : 0, n_files = 0;
-    plugin_request *files = arena_array(a, n + 1, sizeof *files);
-    for (size_t i = 0; i < n; i++) {
-        const char *path = json_get_text(list->items[i], "path", "");
-        bool known = !path[0];
-        for (size_t k = 0; k < n_files; k++) known = known || strcmp(files[k].path, path) == 0;
-        if (!known) files[n_files++] = (plugin_request){path, PLACE_NONE};
-    }
-    return registry_open_only(files, n_files, e);
+    size_t n;
+    const plugin_request *files = trained_files(run, a, &n);
+    return registry_open_only(files, n, e);
 }
 
 /* What the run was planned as is what it goes on as: a checkpoint says nothing of the data it was trained on. */
@@ -95,8 +89,9 @@ static cvy_status trial_unchanged(const setup *s, registry *r, const json *run, 
     identity_config_hash(s, hash);
     if (strcmp(hash, json_get_text(run, "config_hash", "")) == 0) return CVY_OK;
     place at = PLACE_FILE(dir);
-    return errors_add(e, CVY_ERR_CONFIG, &at, "start a new run",
-                      "its configuration or its dataset changed since the run was planned");
+    return errors_add(
+        e, CVY_ERR_CONFIG, &at, "start a new run",
+        "its configuration, its dataset or the file of init.from changed since the run was planned");
 }
 
 static int64_t trial_attempt(const char *dir, char **journal_path)
@@ -140,8 +135,16 @@ static cvy_status trial_train(const char *dir, const trial_args *t, errors *e)
     if (!status) status = trial_key(run, t, key, dir, e);
     if (!status && !(x = experiment_read(spec, NULL, 0, none, e))) status = errors_status(e);
     if (!status && !(r = trial_plugins(run, &a, e))) status = errors_status(e);
-    if (!status && !(s = setup_new(x, r, json_get_text(run, "base_dir", "."), SETUP_ALL, e)))
+    /* A checkpoint has the weights, wherever they once came from. */
+    char *checkpoint = path_join(dir, "checkpoints/last.safetensors");
+    bool resumed = file_exists(checkpoint);
+    mem_free(checkpoint);
+    if (!status &&
+        !(s = setup_new(x, r, json_get_text(run, "base_dir", "."), resumed ? SETUP_RESUMED : SETUP_ALL, e)))
         status = errors_status(e);
+    if (!status && resumed)
+        snprintf(s->weights_sha256, sizeof s->weights_sha256, "%s",
+                 json_get_text(json_get(run, "weights"), "sha256", ""));
     if (!status) status = trial_unchanged(s, r, run, dir, e);
     if (!status) {
         lifeline l = {(int)t->lifeline};

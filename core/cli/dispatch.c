@@ -17,9 +17,9 @@
 #include "cli/options.h"
 
 static const command *const commands[] = {
-    &cmd_run,    &cmd_sweep,      &cmd_resume, &cmd_stop,    &cmd_model,   &cmd_check,  &cmd_ls,
-    &cmd_show,   &cmd_compare,    &cmd_plot,   &cmd_db,      &cmd_profile, &cmd_plugin, &cmd_schema,
-    &cmd_doctor, &cmd_completion, &cmd_trial,  &cmd_planner, &cmd_checker, &cmd_manual,
+    &cmd_run,    &cmd_sweep,   &cmd_resume,     &cmd_stop,   &cmd_model,   &cmd_check,   &cmd_ls,
+    &cmd_show,   &cmd_compare, &cmd_plot,       &cmd_export, &cmd_db,      &cmd_profile, &cmd_plugin,
+    &cmd_schema, &cmd_doctor,  &cmd_completion, &cmd_trial,  &cmd_planner, &cmd_checker, &cmd_manual,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

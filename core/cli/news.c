@@ -55,8 +55,10 @@ static void one_label(text *out, const trial *t)
     text_printf(out, "%s epoch %lld/%lld", t->run, (long long)epoch, (long long)t->plan.epochs);
     add_metric(out, "loss", f->steps.n ? &f->steps : &f->epochs, "train_loss");
     /* One of them, so that rate and time left find room on a line of 80. */
-    const bool validated = follow_last(&f->epochs, "val_accuracy") != NULL;
-    add_metric(out, validated ? "val" : "acc", &f->epochs, validated ? "val_accuracy" : "train_accuracy");
+    const bool classes = follow_last(&f->epochs, "train_accuracy") != NULL;
+    const char *own = classes ? "val_accuracy" : "val_loss";
+    const bool validated = follow_last(&f->epochs, own) != NULL;
+    add_metric(out, validated ? "val" : "acc", &f->epochs, validated ? own : "train_accuracy");
 }
 
 static void draw(news *n)
@@ -181,8 +183,11 @@ static void ended(news *n, const trial *t)
     if (t->state == TRIAL_FINISHED) {
         text_add(&line, " in ");
         results_duration(&line, t->seconds);
-        add_metric(&line, "val_accuracy", &t->journals->epochs, "val_accuracy");
-        add_metric(&line, "test_accuracy", &t->journals->whole, "test_accuracy");
+        const bool classes = follow_last(&t->journals->epochs, "train_accuracy") != NULL;
+        const char *const told[] = {classes ? "val_accuracy" : "val_loss",
+                                    classes ? "test_accuracy" : "test_loss"};
+        add_metric(&line, told[0], &t->journals->epochs, told[0]);
+        add_metric(&line, told[1], &t->journals->whole, told[1]);
     }
     cli_say(n->c, "%s", text_str(&line));
     text_free(&line);

@@ -224,23 +224,28 @@ void outcome_sweep(const common *c, const sweep *w)
     size_t left = n - begun;
     n = begun;
     qsort(rows, n, sizeof *rows, best_first);
-    static const char *const beside[] = {"val_accuracy", "test_accuracy"};
+    static const char *const beside[] = {"val_accuracy", "test_accuracy", "test_loss"};
+    bool shown[3];
+    for (size_t k = 0; k < 3; k++) {
+        bool wanted = k < 2 || !shown[1]; /* the loss where there is no accuracy */
+        shown[k] = wanted && strcmp(beside[k], w->metric.name) != 0 &&
+                   any_value(w->trials, w->n, beside[k], &w->metric);
+    }
     table t = {0};
     table_column(&t, "CONFIGURATION", TABLE_LEFT);
     table_column(&t, "RUNS", TABLE_LEFT);
     table_column(&t, "STATE", TABLE_LEFT);
     table_column(&t, w->metric.name, TABLE_RIGHT);
-    for (size_t k = 0; k < 2; k++)
-        if (strcmp(beside[k], w->metric.name) != 0) table_column(&t, beside[k], TABLE_RIGHT);
+    for (size_t k = 0; k < 3; k++)
+        if (shown[k]) table_column(&t, beside[k], TABLE_RIGHT);
     for (size_t i = 0; i < n; i++) {
         const char *label = w->trials[rows[i].first].label;
         table_cell(&t, *label ? label : w->experiment);
         runs_cell(&t, w, &rows[i]);
         states_cell(&t, w, &rows[i]);
         mean_cell(&t, w->metric.name, rows[i].s);
-        for (size_t k = 0; k < 2; k++)
-            if (strcmp(beside[k], w->metric.name) != 0)
-                mean_cell(&t, beside[k], of_config(w, &rows[i], beside[k]));
+        for (size_t k = 0; k < 3; k++)
+            if (shown[k]) mean_cell(&t, beside[k], of_config(w, &rows[i], beside[k]));
     }
     if (n) print_table(c, &t);
     table_free(&t);

@@ -1,50 +1,19 @@
 /* Knows the folders of a source tree, a build tree and an installation; nothing of what lies in them. */
 #include "cli/places.h"
 
-#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/memory.h"
-
-enum { ARCHITECTURES = 4 };
-
-/* Inside its source tree the first three are one folder, which must not be listed twice to people. */
-static size_t add(const char **list, size_t n, const char *shown)
-{
-    char *absolute = path_absolute(shown);
-    bool known = false;
-    for (size_t i = 0; i < n && !known; i++) {
-        char *other = path_absolute(list[i]);
-        known = strcmp(absolute, other) == 0;
-        mem_free(other);
-    }
-    if (!known) list[n++] = shown[0] == '/' ? mem_text(absolute) : shown;
-    mem_free(absolute);
-    return n;
-}
+#include "config/model_folders.h"
 
 const char *const *places_architectures(void)
 {
-    static const char *list[ARCHITECTURES + 1];
-    if (list[0]) return list;
-    size_t n = add(list, 0, "experiments/architectures");
-    char *executable = path_executable();
-    if (executable) {
-        static const char *const beside[] = {
-            "../experiments/architectures", /* a build tree inside the source tree */
-            "architectures",                /* any build tree: a link */
-            "../share/convoy/architectures"};
-        char *dir = path_dir(executable);
-        for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) {
-            char *path = path_join(dir, beside[i]);
-            n = add(list, n, path);
-            mem_free(path);
-        }
-        mem_free(dir);
-        mem_free(executable);
-    }
-    return list;
+    static char **list;
+    if (!list) list = model_folders();
+    return (const char *const *)list;
 }
 
 char *places_include(errors *e)
@@ -64,4 +33,19 @@ char *places_include(errors *e)
     mem_free(dir);
     mem_free(executable);
     return found;
+}
+
+char *places_program(const char *name)
+{
+    if (strchr(name, '/')) return mem_text(name);
+    const char *rest = getenv("PATH");
+    for (const char *end; rest && *rest; rest = *end ? end + 1 : end) {
+        end = strchrnul(rest, ':');
+        char *dir = mem_text_n(rest, (size_t)(end - rest)), *path = path_join(dir, name);
+        bool found = access(path, X_OK) == 0 && !file_is_dir(path);
+        mem_free(dir);
+        if (found) return path;
+        mem_free(path);
+    }
+    return NULL;
 }

@@ -12,4 +12,8 @@ const char *const *places_architectures(void);
  * that the executable belongs to. NULL after reporting that there is none; the caller mem_free()s it. */
 char *places_include(errors *e);
 
+/* A program's file by its name, searched in PATH, which posix_spawn() does not; NULL when there is none. The caller
+ * mem_free()s it. */
+char *places_program(const char *name);
+
 #endif

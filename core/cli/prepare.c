@@ -235,6 +235,20 @@ static cvy_status judge(prepared *p, bool skip, errors *e)
     return CVY_OK;
 }
 
+/* By which metric the trials are judged; not by one that none of them will log. */
+static cvy_status choose_metric(prepared *p, errors *e)
+{
+    const place *at = p->space.metric_at;
+    p->metric = trial_default_metric(p->trials, p->n);
+    if (!at) return CVY_OK;
+    const bool losses = !p->metric.maximize;
+    p->metric = p->space.metric;
+    if (!losses || !text_ends(p->metric.name, "_accuracy")) return CVY_OK;
+    return errors_add(e, CVY_ERR_CONFIG, at, "write {name: val_loss}",
+                      "sweep: metric: %s is not logged where the output is not compared with classes",
+                      p->metric.name);
+}
+
 typedef struct shown {
     const common *c;
     progress bar;
@@ -276,7 +290,8 @@ cvy_status prepare_trials(prepared *p, const common *c, prepare_kind kind, int64
     for (size_t i = 0; i < p->n; i++) p->trials[i].plan = plans[i];
     mem_free(requests);
     mem_free(plans);
-    return status == CVY_OK ? judge(p, skip, e) : status;
+    if (status == CVY_OK) status = judge(p, skip, e);
+    return status == CVY_OK ? choose_metric(p, e) : status;
 }
 
 /* ---- what is known ---- */

@@ -20,6 +20,7 @@ typedef struct prepared {
     size_t n_overrides;
     experiment *x;
     space space; /* of a sweep */
+    space_metric metric;
     size_t configs;
     int64_t threads; /* of a trial */
     trial *trials;

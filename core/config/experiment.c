@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "config/experiment_check.h"
 #include "config/model_file.h"
+#include "config/model_include.h"
 #include "config/override.h"
 #include "config/scalar.h"
 #include "config/substitute.h"
@@ -52,6 +53,7 @@ static state *state_new(const char *file, bool is_file, const char *const *archi
     s->face.dir = keep(a, path_absolute(dir));
     s->face.repeats = 1;
     s->self = is_file ? s->face.file : NULL;
+    s->face.model_alone = !is_file;
     mem_free(dir);
     size_t n = 0;
     while (architectures && architectures[n]) n++;
@@ -90,6 +92,7 @@ static void prepare(state *s)
     put_default(s, "dataset", "shapes");
     put_default(s, "loss", "softmax_cross_entropy");
     put_default(s, "train", NULL);
+    put_default(s, "init", NULL); /* so that init.from can be set; left out again where it stays empty */
     override_normalise(a, s->raw, "dataset");
     override_normalise(a, s->raw, "loss");
     node *train = node_get(s->raw, "train");
@@ -98,16 +101,20 @@ static void prepare(state *s)
     override_normalise(a, train, "lr_schedule");
 }
 
-/* Puts the model file in place of its name. */
+/* Puts model files in place of their names. */
 static cvy_status inline_model(state *s, errors *e)
 {
+    arena *a = &s->face.memory;
     node *model = node_get(s->raw, "model");
-    if (!model || !model_file_named(model)) return CVY_OK;
+    if (!model) return CVY_OK;
     model_places places = {s->face.dir, s->self, s->architectures};
-    node *inlined = model_file_inline(&s->face.memory, model, &places, e);
-    if (!inlined) return CVY_ERR_CONFIG;
-    node_put(&s->face.memory, s->raw, "model", node_key_at(s->raw, "model"), inlined);
-    return CVY_OK;
+    if (model_file_named(model)) {
+        model = model_file_inline(a, model, &places, e);
+        if (!model) return CVY_ERR_CONFIG;
+        node_put(a, s->raw, "model", node_key_at(s->raw, "model"), model);
+    }
+    node *layers = model->kind == NODE_MAP ? node_get(model, "layers") : model;
+    return layers && !model_include(a, layers, &places, e) ? CVY_ERR_CONFIG : CVY_OK;
 }
 
 /* ---- overrides ---- */
@@ -254,6 +261,9 @@ static void take_model(experiment *x)
     const node *type = model ? node_get(model, "type") : NULL;
     x->model_name = type && type->kind == NODE_SCALAR ? type->s : NULL;
     x->model_input = model ? node_get(model, "input") : NULL;
+    x->model_classes = 10;
+    const node *classes = model ? node_get(model, "classes") : NULL;
+    if (classes) node_int(classes, &x->model_classes, NULL);
 }
 
 cvy_status experiment_resolve(experiment *x, errors *e)
@@ -268,6 +278,7 @@ cvy_status experiment_resolve(experiment *x, errors *e)
         const node *value = node_get(s->raw, keys[i]);
         const place *at = node_key_at(s->raw, keys[i]);
         if (!value || node_is_null(value)) continue;
+        if (strcmp(keys[i], "init") == 0 && value->kind == NODE_MAP && !value->n) continue;
         bool model = strcmp(keys[i], "model") == 0;
         /* a name whose file could not be read, or no model at all: reported already */
         if (model &&
@@ -307,6 +318,7 @@ experiment *experiment_copy(const experiment *x)
     s->face.seed = x->seed;
     s->face.repeats = x->repeats;
     s->self = from->self ? s->face.file : NULL;
+    s->face.model_alone = x->model_alone;
     s->raw = tree_copy(a, from->raw);
     s->face.root = tree_copy(a, x->root);
     take_model(&s->face);

@@ -11,10 +11,14 @@ typedef struct experiment {
     const char *dir;  /* its folder, absolute: relative paths in it are relative to this */
     const char *name; /* `experiment:`, or the file's base name */
     uint64_t seed;
-    int64_t repeats;         /* default 1 */
-    node *root;              /* the whole file, as resolved so far */
-    const char *model_name;  /* of the model file, or NULL for a model written in place */
-    const node *model_input; /* `input:` of the model file, or NULL: [C, H, W] */
+    int64_t repeats;        /* default 1 */
+    node *root;             /* the whole file, as resolved so far */
+    const char *model_name; /* of the model file, or NULL for a model written in place */
+    /* Of the model file, for looking at it without a dataset: `input:`, [C, H, W] or of another rank, or NULL; and
+     * `classes:`, 10 where it says none. */
+    const node *model_input;
+    int64_t model_classes;
+    bool model_alone; /* there is no experiment around it: experiment_of_model() */
 } experiment;
 
 /* Reads and resolves. `overrides` are texts `path=value` (from --set and bare arguments); positions in their
@@ -36,7 +40,7 @@ cvy_status experiment_set(experiment *x, const char *path, const node *value, co
 const node *experiment_get(const experiment *x, const char *path);
 
 /* Call after the last experiment_set: substitutes ${params} and checks the file's own keys (experiment, seed, plugins,
- * dataset, model, loss, train, repeats, sweep). experiment_read() has done it once already; sweeps call it again for
+ * dataset, model, init, loss, train, repeats, sweep). experiment_read() has done it once already; sweeps call it again for
  * each trial on a copy. */
 cvy_status experiment_resolve(experiment *x, errors *e);
 experiment *experiment_copy(const experiment *x);

@@ -11,8 +11,8 @@
 
 enum { NAME_MAX_BYTES = 100, REPEATS_MAX = 1000 };
 
-static const char *const KEYS[] = {"experiment", "seed",  "plugins", "dataset", "model",
-                                   "loss",       "train", "repeats", "sweep"};
+static const char *const KEYS[] = {"experiment", "seed", "plugins", "dataset", "model",
+                                   "init",       "loss", "train",   "repeats", "sweep"};
 enum { N_KEYS = sizeof KEYS / sizeof *KEYS };
 
 const char *const *experiment_keys(size_t *n)
@@ -42,6 +42,9 @@ static const struct {
                  {"layers", "model"},
                  {"data", "dataset"},
                  {"criterion", "loss"},
+                 {"weights", "init.from"},
+                 {"pretrained", "init.from"},
+                 {"freeze", "init.freeze"},
                  {"training", "train"},
                  {"trainer", "train"},
                  {"runs", "repeats"},

@@ -9,8 +9,11 @@
 #include "config/scalar.h"
 #include "config/suggest.h"
 
-static const char *const KEYS[] = {"input", "params", "layers", "summary", "source"};
-static const char *const RESERVED[] = {"type", "input", "params", "layers", "summary", "source"};
+static const char *const KEYS[] = {"input", "classes", "params", "layers", "summary", "source"};
+static const char *const RESERVED[] = {"type", "input", "classes", "params", "layers", "summary", "source"};
+
+/* For what the model is made when no dataset says it. */
+static const char *const SIZES[] = {"input", "classes"};
 
 static bool among(const char *key, const char *const *keys, size_t n)
 {
@@ -143,11 +146,25 @@ static node *read_named(arena *a, const char *name, const place *at, const model
 
 /* ---- reading ---- */
 
+static bool check_classes(const node *classes, errors *e)
+{
+    int64_t v = 0;
+    errors_push(e, "classes");
+    bool ok = node_int(classes, &v, e);
+    if (ok && (v < 1 || v > 1 << 20)) {
+        errors_add(e, CVY_ERR_CONFIG, &classes->at, NULL, "%lld is not between 1 and %d", (long long)v,
+                   1 << 20);
+        ok = false;
+    }
+    errors_pop(e);
+    return ok;
+}
+
 bool model_file_check_input(const node *input, errors *e)
 {
-    bool ok = input->kind == NODE_LIST && input->n == 3;
+    bool ok = input->kind == NODE_LIST && input->n >= 1 && input->n <= 4;
     if (!ok) {
-        errors_add(e, CVY_ERR_CONFIG, &input->at, "as in [3, 32, 32]",
+        errors_add(e, CVY_ERR_CONFIG, &input->at, "as in [3, 32, 32], or [1, 128] for sequences",
                    "input: expected [channels, height, width]");
         return false;
     }
@@ -208,6 +225,8 @@ static bool check_file(arena *a, const node *root, errors *e)
             ok = false;
         } else if (strcmp(key, "input") == 0) {
             ok = model_file_check_input(value, e) && ok;
+        } else if (strcmp(key, "classes") == 0) {
+            ok = check_classes(value, e) && ok;
         } else if (strcmp(key, "params") == 0) {
             ok = check_params(value, e) && ok;
         } else if (strcmp(key, "layers") == 0) {
@@ -287,8 +306,11 @@ node *model_file_inline(arena *a, const node *model, const model_places *places,
     root = tree_copy(a, root); /* aliases become separate, so that setting one leaves the other */
     node *out = tree_map(a, &model->at);
     node_put(a, out, "type", &type->at, tree_scalar(a, short_name(a, name), true, &type->at));
-    node *input = node_get(root, "input"), *params = node_get(root, "params");
-    if (input) node_put(a, out, "input", node_key_at(root, "input"), input);
+    node *params = node_get(root, "params");
+    for (size_t i = 0; i < sizeof SIZES / sizeof *SIZES; i++) {
+        node *size = node_get(root, SIZES[i]);
+        if (size) node_put(a, out, SIZES[i], node_key_at(root, SIZES[i]), size);
+    }
     for (size_t i = 0; params && i < params->n; i++) {
         node_put(a, out, params->keys[i], &params->key_at[i], params->items[i]);
     }

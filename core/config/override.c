@@ -91,8 +91,14 @@ static size_t find_item(const node *list, const char *segment)
 
 /* ---- walking ---- */
 
-/* The slot of a child, NULL when there is none. Layers are found through a model map, behind its parameters.
- */
+/* The layers inside a map of the model: of the model itself, or of a layer that is made of layers. */
+static node *layers_of(const spot *at)
+{
+    node *layers = at->in_model ? node_get(*at->slot, "layers") : NULL;
+    return layers && layers->kind == NODE_LIST ? layers : NULL;
+}
+
+/* The slot of a child, NULL when there is none. Layers inside are found through their map, behind its parameters. */
 static node **child(const spot *at, const char *segment)
 {
     node *n = *at->slot;
@@ -104,8 +110,8 @@ static node **child(const spot *at, const char *segment)
     for (size_t i = 0; i < n->n; i++) {
         if (strcmp(n->keys[i], segment) == 0) return &n->items[i];
     }
-    node *layers = at->depth == 1 && at->in_model ? node_get(n, "layers") : NULL;
-    if (layers && layers->kind == NODE_LIST) {
+    node *layers = layers_of(at);
+    if (layers) {
         size_t i = find_item(layers, segment);
         return i == SIZE_MAX ? NULL : &layers->items[i];
     }
@@ -116,7 +122,7 @@ static node **child(const spot *at, const char *segment)
 static bool child_in_list(const spot *at, const char *segment)
 {
     const node *n = *at->slot;
-    return n->kind == NODE_LIST || (at->depth == 1 && at->in_model && !node_get(n, segment));
+    return n->kind == NODE_LIST || (at->in_model && !node_get(n, segment));
 }
 
 static spot below(const spot *at, node **slot, const char *segment)
@@ -177,8 +183,8 @@ static bool enter(arena *a, spot *at)
 static size_t names_below(arena *a, const spot *at, const char ***out)
 {
     const node *n = *at->slot;
-    const node *layers = at->depth == 1 && at->in_model ? node_get(n, "layers") : NULL;
-    const node *list = n->kind == NODE_LIST ? n : layers && layers->kind == NODE_LIST ? layers : NULL;
+    const node *layers = n->kind == NODE_MAP ? layers_of(at) : NULL;
+    const node *list = n->kind == NODE_LIST ? n : layers;
     const char **names = arena_array(a, n->n + 2 * (list ? list->n : 0) + 1, sizeof *names);
     size_t count = 0;
     for (size_t i = 0; n->kind == NODE_MAP && i < n->n; i++) {

@@ -92,21 +92,60 @@ static bool read_word(filler *f, const cvy_param *p, const node *n, int64_t *v)
     return expected(f, n, "an integer", near);
 }
 
-static bool read_pair(filler *f, const cvy_param *p, const node *n, int64_t *v)
+/* A list of the length it must have. */
+static bool expect_count(filler *f, const node *n, bool fits, const char *shape)
 {
-    static const char shape[] = "one integer for both, or [vertical, horizontal]";
-    if (n->kind == NODE_SCALAR) {
-        if (!read_int(f, p, n, &v[0])) return false;
-        v[1] = v[0];
-        return true;
-    }
     if (n->kind != NODE_LIST) return expected(f, n, shape, NULL);
-    if (n->n != 2) {
-        errors_add(f->e, CVY_ERR_CONFIG, &n->at, NULL, "expected %s, found a list of %zu", shape, n->n);
-        return false;
+    if (fits) return true;
+    errors_add(f->e, CVY_ERR_CONFIG, &n->at, NULL, "expected %s, found a list of %zu", shape, n->n);
+    return false;
+}
+
+/* One number for all axes, or one for each. */
+static bool read_axes(filler *f, const cvy_param *p, const node *n, int64_t *v, size_t axes)
+{
+    const char *shape = axes == 2 ? "one integer for both, or [vertical, horizontal]"
+                                  : "one integer for all, or [depth, vertical, horizontal]";
+    bool ok = true;
+    if (n->kind == NODE_SCALAR) {
+        ok = read_int(f, p, n, &v[0]);
+        for (size_t i = 1; i < axes; i++) v[i] = v[0];
+        return ok;
     }
-    bool first = read_int(f, p, n->items[0], &v[0]);
-    return read_int(f, p, n->items[1], &v[1]) && first;
+    if (!expect_count(f, n, n->n == axes, shape)) return false;
+    for (size_t i = 0; i < axes; i++) ok = read_int(f, p, n->items[i], &v[i]) && ok;
+    return ok;
+}
+
+static bool read_padding(filler *f, const cvy_param *p, const node *n, cvy_padding *out)
+{
+    static const char *const shapes[] = {
+        "an integer, [before, after], same or valid",
+        "an integer, [vertical, horizontal], [top, left, bottom, right], same or valid",
+        "an integer, [depth, vertical, horizontal], [front, top, left, back, bottom, right], same or valid"};
+    const size_t axes = p->child >= 1 && p->child <= 3 ? p->child : 1;
+    const char *shape = shapes[axes - 1];
+    *out = (cvy_padding){.mode = CVY_PAD_GIVEN};
+    bool ok = true;
+    if (n->kind == NODE_SCALAR) {
+        if (scalar_classify(n) == SCALAR_TEXT) {
+            static const char *const words[] = {"same", "valid"};
+            if (!strcmp(n->s, "same")) out->mode = CVY_PAD_SAME;
+            if (!strcmp(n->s, "same") || !strcmp(n->s, "valid")) return true;
+            return expected(f, n, shape, suggest_near(f->a, n->s, words, 2));
+        }
+        ok = read_int(f, p, n, &out->before[0]);
+        for (size_t i = 0; i < axes; i++) out->before[i] = out->after[i] = out->before[0];
+        return ok;
+    }
+    /* A list of one number per axis; of one axis, two are its two sides. */
+    if (!expect_count(f, n, n->n == axes || n->n == 2 * axes, shape)) return false;
+    for (size_t i = 0; i < axes; i++) {
+        ok = read_int(f, p, n->items[i], &out->before[i]) && ok;
+        out->after[i] = out->before[i];
+        if (n->n == 2 * axes) ok = read_int(f, p, n->items[axes + i], &out->after[i]) && ok;
+    }
+    return ok;
 }
 
 static bool expect_list(filler *f, const node *n)
@@ -123,8 +162,13 @@ static bool expect_list(filler *f, const node *n)
 
 static bool read_ints(filler *f, const cvy_param *p, const node *n, cvy_ints *out)
 {
-    if (!expect_list(f, n)) return false;
     bool ok = true;
+    if (n->kind == NODE_SCALAR && scalar_classify(n) == SCALAR_INT) { /* 1 is [1] */
+        int64_t *one = arena_array(f->a, 1, sizeof *one);
+        *out = (cvy_ints){one, 1};
+        return read_int(f, p, n, one);
+    }
+    if (n->kind != NODE_LIST) return expected(f, n, "an integer or a list of integers", NULL);
     int64_t *v = arena_array(f->a, n->n ? n->n : 1, sizeof *v);
     for (size_t i = 0; i < n->n; i++) ok = read_int(f, p, n->items[i], &v[i]) && ok;
     *out = (cvy_ints){v, n->n};
@@ -239,7 +283,17 @@ static bool read_value(filler *f, const cvy_param *p, const node *n, void *field
         ok = read_enum(f, p, n, field);
         break;
     case CVY_PARAM_PAIR:
-        ok = read_pair(f, p, n, field);
+        ok = read_axes(f, p, n, field, 2);
+        break;
+    case CVY_PARAM_TRIPLE:
+        ok = read_axes(f, p, n, field, 3);
+        break;
+    case CVY_PARAM_PADDING:
+        ok = read_padding(f, p, n, field);
+        break;
+    case CVY_PARAM_LAYERS:
+        ok = expect_list(f, n);
+        *(cvy_layers *)field = (cvy_layers){n, n->n};
         break;
     case CVY_PARAM_INTS:
         ok = read_ints(f, p, n, field);

@@ -42,6 +42,8 @@ void *params_make(arena *a, const cvy_descriptor *d, const node *map, const para
 
 /* The filled struct as JSON, defaults included, in declared order: `"channels": 32, ...` into an open object. */
 void params_write(const params_table *t, json_writer *w);
+/* What was set to something else than the default, for a picture or a table: "channels 64, kernel 7, stride 2". */
+void params_brief(const params_table *t, text *out);
 /* One parameter by name as a number (INT, FLOAT, BOOL); false when there is no such number. */
 bool params_number(const params_table *t, const char *name, double *v);
 /* Table for people: name, type and range, default, help. */

@@ -27,6 +27,12 @@ size_t params_field_size(uint32_t kind)
         return sizeof(int32_t);
     case CVY_PARAM_PAIR:
         return 2 * sizeof(int64_t);
+    case CVY_PARAM_TRIPLE:
+        return 3 * sizeof(int64_t);
+    case CVY_PARAM_PADDING:
+        return sizeof(cvy_padding);
+    case CVY_PARAM_LAYERS:
+        return sizeof(cvy_layers);
     case CVY_PARAM_INTS:
         return sizeof(cvy_ints);
     case CVY_PARAM_FLOATS:
@@ -40,22 +46,24 @@ size_t params_field_size(uint32_t kind)
     }
 }
 
-static bool ranged(const cvy_param *p)
+bool params_ranged(const cvy_param *p)
 {
     return p->kind == CVY_PARAM_INT || p->kind == CVY_PARAM_FLOAT || p->kind == CVY_PARAM_PAIR ||
-           p->kind == CVY_PARAM_INTS || p->kind == CVY_PARAM_FLOATS;
+           p->kind == CVY_PARAM_TRIPLE || p->kind == CVY_PARAM_PADDING || p->kind == CVY_PARAM_INTS ||
+           p->kind == CVY_PARAM_FLOATS;
 }
 
 /* Limits as far out as an int64_t reaches, or the largest doubles, are "no limit" in C's words. */
 bool params_has_min(const cvy_param *p)
 {
-    return ranged(p) &&
+    return params_ranged(p) &&
            p->min > (p->kind == CVY_PARAM_FLOAT || p->kind == CVY_PARAM_FLOATS ? -1e300 : -9.2e18);
 }
 
 bool params_has_max(const cvy_param *p)
 {
-    return ranged(p) && p->max < (p->kind == CVY_PARAM_FLOAT || p->kind == CVY_PARAM_FLOATS ? 1e300 : 9.2e18);
+    return params_ranged(p) &&
+           p->max < (p->kind == CVY_PARAM_FLOAT || p->kind == CVY_PARAM_FLOATS ? 1e300 : 9.2e18);
 }
 
 void params_limit(const cvy_param *p, double limit, text *out)

@@ -1,9 +1,11 @@
 /* Owns how declared parameters read for people and as JSON; must not fill or check them. */
 #include "config/params.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include "config/params_table.h"
 #include "config/scalar.h"
+#include "config/tree.h"
 
 /* ---- JSON ---- */
 
@@ -46,11 +48,32 @@ static void write_value(const cvy_param *p, const void *field, json_writer *w)
         json_text(w, choice >= 0 && (size_t)choice < count ? p->choices[choice] : NULL);
         break;
     case CVY_PARAM_PAIR:
+    case CVY_PARAM_TRIPLE:
         json_open(w, '[');
-        json_int(w, ((const int64_t *)field)[0]);
-        json_int(w, ((const int64_t *)field)[1]);
+        for (int i = 0; i < (p->kind == CVY_PARAM_PAIR ? 2 : 3); i++)
+            json_int(w, ((const int64_t *)field)[i]);
         json_close(w, ']');
         break;
+    case CVY_PARAM_PADDING: {
+        const cvy_padding *v = field;
+        if (v->mode == CVY_PAD_SAME) {
+            json_text(w, "same");
+            break;
+        }
+        json_open(w, '[');
+        for (uint32_t i = 0; i < p->child; i++) json_int(w, v->before[i]);
+        for (uint32_t i = 0; i < p->child; i++) json_int(w, v->after[i]);
+        json_close(w, ']');
+        break;
+    }
+    case CVY_PARAM_LAYERS: {
+        const cvy_layers *v = field;
+        if (v->list)
+            tree_write_json(v->list, w);
+        else
+            json_null(w);
+        break;
+    }
     case CVY_PARAM_INTS: {
         const cvy_ints *v = field;
         json_open(w, '[');
@@ -91,6 +114,43 @@ void params_write(const params_table *t, json_writer *w)
     }
 }
 
+/* [3, 3] reads 3: equal numbers for all axes are written once. */
+static void put_brief(text *out, const char *value)
+{
+    size_t n = strlen(value), first = strcspn(value, ",");
+    bool list = n > 2 && value[0] == '[' && value[first] == ',';
+    size_t one = first - 1;
+    for (const char *v = value + 1; list && *v != ']'; v += one + (v[one] == ','))
+        list = !strncmp(v, value + 1, one) && (v[one] == ',' || v[one] == ']');
+    if (list)
+        text_add_n(out, value + 1, one);
+    else
+        text_add(out, value);
+}
+
+void params_brief(const params_table *t, text *out)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        cvy_param p = params_entry(t, i);
+        if (p.kind == CVY_PARAM_ALSO || p.kind == CVY_PARAM_LAYERS) continue;
+        json_writer w = {0};
+        text value = {0};
+        write_value(&p, (const char *)t->config + p.offset, &w);
+        const char *s = text_str(&w.out);
+        if (s[0] == '"' && strlen(s) >= 2)
+            text_add_n(&value, s + 1, strlen(s) - 2);
+        else
+            put_brief(&value, s);
+        const char *shown = text_str(&value);
+        bool usual =
+            p.fallback && (p.kind == CVY_PARAM_FLOAT ? strtod(p.fallback, NULL) == strtod(shown, NULL)
+                                                     : !strcmp(p.fallback, shown));
+        if (!usual) text_printf(out, "%s%s %s", out->n ? ", " : "", p.name, shown);
+        text_free(&value);
+        text_free(&w.out);
+    }
+}
+
 bool params_number(const params_table *t, const char *name, double *v)
 {
     for (size_t i = 0; i < t->n; i++) {
@@ -125,8 +185,14 @@ static const char *kind_name(const cvy_param *p)
         return "string";
     case CVY_PARAM_PAIR:
         return "int or pair";
+    case CVY_PARAM_TRIPLE:
+        return "int or triple";
+    case CVY_PARAM_PADDING:
+        return "int, list, same or valid";
+    case CVY_PARAM_LAYERS:
+        return "list of layers";
     case CVY_PARAM_INTS:
-        return "list of int";
+        return "int or list";
     case CVY_PARAM_FLOATS:
         return "list of float";
     case CVY_PARAM_CHILDREN:

@@ -54,9 +54,14 @@ static void autodiff_step(differentiation *d, const instruction *s, int gy)
         bool conv = s->o.type == OP_CONV;
         int out[2] = {autodiff_gradient(d, in[1]), s->n_in > 2 ? autodiff_gradient(d, in[2]) : NO_VALUE};
         int reads[2] = {in[0], gy};
+        if (out[0] == NO_VALUE && out[1] != NO_VALUE) {
+            /* The bias alone is trained, and kernels make both: what comes of the weights is thrown away. */
+            tensor t = p->values[in[1]].t;
+            out[0] = program_value(p, VALUE_ACTIVATION, &t, 0);
+        }
         if (out[0] != NO_VALUE)
             program_step(p, conv ? OP_CONV_BWD_WEIGHTS : OP_LINEAR_BWD_WEIGHTS, &a, reads, 2, out,
-                         s->n_in > 2 ? 2 : 1, s->unit, true);
+                         out[1] != NO_VALUE ? 2 : 1, s->unit, true);
         int gx = autodiff_gradient(d, in[0]), with[2] = {gy, in[1]};
         if (gx != NO_VALUE)
             program_step(p, conv ? OP_CONV_BWD_DATA : OP_LINEAR_BWD_DATA, &a, with, 2, &gx, 1, s->unit, true);
@@ -74,14 +79,16 @@ static void autodiff_step(differentiation *d, const instruction *s, int gy)
             gradient = gy;
             out[3] = NO_VALUE;
         }
-        program_step(p, OP_BN_BWD, &a, reads, a.relu && residual ? 6 : 5, out, a.relu && residual ? 4 : 3,
-                     s->unit, true);
+        if (out[0] != NO_VALUE || out[1] != NO_VALUE || out[2] != NO_VALUE || out[3] != NO_VALUE)
+            program_step(p, OP_BN_BWD, &a, reads, a.relu && residual ? 6 : 5, out, a.relu && residual ? 4 : 3,
+                         s->unit, true);
         autodiff_give(d, in[0], out[0]);
         if (residual && d->needs[in[4]]) autodiff_give(d, in[4], gradient);
         return;
     }
     case OP_ACTIVATION: {
-        int reads[2] = {s->out[0], gy}, gx = autodiff_gradient(d, in[0]);
+        int reads[2] = {op_activation_reads_x(&a.activation) ? in[0] : s->out[0], gy};
+        int gx = autodiff_gradient(d, in[0]);
         program_step(p, OP_ACTIVATION_BWD, &a, reads, 2, &gx, 1, s->unit, true);
         autodiff_give(d, in[0], gx);
         return;
@@ -148,7 +155,7 @@ cvy_status autodiff(program *p, errors *e)
     d.n_parts = mem_array(d.n, sizeof *d.n_parts);
     d.cap_parts = mem_array(d.n, sizeof *d.cap_parts);
     p->n_forward = p->n_steps;
-    for (size_t v = 0; v < d.n; v++) d.needs[v] = p->values[v].kind == VALUE_WEIGHT;
+    for (size_t v = 0; v < d.n; v++) d.needs[v] = p->values[v].kind == VALUE_WEIGHT && !p->values[v].frozen;
     for (size_t i = 0; i < p->n_forward; i++) {
         const instruction *s = &p->steps[i];
         bool needs = false;
@@ -156,14 +163,18 @@ cvy_status autodiff(program *p, errors *e)
         if (s->o.type == OP_PLAIN && (p->net->nodes[s->unit].traits & CVY_NO_BACKWARD)) needs = false;
         for (int k = 0; k < s->n_out; k++) d.needs[s->out[k]] = needs;
     }
-    tensor t = p->values[p->output].t;
-    p->output_gradient = program_value(p, VALUE_ACTIVATION, &t, 0);
+    bool trains = false;
+    for (size_t i = 0; i < p->n_ends; i++) {
+        ending *end = &p->ends[i];
+        tensor t = p->values[end->value].t;
+        end->gradient = program_value(p, VALUE_ACTIVATION, &t, 0);
+        if (d.needs[end->value]) autodiff_give(&d, end->value, end->gradient), trains = true;
+    }
     cvy_status status = CVY_OK;
-    if (!d.needs[p->output]) {
+    if (!trains) {
         status = errors_add(e, CVY_ERR_CONFIG, NULL, "add a layer with weights",
                             "the network has nothing to train");
     } else {
-        autodiff_give(&d, p->output, p->output_gradient);
         for (size_t i = p->n_forward; i-- > 0;) {
             instruction s = p->steps[i]; /* a copy: the array grows */
             int y = s.n_out ? s.out[0] : NO_VALUE;

@@ -8,12 +8,12 @@
  * A merge is made only where the value in between has no other reader. */
 #include "graph/program.h"
 
-/* The single step reading v, or NULL when there is none or several. The network's output counts as a reader.
+/* The single step reading v, or NULL when there is none or several. The loss counts as a reader.
  */
 static instruction *fuse_only_reader(program *p, int v, size_t *at)
 {
     instruction *found = NULL;
-    if (v == p->output) return NULL;
+    if (program_is_end(p, v)) return NULL;
     for (size_t i = 0; i < p->n_steps; i++) {
         instruction *s = &p->steps[i];
         if (s->dead) continue;

@@ -126,7 +126,7 @@ static wants layout_wants(const planning *g, int v)
     const readers *r = &g->values[v];
     for (size_t i = 0; i < r->n; i++)
         w.in[(size_t)r->steps[i] >= g->p->n_forward][layout_wanted(g, v, i)] = true;
-    if (v == g->p->output) w.in[0][LAYOUT_PLAIN] = true;
+    if (program_is_end(g->p, v)) w.in[0][LAYOUT_PLAIN] = true;
     return w;
 }
 
@@ -276,7 +276,10 @@ static void layout_insert(planning *g)
     p->n_steps = p->cap_steps = 0;
     for (size_t i = 0; i <= n; i++) {
         if (i == n_forward) {
-            p->output = layout_as(p, copies, kept, p->output, LAYOUT_PLAIN, false, p->net->output);
+            for (size_t k = 0; k < p->n_ends; k++) {
+                ending *end = &p->ends[k];
+                end->value = layout_as(p, copies, kept, end->value, LAYOUT_PLAIN, false, end->unit);
+            }
             p->n_forward = p->n_steps;
         }
         if (i == n) break;

@@ -22,7 +22,9 @@ typedef struct lowering {
 static int lower_state_value(program *p, const net_tensor *t, value_kind kind)
 {
     tensor plain = tensor_plain(&t->shape);
-    return program_value(p, kind, &plain, t->offset);
+    int v = program_value(p, kind, &plain, t->offset);
+    p->values[v].frozen = t->frozen;
+    return v;
 }
 
 static int lower_resolve(lowering *l, cvy_value handle)
@@ -67,7 +69,7 @@ static bool lower_shape(const program *p, cvy_op type, const int *in, int n, con
         if (x->rank != 4) return false;
         for (int d = 0; d < 2; d++)
             y->dim[2 + d] =
-                (x->dim[2 + d] + a->pool.padding[d] + a->pool.padding[d + 2] - a->pool.kernel[d]) /
+                (x->dim[2 + d] + a->pool.padding[d] + a->pool.padding[d + 2] - op_pool_span(&a->pool, d)) /
                     a->pool.stride[d] +
                 1;
         return true;
@@ -121,9 +123,14 @@ static cvy_value lower_op(cvy_lower *call, cvy_op type, const cvy_value *handles
     case CVY_OP_BN_APPLY:
         a.bn = *(const cvy_bn_attr *)attr;
         break;
-    case CVY_OP_ACTIVATION:
+    case CVY_OP_ACTIVATION: {
         a.activation = *(const cvy_activation_attr *)attr;
-        break;
+        const char *problem = op_activation_problem(&a.activation);
+        if (!problem) break;
+        l->failed = true;
+        cvy_fail(call, "lower: activation %d: %s", (int)a.activation.function, problem);
+        return -1;
+    }
     case CVY_OP_POOL:
         a.pool = *(const cvy_pool_attr *)attr;
         break;
@@ -146,6 +153,10 @@ static cvy_value lower_op(cvy_lower *call, cvy_op type, const cvy_value *handles
         return -1;
     }
     const tensor *x = &p->values[in[0]].t;
+    if (type == CVY_OP_CONV && n > 1 && p->values[in[1]].t.shape.rank == 3) {
+        cvy_shape *w = &p->values[in[1]].t.shape; /* kernels over one axis, the horizontal one */
+        *w = cvy_shape4(w->dim[0], w->dim[1], 1, w->dim[2]);
+    }
     if (type == CVY_OP_BN_STATS) {
         /* Two steps: the statistics, and the running ones moved by them. */
         cvy_shape s = cvy_shape2(2, x->shape.dim[1]);
@@ -163,6 +174,7 @@ static cvy_value lower_op(cvy_lower *call, cvy_op type, const cvy_value *handles
         tensor t = tensor_plain(&s);
         int stats = program_value(p, VALUE_ACTIVATION, &t, 0);
         program_step(p, OP_BN_FROZEN, &a, in + 1, 2, &stats, 1, l->unit, false);
+        a.fixed = 1; /* for the gradient, where a plan of training holds a frozen layer */
         in[1] = stats;
         in[2] = in[3];
         in[3] = in[4];
@@ -179,7 +191,7 @@ static cvy_value lower_op(cvy_lower *call, cvy_op type, const cvy_value *handles
     int out[2] = {program_value(p, VALUE_ACTIVATION, &t, 0), NO_VALUE};
     int n_out = 1;
     if (type == CVY_OP_POOL && a.pool.function == CVY_POOL_MAX && p->options.train) {
-        t.element = 1;
+        t.element = op_pool_index(&a.pool);
         out[1] = program_value(p, VALUE_ACTIVATION, &t, 0);
         n_out = 2;
     }
@@ -232,7 +244,7 @@ static cvy_status lower_node(program *p, int unit, errors *e)
                       .unit = unit,
                       .inputs = inputs};
         l.call = (cvy_lower){.host = &l.host.face,
-                             .train = p->options.train,
+                             .train = p->options.train && !n->evaluates,
                              .n_in = n->n_in,
                              .in = shapes,
                              .out = &p->shapes[unit],
@@ -240,7 +252,9 @@ static cvy_status lower_node(program *p, int unit, errors *e)
         errors_push(e, "layer \"%s\" (%s)", n->path, n->plugin->name);
         size_t before = errors_count(e);
         cvy_value handle = n->layer->lower(&l.call, n->config);
-        if (errors_count(e) == before) {
+        if (handle == CVY_PLAIN && !l.n_made) {
+            result = lower_plain(p, unit, inputs);
+        } else if (errors_count(e) == before) {
             result = lower_resolve(&l, handle);
             if (result == NO_VALUE ||
                 memcmp(&p->values[result].t.shape, &p->shapes[unit], sizeof(cvy_shape)) != 0)
@@ -261,12 +275,26 @@ cvy_status lower_net(program *p, errors *e)
     const net *n = p->net;
     tensor x = tensor_plain(&p->shapes[0]);
     p->input = program_value(p, VALUE_INPUT, &x, 0);
+    p->n_ends = 1 + (p->options.train ? n->n_heads : 0);
+    p->ends = arena_array(&p->memory, p->n_ends, sizeof *p->ends);
+    p->ends[0] = (ending){.unit = n->output, .gradient = NO_VALUE, .weight = 1};
+    for (size_t i = 1; i < p->n_ends; i++)
+        p->ends[i] =
+            (ending){.unit = n->heads[i - 1].node, .gradient = NO_VALUE, .weight = n->heads[i - 1].weight};
+
+    bool *needed = mem_array(n->n_nodes, sizeof *needed);
+    for (size_t i = 0; i < p->n_ends; i++) needed[p->ends[i].unit] = true;
+    for (size_t i = n->n_nodes; i-- > 1;) /* nodes come after their inputs */
+        for (int k = 0; needed[i] && k < n->nodes[i].n_in; k++) needed[n->nodes[i].in[k]] = true;
+
     p->node_value = arena_array(&p->memory, n->n_nodes, sizeof(int));
     p->node_value[0] = p->input;
-    for (size_t i = 1; i < n->n_nodes; i++) {
-        cvy_status status = lower_node(p, (int)i, e);
-        if (status) return status;
+    cvy_status status = CVY_OK;
+    for (size_t i = 1; i < n->n_nodes && !status; i++) {
+        p->node_value[i] = NO_VALUE;
+        if (needed[i]) status = lower_node(p, (int)i, e);
     }
-    p->output = p->node_value[n->output];
-    return CVY_OK;
+    mem_free(needed);
+    for (size_t i = 0; i < p->n_ends && !status; i++) p->ends[i].value = p->node_value[p->ends[i].unit];
+    return status;
 }

@@ -31,13 +31,14 @@ static void memory_lifetimes(program *p)
             if (v->last < (int)i) v->last = (int)i;
         }
     }
-    /* The loss reads the output and writes its gradient between the last forward and the first backward step.
+    /* The loss reads the outputs and writes their gradients between the last forward and the first backward step.
      */
     int loss = (int)p->n_forward;
-    value *y = &p->values[p->output];
-    if (y->last < loss) y->last = loss;
-    if (p->options.train) {
-        value *g = &p->values[p->output_gradient];
+    for (size_t i = 0; i < p->n_ends; i++) {
+        value *y = &p->values[p->ends[i].value];
+        if (y->last < loss) y->last = loss;
+        if (!p->options.train) continue;
+        value *g = &p->values[p->ends[i].gradient];
         g->first = loss - 1;
         if (g->last < loss) g->last = loss;
     }

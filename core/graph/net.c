@@ -210,6 +210,15 @@ static void net_adopt(errors *to, errors *from, const char *where, const place *
     errors_free(from);
 }
 
+/* The composite's own number for a node of the network. */
+static int32_t net_number(building *g, int unit)
+{
+    if (unit < 0) return -1;
+    g->nodes = MEM_GROW(g->nodes, g->n_nodes, &g->cap_nodes);
+    g->nodes[g->n_nodes] = unit;
+    return (int32_t)g->n_nodes++;
+}
+
 static int32_t net_build_child(cvy_build *call, const char *name, const char *type, const int32_t *in,
                                int32_t n_in, const char *fmt, ...)
 {
@@ -221,7 +230,7 @@ static int32_t net_build_child(cvy_build *call, const char *name, const char *ty
     va_start(ap, fmt);
     text source = {0};
     text_char(&source, '{');
-    text_vprintf(&source, fmt, ap);
+    if (fmt) text_vprintf(&source, fmt, ap);
     text_char(&source, '}');
     va_end(ap);
 
@@ -248,10 +257,38 @@ static int32_t net_build_child(cvy_build *call, const char *name, const char *ty
     }
     mem_free(from);
     text_free(&source);
-    if (unit < 0) return -1;
-    g->nodes = MEM_GROW(g->nodes, g->n_nodes, &g->cap_nodes);
-    g->nodes[g->n_nodes] = unit;
-    return (int32_t)g->n_nodes++;
+    return net_number(g, unit);
+}
+
+static int32_t net_build_list(cvy_build *call, const char *name, const cvy_layers *layers, int32_t in)
+{
+    building *g = (building *)call;
+    if (in < 0) return -1;
+    if ((size_t)in >= g->n_nodes) {
+        cvy_fail(call, "list \"%s\" names a node that does not exist", name);
+        return -1;
+    }
+    if (!layers->list) return in;
+    /* The user's own lines: their place and their path say it all, without the composites around them. */
+    errors *outer = g->b->e, inner = {0};
+    char *path = *name ? mem_printf("%s.%s", g->path, name) : mem_text(g->path);
+    g->b->e = &inner;
+    int unit = net_add_list(g->b, path, layers->list, g->nodes[in]);
+    g->b->e = outer;
+    errors_move(outer, &inner);
+    mem_free(path);
+    return net_number(g, unit);
+}
+
+static int net_build_head(cvy_build *call, int32_t unit, double weight)
+{
+    building *g = (building *)call;
+    net *n = g->b->net;
+    if (unit < 0) return 1;
+    if ((size_t)unit >= g->n_nodes) return cvy_fail(call, "a head at a node that does not exist");
+    n->heads = MEM_GROW(n->heads, n->n_heads, &n->cap_heads);
+    n->heads[n->n_heads++] = (net_head){.node = g->nodes[unit], .weight = weight};
+    return 0;
 }
 
 static const cvy_shape *net_build_shape(cvy_build *call, int32_t unit)
@@ -276,8 +313,13 @@ static int net_add_composite(builder *b, const char *path, const cvy_descriptor 
         g.nodes = MEM_GROW(g.nodes, g.n_nodes, &g.cap_nodes);
         g.nodes[g.n_nodes++] = in[i];
     }
-    g.call = (cvy_build){
-        .host = &g.host.face, .n_in = n_in, .in = shapes, .layer = net_build_child, .shape = net_build_shape};
+    g.call = (cvy_build){.host = &g.host.face,
+                         .n_in = n_in,
+                         .in = shapes,
+                         .layer = net_build_child,
+                         .shape = net_build_shape,
+                         .layers = net_build_list,
+                         .head = net_build_head};
     size_t before = errors_count(b->e);
     errors_push(b->e, "layer \"%s\" (%s)", path, d->name);
     int32_t result = -1;
@@ -357,6 +399,7 @@ void net_free(net *n)
     mem_free(n->nodes);
     mem_free(n->weights);
     mem_free(n->buffers);
+    mem_free(n->heads);
     arena a = n->memory;
     arena_free(&a);
     mem_free(n);

@@ -21,6 +21,7 @@ typedef struct net_node {
     int64_t macs;                /* per sample */
     int first_weight, n_weights; /* in net.weights */
     int first_buffer, n_buffers; /* in net.buffers */
+    bool evaluates; /* as in evaluation, also in training: its buffers are frozen; see freeze.h */
 } net_node;
 
 /* A weight or buffer: a dense array in the state, at `offset` floats. */
@@ -29,7 +30,14 @@ typedef struct net_tensor {
     cvy_shape shape;
     cvy_init init;
     int64_t count, offset;
+    bool frozen; /* not trained, not moved: stays bit for bit */
 } net_tensor;
+
+/* A node whose loss is added to the network's own in training. */
+typedef struct net_head {
+    int node;
+    double weight;
+} net_head;
 
 typedef struct net {
     arena memory;
@@ -39,6 +47,8 @@ typedef struct net {
     size_t n_weights, cap_weights, n_buffers, cap_buffers;
     int64_t weight_floats, buffer_floats; /* of the state's arrays, alignment included */
     int output;                           /* node */
+    net_head *heads;                      /* auxiliary ones */
+    size_t n_heads, cap_heads;
     int classes;
     int64_t parameters, macs; /* totals: elements of weights; MACs per sample */
 } net;

@@ -15,6 +15,7 @@ typedef struct builder {
     params_env env;
     errors *e;
     int depth; /* of composites */
+    int lists; /* added so far */
 } builder;
 
 int net_add_input(net *n, const char *path, const cvy_shape *batched);
@@ -24,5 +25,9 @@ int net_add_primitive(builder *b, const char *path, const cvy_descriptor *d, con
 /* Adds a layer, or the layers that a composite is made of; the node of its output, or -1 after reporting. */
 int net_add_layer(builder *b, const char *path, const char *type, const node_t *params, const int *in,
                   int n_in, const place *at);
+
+/* Adds a list of layers as it stands under `model:`, their paths below `path` ("" for the network's own), from node
+ * `input`. The node of the last layer, or -1 after reporting; `input` for an empty list. */
+int net_add_list(builder *b, const char *path, const node_t *layers, int input);
 
 #endif

@@ -19,12 +19,26 @@ typedef struct plain_state {
     cvy_shape *shapes;
 } plain_state;
 
+/* Given numbers. Layers draw within parallel loops. */
+static void plain_given(plan_draw *d, int64_t n, int64_t first, int64_t count, float *out)
+{
+    const int64_t from = n * d->sample + first, end = from + count;
+    int64_t known = __atomic_load_n(&d->end, __ATOMIC_RELAXED);
+    while (known < end &&
+           !__atomic_compare_exchange_n(&d->end, &known, end, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+    }
+    __atomic_store_n(&d->used, true, __ATOMIC_RELAXED);
+    if (end <= d->count)
+        memcpy(out, d->numbers + from, (size_t)count * sizeof *out);
+    else
+        memset(out, 0, (size_t)count * sizeof *out);
+}
+
 static void plain_uniform(const cvy_plain *call, int64_t n, int64_t first, int64_t count, float *out)
 {
     const plain_state *s = (const plain_state *)call;
     if (s->given) {
-        s->given->used = true;
-        memcpy(out, s->given->numbers + n * cvy_sample_count(call->out) + first, (size_t)count * sizeof *out);
+        plain_given(s->given, n, first, count, out);
         return;
     }
     dropout_uniform(s->key, s->step, s->first_sample + n, first, count, out);
@@ -58,7 +72,7 @@ cvy_status plain_prepare(program *p, instruction *s, errors *e)
     st->buffers = mem_array((size_t)n->n_buffers + 1, sizeof *st->buffers);
     for (int i = 0; i < n->n_in; i++) st->shapes[i] = p->shapes[n->in[i]];
     st->call = (cvy_plain){.host = &st->host.face,
-                           .train = p->options.train,
+                           .train = p->options.train && !n->evaluates,
                            .n_in = n->n_in,
                            .in = st->shapes,
                            .out = &p->shapes[s->unit],

@@ -64,7 +64,6 @@ plan *plan_new(const net *n, state *s, const machine *m, const plan_options *o, 
     p->state = s;
     p->machine = *m;
     p->options = *o;
-    p->output_gradient = NO_VALUE;
     p->shapes = arena_array(&p->memory, n->n_nodes, sizeof(cvy_shape));
     p->saved = arena_array(&p->memory, n->n_nodes, sizeof(int64_t));
     p->scratch = arena_array(&p->memory, n->n_nodes, sizeof(int64_t));
@@ -206,15 +205,40 @@ cvy_status plan_forward(plan *pl, const float *x, uint64_t step_now, int64_t fir
     return errors_status(e);
 }
 
+size_t plan_ends(const plan *pl)
+{
+    return pl->p.n_ends;
+}
+
+plan_ending plan_end(plan *pl, size_t i)
+{
+    const program *p = &pl->p;
+    const ending *end = &p->ends[i];
+    return (plan_ending){.path = p->net->nodes[end->unit].path,
+                         .shape = p->values[end->value].t.shape,
+                         .y = p->values[end->value].data,
+                         .gradient = end->gradient == NO_VALUE ? NULL : p->values[end->gradient].data,
+                         .weight = end->weight};
+}
+
+void plan_silence_heads(plan *pl)
+{
+    for (size_t i = 1; i < pl->p.n_ends; i++) {
+        plan_ending end = plan_end(pl, i);
+        if (end.gradient) memset(end.gradient, 0, (size_t)cvy_count(&end.shape) * sizeof *end.gradient);
+    }
+}
+
 float *plan_output(plan *pl, cvy_shape *shape)
 {
-    if (shape) *shape = pl->p.values[pl->p.output].t.shape;
-    return pl->p.values[pl->p.output].data;
+    plan_ending end = plan_end(pl, 0);
+    if (shape) *shape = end.shape;
+    return end.y;
 }
 
 float *plan_output_gradient(plan *pl)
 {
-    return pl->p.values[pl->p.output_gradient].data;
+    return plan_end(pl, 0).gradient;
 }
 
 cvy_status plan_backward(plan *pl, errors *e)
@@ -234,7 +258,7 @@ plan_step_info plan_step(const plan *pl, size_t i)
     const program *p = &pl->p;
     const instruction *s = &p->steps[i];
     return (plan_step_info){.path = p->net->nodes[s->unit].path,
-                            .op = op_name(s->o.type),
+                            .op = op_label(&s->o),
                             .kernel = s->kernel->name,
                             .layouts = pl->layouts[i],
                             .fused = s->o.type == OP_CONV && s->n_out == 2            ? "statistics"

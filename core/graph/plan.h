@@ -13,8 +13,11 @@ typedef struct plan plan;
 /* Random numbers of a layer that are given instead of drawn, to compare with another framework's mask. */
 typedef struct plan_draw {
     const char *path;     /* of the layer, which then computes by its own code */
-    const float *numbers; /* on [0, 1), of the layer's output's shape */
-    bool used;            /* set once the layer has asked for some */
+    const float *numbers; /* on [0, 1): `count` of them, `sample` for each sample */
+    int64_t count, sample;
+    /* Set by the layer's drawing. */
+    int64_t end; /* how far it came; more than `count`: it asked for numbers that were not given */
+    bool used;   /* once it has asked for some */
 } plan_draw;
 
 typedef struct plan_options {
@@ -47,6 +50,19 @@ cvy_status plan_forward(plan *p, const float *x, uint64_t step, int64_t first_sa
 float *plan_output(plan *p, cvy_shape *shape);
 /* Where the loss writes its gradient before plan_backward; of the output's shape. */
 float *plan_output_gradient(plan *p);
+/* What the loss is taken of: first the output, in training behind it the heads, all alive as long as the output. The
+ * gradient of each must be written before plan_backward, times its weight. */
+typedef struct plan_ending {
+    const char *path; /* of the layer */
+    cvy_shape shape;
+    float *y, *gradient; /* plain; gradient NULL in evaluation */
+    double weight;       /* 1 for the output */
+} plan_ending;
+
+size_t plan_ends(const plan *p);
+plan_ending plan_end(plan *p, size_t i);
+/* Zero gradients for the heads, for those who differentiate the output alone. */
+void plan_silence_heads(plan *p);
 /* Fills state.gradients. */
 cvy_status plan_backward(plan *p, errors *e);
 /* What the planner decided, for `model --layouts`, `profile` and the run's record. */

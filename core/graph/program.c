@@ -40,6 +40,13 @@ bool program_is_activation(const program *p, int v)
     return v != NO_VALUE && p->values[v].kind == VALUE_ACTIVATION;
 }
 
+bool program_is_end(const program *p, int v)
+{
+    for (size_t i = 0; i < p->n_ends; i++)
+        if (p->ends[i].value == v) return true;
+    return false;
+}
+
 plan_draw *program_draw(const program *p, int unit)
 {
     for (size_t i = 0; i < p->options.n_draws; i++)

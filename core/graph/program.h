@@ -24,6 +24,7 @@ typedef struct value {
     value_kind kind;
     tensor t;        /* layout is set by layout.c */
     int64_t offset;  /* floats into the state's array; bytes into the plan's memory once placed */
+    bool frozen;     /* weights: their gradient is not wanted */
     int first, last; /* lifetime in steps, for activations */
     int root;        /* the value whose memory this one shares, itself otherwise */
     void *data;      /* set by plan_bind and, for the input, per run */
@@ -45,6 +46,13 @@ typedef struct instruction {
     int64_t runs;
 } instruction;
 
+/* A value that the loss is taken of: the network's output, in training also its heads. */
+typedef struct ending {
+    int value, gradient;
+    int unit; /* net node */
+    double weight;
+} ending;
+
 typedef struct program {
     arena memory;
     const net *net;
@@ -58,8 +66,10 @@ typedef struct program {
     instruction *steps;
     size_t n_steps, cap_steps;
     size_t n_forward; /* steps before the loss */
-    int *node_value;  /* value of each node's output */
-    int input, output, output_gradient;
+    int *node_value;  /* value of each node's output; NO_VALUE: not needed */
+    int input;
+    ending *ends; /* the first is the output */
+    size_t n_ends;
     size_t bytes, scratch_bytes, scratch_at;
     void *memory_base;
     double pack_seconds;
@@ -75,6 +85,7 @@ int program_step(program *p, op_type type, const op_attr *attr, const int *in, i
 void program_sweep(program *p);
 /* Steps that read v, in order; the caller mem_free()s. */
 bool program_is_activation(const program *p, int v);
+bool program_is_end(const program *p, int v); /* whether the loss reads it */
 /* The random numbers given for a node instead of drawn, or NULL. */
 plan_draw *program_draw(const program *p, int unit);
 

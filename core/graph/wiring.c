@@ -10,7 +10,7 @@ typedef struct wire {
     const char *name;
     place at;
     size_t n_in;
-    int *in;   /* items; -1: the network's input */
+    int *in;   /* items; -1: the list's input */
     int mark;  /* 0 new, 1 being visited, 2 added or failed */
     int node;  /* of the output; -1: failed */
     bool read; /* some other layer takes its output */
@@ -18,9 +18,16 @@ typedef struct wire {
 
 typedef struct wiring {
     builder *b;
+    const char *path; /* of the list; "" for the network's own */
+    int input;        /* node */
     wire *w;
     size_t n;
 } wiring;
+
+static const char *wiring_path(const wiring *g, const wire *w)
+{
+    return *g->path ? arena_printf(&g->b->net->memory, "%s.%s", g->path, w->name) : w->name;
+}
 
 static int wiring_index(const wiring *g, const char *name)
 {
@@ -47,7 +54,8 @@ static bool wiring_names(wiring *g)
         }
         if (strcmp(w->name, "input") == 0) {
             errors_add(e, CVY_ERR_CONFIG, &w->item.name_at, NULL,
-                       "\"input\" is the network's own input; choose another name");
+                       "\"input\" is the %s own input; choose another name",
+                       *g->path ? "list's" : "network's");
             ok = false;
         }
         for (size_t k = 0; k < i; k++) {
@@ -80,7 +88,7 @@ static bool wiring_inputs(wiring *g)
         w->n_in = one ? 1 : list->n;
         w->in = arena_array(a, w->n_in + 1, sizeof(int));
         if (w->n_in == 0) {
-            errors_add(e, CVY_ERR_CONFIG, &list->at, NULL, "layer \"%s\": inputs is empty", w->name);
+            errors_add(e, CVY_ERR_CONFIG, &list->at, NULL, "layer \"%s\": inputs is empty", wiring_path(g, w));
             ok = false;
         }
         for (size_t k = 0; k < w->n_in; k++) {
@@ -89,7 +97,7 @@ static bool wiring_inputs(wiring *g)
             if (s->kind != NODE_SCALAR || !node_string(s, &name, e)) {
                 if (s->kind != NODE_SCALAR)
                     errors_add(e, CVY_ERR_CONFIG, &s->at, NULL, "layer \"%s\": inputs are names of layers",
-                               w->name);
+                               wiring_path(g, w));
                 ok = false;
                 continue;
             }
@@ -102,7 +110,7 @@ static bool wiring_inputs(wiring *g)
                 char *hint = near ? mem_printf("did you mean \"%s\"?", near)
                                   : mem_printf("name the layer you mean with `name: %s`", name);
                 errors_add(e, CVY_ERR_CONFIG, &s->at, hint,
-                           "layer \"%s\": no layer named \"%s\" to take as input", w->name, name);
+                           "layer \"%s\": no layer named \"%s\" to take as input", wiring_path(g, w), name);
                 mem_free(hint);
                 mem_free(names);
                 ok = false;
@@ -116,13 +124,13 @@ static bool wiring_inputs(wiring *g)
 }
 
 /* Behind a layer that failed no shapes are known, but a name or a parameter can still be seen to be wrong. */
-static void wiring_check_alone(builder *b, const wire *w)
+static void wiring_check_alone(builder *b, const char *path, const wire *w)
 {
-    errors_push(b->e, "layer \"%s\"", w->name);
+    errors_push(b->e, "layer \"%s\"", path);
     const cvy_descriptor *d = registry_find(b->registry, CVY_LAYER, w->item.type, &w->at, b->e);
     errors_pop(b->e);
     if (!d) return;
-    errors_push(b->e, "layer \"%s\" (%s)", w->name, w->item.type);
+    errors_push(b->e, "layer \"%s\" (%s)", path, w->item.type);
     params_make(&b->net->memory, d, w->item.params, &b->env, b->e);
     errors_pop(b->e);
 }
@@ -135,7 +143,7 @@ static bool wiring_visit(wiring *g, size_t i)
     if (w->mark == 2) return w->node >= 0;
     if (w->mark == 1) {
         errors_add(g->b->e, CVY_ERR_CONFIG, &w->at, "a network's connections may not form a circle",
-                   "layer \"%s\" is, through its inputs, its own input", w->name);
+                   "layer \"%s\" is, through its inputs, its own input", wiring_path(g, w));
         w->mark = 2;
         return false;
     }
@@ -144,20 +152,55 @@ static bool wiring_visit(wiring *g, size_t i)
     int *in = mem_array(w->n_in, sizeof *in);
     for (size_t k = 0; k < w->n_in; k++) {
         if (w->in[k] >= 0) ok = wiring_visit(g, (size_t)w->in[k]) && ok;
-        in[k] = w->in[k] < 0 ? 0 : g->w[w->in[k]].node;
+        in[k] = w->in[k] < 0 ? g->input : g->w[w->in[k]].node;
     }
     w->mark = 2;
     if (ok)
-        w->node = net_add_layer(g->b, w->name, w->item.type, w->item.params, in, (int)w->n_in, &w->at);
+        w->node =
+            net_add_layer(g->b, wiring_path(g, w), w->item.type, w->item.params, in, (int)w->n_in, &w->at);
     else
-        wiring_check_alone(g->b, w);
+        wiring_check_alone(g->b, wiring_path(g, w), w);
     mem_free(in);
     return w->node >= 0;
 }
 
+int net_add_list(builder *b, const char *path, const node_t *layers, int input)
+{
+    size_t before = errors_count(b->e);
+    if (b->lists++ > 20000) { /* repeats of repeats of nothing add no layers to count */
+        errors_add(b->e, CVY_ERR_CONFIG, &layers->at, NULL,
+                   "the network has more than 20,000 lists of layers");
+        return -1;
+    }
+    if (layers->n == 0) return input;
+    arena *a = &b->net->memory;
+    wiring g = {
+        .b = b, .path = path, .input = input, .w = mem_array(layers->n, sizeof(wire)), .n = layers->n};
+    bool ok = true;
+    for (size_t i = 0; i < g.n; i++) {
+        wire *w = &g.w[i];
+        w->node = -1;
+        w->at = layers->items[i]->at;
+        ok = item_read(a, layers->items[i], true, &w->item, b->e) && ok;
+        if (w->item.type) w->at = w->item.type_at;
+        w->name = w->item.name ? w->item.name : arena_printf(a, "%zu", i);
+    }
+    ok = ok && wiring_names(&g);
+    ok = ok && wiring_inputs(&g);
+    for (size_t i = 0; ok && i < g.n; i++) wiring_visit(&g, i);
+    for (size_t i = 0; ok && i + 1 < g.n; i++)
+        if (!g.w[i].read && g.w[i].node >= 0)
+            errors_warn(b->e, &g.w[i].at,
+                        *path ? "the last layer of the list is its output"
+                              : "the last layer of the list is the network's output",
+                        "layer \"%s\": nothing takes its output", wiring_path(&g, &g.w[i]));
+    int output = errors_count(b->e) > before ? -1 : g.w[g.n - 1].node;
+    mem_free(g.w);
+    return output;
+}
+
 net *net_build(const node_t *layers, const cvy_shape *sample, int classes, registry *r, errors *e)
 {
-    size_t before = errors_count(e);
     if (!layers || layers->kind != NODE_LIST || layers->n == 0) {
         errors_add(e, CVY_ERR_CONFIG, layers ? &layers->at : NULL, NULL, "model: expected a list of layers");
         return NULL;
@@ -168,31 +211,8 @@ net *net_build(const node_t *layers, const cvy_shape *sample, int classes, regis
     builder b = {.net = n, .registry = r, .env = {.words = words, .n_words = classes > 0}, .e = e};
     cvy_shape batched = {.rank = sample->rank + 1, .dim = {1}};
     for (int i = 0; i < sample->rank; i++) batched.dim[i + 1] = sample->dim[i];
-    net_add_input(n, "input", &batched);
-
-    wiring g = {.b = &b, .w = mem_array(layers->n, sizeof(wire)), .n = layers->n};
-    bool ok = true;
-    for (size_t i = 0; i < g.n; i++) {
-        wire *w = &g.w[i];
-        w->node = -1;
-        w->at = layers->items[i]->at;
-        ok = item_read(&n->memory, layers->items[i], true, &w->item, e) && ok;
-        if (w->item.type) w->at = w->item.type_at;
-        w->name = w->item.name ? w->item.name : arena_printf(&n->memory, "%zu", i);
-    }
-    ok = ok && wiring_names(&g);
-    ok = ok && wiring_inputs(&g);
-    if (ok)
-        for (size_t i = 0; i < g.n; i++) wiring_visit(&g, i);
-    for (size_t i = 0; ok && i + 1 < g.n; i++)
-        if (!g.w[i].read && g.w[i].node >= 0)
-            errors_warn(e, &g.w[i].at, "the last layer of the list is the network's output",
-                        "layer \"%s\": nothing takes its output", g.w[i].name);
-    n->output = g.w[g.n - 1].node;
-    mem_free(g.w);
-    if (errors_count(e) > before) {
-        net_free(n);
-        return NULL;
-    }
-    return n;
+    n->output = net_add_list(&b, "", layers, net_add_input(n, "input", &batched));
+    if (n->output >= 0) return n;
+    net_free(n);
+    return NULL;
 }

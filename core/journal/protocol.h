@@ -10,7 +10,7 @@
  *     {"ok":false,"status":2,"errors":[...]}                        errors as errors_write_json() writes them
  *     {"ok":true,"errors":[warnings],"spec":"<YAML of spec.yaml>",
  *      "experiment":..,"seed":..,"base_dir":"/abs","config_hash":..,"exact_key":..,"model":..,"parameters":{..},
- *      "macs":..,"epochs":..,"steps_per_epoch":..,"memory_bytes":..,"params":{..},"plugins":[..],"environment":{..},
+ *      "macs":..,"epochs":..,"steps_per_epoch":..,"memory_bytes":..,"accuracy":true,"params":{..},"plugins":[..],"environment":{..},
  *      "dataset":{..}}                                               members as in run.json, see
  * journal/record.h `config_hash` is over the resolved configuration with all defaults (not `experiment:` and
  * not paths of files), the kind, name and SHA-256 of every plugin used, and the dataset's fingerprint: equal

@@ -71,6 +71,7 @@ cvy_status record_tag(journal *j, const char *tag, errors *e);
  *    "config_hash":"..","exact_key":"..","model":"cifar_resnet20",
  *    "parameters":{"total":269722,"trainable":269722},"macs":40550000,
  *    "epochs":30,"steps_per_epoch":351,
+ *    "accuracy":true,                                        whether it logs accuracies; without, losses alone
  *    "params":{"train.optimizer.type":"adam",...},           dotted path -> value text
  *    "plugins":[{"kind":"layer","name":"conv2d","path":"..","sha256":".."}],
  *    "environment":{"host":"..","cpu":"..","isa":"avx512","threads":"2","onednn":"2.6.3","convoy":"0.1.0","git":".."},

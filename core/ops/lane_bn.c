@@ -170,7 +170,7 @@ typedef struct sums {
 typedef struct backward_job {
     units u;
     double eps;
-    bool relu;
+    bool relu, fixed;
     const float *x, *gy, *stats, *gamma, *beta, *y;
     float *gx, *ggamma, *gbeta, *gresidual;
     sums *partial; /* [unit], then [block] in front */
@@ -301,8 +301,8 @@ static void gradient_part(void *ctx, int64_t begin, int64_t end, int thread)
         int64_t block = at % v->blocks;
         constants k = constants_of(v, block, j->eps, j->stats, j->gamma, j->beta);
         const sums *s = &j->partial[block];
-        lane shift, slope;
-        for (int l = 0; l < LANES; l++) {
+        lane shift = {0}, slope = {0};
+        for (int l = 0; l < LANES && !j->fixed; l++) {
             shift[l] = (float)(s->g[l] / count);
             slope[l] = (float)(-s->product[l] * (double)k.inverse[l] * (double)k.inverse[l] / count);
         }
@@ -329,6 +329,7 @@ static void backward_run(const op *o, void *state, const kernel_args *a)
     backward_job j = {.u = units_of(&o->in[0]),
                       .eps = o->attr.bn.eps,
                       .relu = o->attr.relu != 0,
+                      .fixed = o->attr.fixed != 0,
                       .x = a->in[0],
                       .gy = a->in[1],
                       .stats = a->in[2],
@@ -340,8 +341,10 @@ static void backward_run(const op *o, void *state, const kernel_args *a)
                       .gbeta = a->out[2],
                       .gresidual = o->n_out > 3 ? a->out[3] : NULL,
                       .partial = a->scratch};
-    parallel_for(j.u.groups * j.u.v.blocks, 1, reduce_part, &j);
-    parallel_for(j.u.v.blocks, 4, reduce_merge, &j);
+    if (!j.fixed || j.ggamma || j.gbeta || j.gresidual) { /* the sums are wanted, or the masked gradient is */
+        parallel_for(j.u.groups * j.u.v.blocks, 1, reduce_part, &j);
+        parallel_for(j.u.v.blocks, 4, reduce_merge, &j);
+    }
     if (j.gx) parallel_for(j.u.v.n * j.u.v.blocks, lane_parts_grain(j.u.v.pixels), gradient_part, &j);
 }
 

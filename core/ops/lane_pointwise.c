@@ -1,8 +1,7 @@
-/* Owns the element by element operators as vectors; must not know shapes beyond the number of elements,
- * except in dropout, whose mask counts elements in NCHW order.
+/* Owns sums and dropout as vectors; must not know shapes beyond the number of elements, except in dropout, whose
+ * mask counts elements in NCHW order.
  *
- * relu and sums keep the zeros beyond C as they are, so they run over a tensor of any layout as one row of
- * floats. */
+ * Sums keep the zeros beyond C as they are, so they run over a tensor of any layout as one row of floats. */
 #include "base/parallel.h"
 #include "ops/dropout.h"
 #include "ops/kernel.h"
@@ -12,7 +11,6 @@
 #define GRAIN 4096 /* elements: below, a second thread costs more than it saves */
 
 typedef struct row_job {
-    const float *x, *gy;
     float *y;
     void *const *in;
     int n_in;
@@ -21,40 +19,6 @@ typedef struct row_job {
 static int64_t whole(int64_t begin, int64_t end)
 {
     return begin + (end - begin) / LANES * LANES;
-}
-
-/* ---- activation ---- */
-
-static void activation_part(void *ctx, int64_t begin, int64_t end, int thread)
-{
-    (void)thread;
-    row_job j = *(row_job *)ctx;
-    int64_t i = begin, stop = whole(begin, end);
-    for (; i < stop; i += LANES) lane_store(j.y + i, lane_relu(lane_load(j.x + i)));
-    for (; i < end; i++) j.y[i] = j.x[i] < 0 ? 0 : j.x[i];
-}
-
-static void activation_run(const op *o, void *state, const kernel_args *a)
-{
-    (void)state;
-    row_job j = {.x = a->in[0], .y = a->out[0]};
-    parallel_for(tensor_elements(&o->in[0]), GRAIN, activation_part, &j);
-}
-
-static void activation_bwd_part(void *ctx, int64_t begin, int64_t end, int thread)
-{
-    (void)thread;
-    row_job j = *(row_job *)ctx;
-    int64_t i = begin, stop = whole(begin, end);
-    for (; i < stop; i += LANES) lane_store(j.y + i, lane_gate(lane_load(j.x + i), lane_load(j.gy + i)));
-    for (; i < end; i++) j.y[i] = j.x[i] > 0 ? j.gy[i] : 0;
-}
-
-static void activation_bwd_run(const op *o, void *state, const kernel_args *a)
-{
-    (void)state;
-    row_job j = {.x = a->in[0], .gy = a->in[1], .y = a->out[0]};
-    parallel_for(tensor_elements(&o->in[0]), GRAIN, activation_bwd_part, &j);
 }
 
 /* ---- sum
@@ -214,10 +178,6 @@ static double dropout_offer(const op *o, const machine *m, int k, layout *in, la
     return offer_uniform(o, m, LANE_LAYOUT, fours ? 2 : 7, in, out);
 }
 
-const kernel LANE(lane_activation) = {
-    .name = "lanes", .type = OP_ACTIVATION, .in_place = 0, .offer = offer, .run = activation_run};
-const kernel LANE(lane_activation_bwd) = {
-    .name = "lanes", .type = OP_ACTIVATION_BWD, .in_place = 1, .offer = offer, .run = activation_bwd_run};
 const kernel LANE(lane_add) = {
     .name = "lanes", .type = OP_ADD, .in_place = 0, .offer = offer, .run = add_run};
 const kernel LANE(lane_dropout) = {

@@ -4,7 +4,8 @@
  * A lane is one pixel of one channel block, so a window is a handful of whole vectors and every channel finds
  * its own maximum and index. The usual windows (2x2, 3x3) are compiled with their size known; windows that
  * hang over the edge take the path with run-time bounds. As in reference_pool.c the first of equal maxima
- * wins and a NaN beats all before it. A window's index has to fit a byte: larger windows are not offered. */
+ * wins and a NaN beats all before it. A window's index has to fit a byte: larger windows are not offered, nor dilated
+ * ones. */
 #include <math.h>
 
 #include "base/parallel.h"
@@ -41,9 +42,18 @@ LANE_INLINE window window_of(const pool_job *b, int64_t i, int64_t j)
     return s;
 }
 
+/* Elements of a mean's window along an axis of `size` elements, padding counted but not what lies beyond it. */
+LANE_INLINE int64_t counted(const cvy_pool_attr *a, int axis, int64_t start, int64_t size)
+{
+    int64_t left = size + a->padding[axis + 2] - a->beyond[axis] - start;
+    return left < a->kernel[axis] ? left : a->kernel[axis];
+}
+
 LANE_INLINE float share_of(const pool_job *b, const window *s)
 {
-    if (b->at->count_padding) return 1 / (float)(b->at->kernel[0] * b->at->kernel[1]);
+    if (s->inside) return 1 / (float)(b->at->kernel[0] * b->at->kernel[1]);
+    if (b->at->count_padding)
+        return 1 / (float)(counted(b->at, 0, s->r, b->x.h) * counted(b->at, 1, s->c, b->x.w));
     return s->u1 > s->u0 && s->v1 > s->v0 ? 1 / (float)((s->u1 - s->u0) * (s->v1 - s->v0)) : 1;
 }
 
@@ -304,8 +314,8 @@ static double offer(const op *o, const machine *m, int k, layout *in, layout *ou
 static double pool_offer(const op *o, const machine *m, int k, layout *in, layout *out)
 {
     const cvy_pool_attr *a = &o->attr.pool;
-    bool byte = a->kernel[0] < 256 && a->kernel[1] < 256 && a->kernel[0] * a->kernel[1] < 256;
-    if (k > 0 || (a->function == CVY_POOL_MAX && !byte)) return -1;
+    if (k > 0 || op_pool_dilation(a, 0) > 1 || op_pool_dilation(a, 1) > 1) return -1;
+    if (a->function == CVY_POOL_MAX && op_pool_index(a) > 1) return -1;
     return offer_uniform(o, m, LANE_LAYOUT, 1.2, in, out);
 }
 

@@ -1,6 +1,8 @@
 /* Owns what can be said of an operator without choosing a kernel: its name, its work, its traffic. */
 #include "ops/op.h"
 
+#include <math.h>
+
 static const char *const names[OP_TYPES] = {
     [OP_CONV] = "conv",
     [OP_LINEAR] = "linear",
@@ -35,6 +37,63 @@ const char *op_name(op_type t)
 {
     return t > 0 && t < OP_TYPES && names[t] ? names[t] : "?";
 }
+
+/* ---- activations ---- */
+
+static const struct {
+    const char *name, *backward;
+} activations[CVY_ACTIVATION_END] = {
+    [CVY_RELU] = {"relu", "relu.bwd"},
+    [CVY_LEAKY_RELU] = {"leaky_relu", "leaky_relu.bwd"},
+    [CVY_ELU] = {"elu", "elu.bwd"},
+    [CVY_GELU] = {"gelu", "gelu.bwd"},
+    [CVY_GELU_TANH] = {"gelu_tanh", "gelu_tanh.bwd"},
+    [CVY_SILU] = {"silu", "silu.bwd"},
+    [CVY_SIGMOID] = {"sigmoid", "sigmoid.bwd"},
+    [CVY_TANH] = {"tanh", "tanh.bwd"},
+    [CVY_SCALED_TANH] = {"scaled_tanh", "scaled_tanh.bwd"},
+};
+
+const char *op_label(const op *o)
+{
+    const int32_t f = o->attr.activation.function;
+    const bool known = f > 0 && f < CVY_ACTIVATION_END;
+    if (o->type == OP_ACTIVATION && known) return activations[f].name;
+    if (o->type == OP_ACTIVATION_BWD && known) return activations[f].backward;
+    return op_name(o->type);
+}
+
+const char *op_activation_problem(const cvy_activation_attr *a)
+{
+    if (a->function <= 0 || a->function >= CVY_ACTIVATION_END) return "no such function";
+    switch (a->function) {
+    case CVY_LEAKY_RELU:
+        return isfinite(a->alpha) ? NULL : "alpha is not a number";
+    case CVY_ELU:
+        return isfinite(a->alpha) && a->alpha >= 0 ? NULL : "elu's alpha is at least 0";
+    case CVY_SCALED_TANH:
+        return isfinite(a->alpha) && a->alpha > 0 && isfinite(a->beta) ? NULL
+                                                                       : "scaled tanh's alpha is above 0";
+    default:
+        return NULL;
+    }
+}
+
+bool op_activation_reads_x(const cvy_activation_attr *a)
+{
+    switch (a->function) {
+    case CVY_GELU:
+    case CVY_GELU_TANH:
+    case CVY_SILU:
+        return true; /* they fall and rise: two x have one y */
+    case CVY_LEAKY_RELU:
+        return a->alpha < 0;
+    default:
+        return false;
+    }
+}
+
+/* ---- work ---- */
 
 int64_t op_macs(const op *o)
 {

@@ -16,11 +16,13 @@
  *                        y = relu?(gamma (x - mean) / sqrt(var + eps) + beta [+ residual])
  *   BN_BWD             x, gy, stats, gamma, beta, [y]  -> gx, ggamma, gbeta, [gresidual]   attr.bn, attr.relu
  *                        With relu the mask is y > 0 when y is given, else recomputed from x (there is no
- *                        residual then). gresidual is the masked gy.
+ *                        residual then). gresidual is the masked gy. With fixed statistics nothing comes back
+ *                        through them: gx = gamma / sqrt(var + eps) masked gy.
  *   ACTIVATION         x                               -> y                  attr.activation
- *   ACTIVATION_BWD     y, gy                           -> gx                 relu: gy where y > 0
+ *   ACTIVATION_BWD     y or x, gy                      -> gx                 attr.activation; op_activation_reads_x()
+ *                        says which
  *   POOL               x                               -> y, [index]         attr.pool; max: where in its window the
- *                        maximum is, one byte per element of y, when n_out == 2
+ *                        maximum is, op_pool_index() bytes per element of y, when n_out == 2
  *   POOL_BWD           gy, [index]                     -> gx
  *   GLOBAL_AVG         x                               -> y (N,C) plain
  *   GLOBAL_AVG_BWD     gy (N,C) plain                  -> gx
@@ -85,6 +87,7 @@ typedef struct op_attr {
         } slice;
     };
     int relu;       /* BN_APPLY, BN_BWD */
+    int fixed;      /* BN_APPLY, BN_BWD: the statistics are given, not the batch's */
     int64_t count;  /* BN_RUNNING */
     philox_key key; /* DROPOUT */
 } op_attr;
@@ -96,8 +99,30 @@ typedef struct op {
     op_attr attr;
 } op;
 
-const char *op_name(op_type t); /* "conv.bwd_data" */
-int64_t op_macs(const op *o);   /* multiply-accumulates of the whole batch; 0 for the memory-bound ones */
-int64_t op_bytes(const op *o);  /* operands read and written */
+const char *op_name(op_type t);    /* "conv.bwd_data" */
+const char *op_label(const op *o); /* the same, and for an activation its function: "gelu", "gelu.bwd" */
+/* What is wrong with an activation's attributes, or NULL. */
+const char *op_activation_problem(const cvy_activation_attr *a);
+/* Whether backward needs x. Otherwise it makes do with y, which the next operator mostly keeps anyway. */
+bool op_activation_reads_x(const cvy_activation_attr *a);
+int64_t op_macs(const op *o);  /* multiply-accumulates of the whole batch; 0 for the memory-bound ones */
+int64_t op_bytes(const op *o); /* operands read and written */
+
+static inline int64_t op_pool_dilation(const cvy_pool_attr *a, int axis)
+{
+    return a->dilation[axis] > 1 ? a->dilation[axis] : 1;
+}
+
+/* Elements from a window's first to its last, both counted. */
+static inline int64_t op_pool_span(const cvy_pool_attr *a, int axis)
+{
+    return op_pool_dilation(a, axis) * (a->kernel[axis] - 1) + 1;
+}
+
+/* Bytes of a place in a window. */
+static inline int op_pool_index(const cvy_pool_attr *a)
+{
+    return a->kernel[0] < 257 && a->kernel[1] < 257 && a->kernel[0] * a->kernel[1] < 257 ? 1 : 4;
+}
 
 #endif

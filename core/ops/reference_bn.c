@@ -11,7 +11,7 @@
 typedef struct job {
     reference_view v;
     double eps;
-    bool relu;
+    bool relu, fixed;
     const float *x, *stats, *gamma, *beta, *residual, *y_in, *gy;
     float *y, *out_stats, *gx, *ggamma, *gbeta, *gresidual;
 } job;
@@ -146,8 +146,8 @@ static void backward_part(void *ctx, int64_t begin, int64_t end, int thread)
             }
         if (b->gbeta) b->gbeta[c] = (float)sum;
         if (b->ggamma) b->ggamma[c] = (float)(product * (double)inverse);
-        float shift = (float)(sum / count),
-              slope = (float)(product * (double)inverse * (double)inverse / count);
+        float shift = b->fixed ? 0 : (float)(sum / count),
+              slope = b->fixed ? 0 : (float)(product * (double)inverse * (double)inverse / count);
         for (int64_t n = 0; n < v.n; n++)
             for (int64_t i = 0, at = (n * v.c + c) * v.plane; i < v.plane; i++, at++) {
                 float g = passes(b, at, mean, scale, beta) ? b->gy[at] : 0;
@@ -163,6 +163,7 @@ static void backward_run(const op *o, void *state, const kernel_args *a)
     job b = {.v = reference_view_of(&o->in[0]),
              .eps = o->attr.bn.eps,
              .relu = o->attr.relu != 0,
+             .fixed = o->attr.fixed != 0,
              .x = a->in[0],
              .gy = a->in[1],
              .stats = a->in[2],

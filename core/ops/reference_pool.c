@@ -12,6 +12,7 @@
 typedef struct job {
     const cvy_pool_attr *at;
     int64_t h, w, oh, ow; /* of x and y */
+    int64_t dr, dc;       /* dilation */
     reference_view v;     /* of x; plane = h * w */
     const float *x, *gy;
     float *y, *gx;
@@ -19,26 +20,39 @@ typedef struct job {
     int32_t *wide;
 } job;
 
-/* The part of a window that lies on the map: rows [r0, r1), columns [c0, c1); (r, c) is the window's own
- * corner. */
+/* The part of a window that lies on the map: rows r0, r0 + dilation, ... < r1, columns c0, ... < c1; (r, c) is the
+ * window's own corner. */
 typedef struct window {
     int64_t r, c, r0, r1, c0, c1;
 } window;
+
+/* The first element of a window from `start` on that is not in front of the map. */
+static int64_t first_of(int64_t start, int64_t dilation)
+{
+    return start < 0 ? start + (dilation - 1 - start) / dilation * dilation : start;
+}
 
 static window window_of(const job *b, int64_t i, int64_t j)
 {
     const cvy_pool_attr *a = b->at;
     window s = {.r = i * a->stride[0] - a->padding[0], .c = j * a->stride[1] - a->padding[1]};
-    s.r0 = s.r < 0 ? 0 : s.r;
-    s.c0 = s.c < 0 ? 0 : s.c;
-    s.r1 = s.r + a->kernel[0] < b->h ? s.r + a->kernel[0] : b->h;
-    s.c1 = s.c + a->kernel[1] < b->w ? s.c + a->kernel[1] : b->w;
+    s.r0 = first_of(s.r, b->dr);
+    s.c0 = first_of(s.c, b->dc);
+    s.r1 = s.r + op_pool_span(a, 0) < b->h ? s.r + op_pool_span(a, 0) : b->h;
+    s.c1 = s.c + op_pool_span(a, 1) < b->w ? s.c + op_pool_span(a, 1) : b->w;
     return s;
+}
+
+/* Elements of a mean's window along an axis of `size` elements, padding counted but not what lies beyond it. */
+static int64_t counted(const cvy_pool_attr *a, int axis, int64_t start, int64_t size)
+{
+    int64_t left = size + a->padding[axis + 2] - a->beyond[axis] - start;
+    return left < a->kernel[axis] ? left : a->kernel[axis];
 }
 
 static float divisor(const job *b, const window *s)
 {
-    if (b->at->count_padding) return (float)(b->at->kernel[0] * b->at->kernel[1]);
+    if (b->at->count_padding) return (float)(counted(b->at, 0, s->r, b->h) * counted(b->at, 1, s->c, b->w));
     int64_t n = s->r1 > s->r0 && s->c1 > s->c0 ? (s->r1 - s->r0) * (s->c1 - s->c0) : 1;
     return (float)n;
 }
@@ -55,19 +69,19 @@ static void forward_part(void *ctx, int64_t begin, int64_t end, int thread)
                 window s = window_of(b, i, j);
                 if (b->at->function == CVY_POOL_AVG) {
                     double sum = 0;
-                    for (int64_t r = s.r0; r < s.r1; r++)
-                        for (int64_t c = s.c0; c < s.c1; c++) sum += (double)x[r * b->w + c];
+                    for (int64_t r = s.r0; r < s.r1; r += b->dr)
+                        for (int64_t c = s.c0; c < s.c1; c += b->dc) sum += (double)x[r * b->w + c];
                     b->y[out] = (float)(sum / (double)divisor(b, &s));
                     continue;
                 }
                 float best = -INFINITY;
-                int64_t where = (s.r0 - s.r) * b->at->kernel[1] + (s.c0 - s.c);
-                for (int64_t r = s.r0; r < s.r1; r++)
-                    for (int64_t c = s.c0; c < s.c1; c++) {
+                int64_t where = (s.r0 - s.r) / b->dr * b->at->kernel[1] + (s.c0 - s.c) / b->dc;
+                for (int64_t r = s.r0; r < s.r1; r += b->dr)
+                    for (int64_t c = s.c0; c < s.c1; c += b->dc) {
                         float t = x[r * b->w + c];
                         if (!(t > best || t != t)) continue;
                         best = t;
-                        where = (r - s.r) * b->at->kernel[1] + (c - s.c);
+                        where = (r - s.r) / b->dr * b->at->kernel[1] + (c - s.c) / b->dc;
                     }
                 b->y[out] = best;
                 if (b->index) b->index[out] = (unsigned char)where;
@@ -89,12 +103,13 @@ static void backward_part(void *ctx, int64_t begin, int64_t end, int thread)
                 window s = window_of(b, i, j);
                 if (b->at->function == CVY_POOL_AVG) {
                     float g = b->gy[out] / divisor(b, &s);
-                    for (int64_t r = s.r0; r < s.r1; r++)
-                        for (int64_t c = s.c0; c < s.c1; c++) gx[r * b->w + c] += g;
+                    for (int64_t r = s.r0; r < s.r1; r += b->dr)
+                        for (int64_t c = s.c0; c < s.c1; c += b->dc) gx[r * b->w + c] += g;
                     continue;
                 }
                 int64_t where = b->index ? b->index[out] : b->wide[out];
-                int64_t r = s.r + where / b->at->kernel[1], c = s.c + where % b->at->kernel[1];
+                int64_t r = s.r + where / b->at->kernel[1] * b->dr,
+                        c = s.c + where % b->at->kernel[1] * b->dc;
                 if (r >= s.r0 && r < s.r1 && c >= s.c0 && c < s.c1) gx[r * b->w + c] += b->gy[out];
             }
     }
@@ -115,6 +130,8 @@ static job job_of(const op *o, const tensor *x, const tensor *y)
                  .w = x->shape.dim[3],
                  .oh = y->shape.dim[2],
                  .ow = y->shape.dim[3],
+                 .dr = op_pool_dilation(&o->attr.pool, 0),
+                 .dc = op_pool_dilation(&o->attr.pool, 1),
                  .v = reference_view_of(x)};
 }
 

@@ -60,6 +60,12 @@ static bool field_of(uint32_t kind, size_t *size, size_t *align)
         FIELD(int32_t);
     case CVY_PARAM_PAIR:
         FIELD(int64_t[2]);
+    case CVY_PARAM_TRIPLE:
+        FIELD(int64_t[3]);
+    case CVY_PARAM_PADDING:
+        FIELD(cvy_padding);
+    case CVY_PARAM_LAYERS:
+        FIELD(cvy_layers);
     case CVY_PARAM_INTS:
         FIELD(cvy_ints);
     case CVY_PARAM_FLOATS:
@@ -108,6 +114,8 @@ static void check_param(check *c, const cvy_descriptor *d, uint32_t i)
         if ((p->kind == CVY_PARAM_CHILD || p->kind == CVY_PARAM_CHILDREN) &&
             (p->child < CVY_LAYER || p->child > CVY_SCHEDULE))
             broken(c, "unknown kind %u of child plugin", p->child);
+        if (p->kind == CVY_PARAM_PADDING && (p->child < 1 || p->child > 3))
+            broken(c, "padding over %u axes, known are 1 to 3", p->child);
         if (reserved(d, p->name)) broken(c, "this name is taken by the experiment file");
         for (uint32_t k = 0; k < i; k++) {
             const cvy_param *other = param_at(d, k);

@@ -56,25 +56,39 @@ static void add_environment(list *l, errors *warnings)
     }
 }
 
-/* The folder beside the executable serves the build tree, those relative to it an installation anywhere. An installed
- * one carries the ABI in its name, so that plugins packaged for another Convoy are not even looked at. */
+/* Takes over `path`; it, when it is a folder and none was found before. */
+static char *first_folder(char *found, char *path)
+{
+    if (!found && file_is_dir(path)) found = path_absolute(path); /* without any "..": people read these */
+    mem_free(path);
+    return found;
+}
+
+/* Beside the library, or else beside the executable, in a build tree; relative to them in an installation anywhere. An
+ * installed folder carries the ABI in its name, so that plugins packaged for another Convoy are not even looked at. */
 static void add_installed(list *l)
 {
-    char *exe = path_executable();
-    if (!exe) return;
-    char *dir = path_dir(exe);
-    char *found = path_join(dir, "plugins");
-    for (size_t i = 0; !file_is_dir(found) && i < sizeof lib_folders / sizeof *lib_folders; i++) {
-        char *candidate = mem_printf("%s/%s/convoy/plugins-%u", dir, lib_folders[i], CVY_ABI);
-        if (file_is_dir(candidate)) {
-            mem_free(found);
-            found = path_absolute(candidate); /* without the "..": people read these */
-        }
-        mem_free(candidate);
+    char *library = path_library(), *program = path_executable(), *found = NULL;
+    if (library) {
+        char *dir = path_dir(library);
+        found = first_folder(found, mem_printf("%s/convoy/plugins-%u", dir, CVY_ABI));
+        found = first_folder(found, path_join(dir, "plugins"));
+        mem_free(dir);
     }
-    add(l, found);
-    mem_free(dir);
-    mem_free(exe);
+    if (program) {
+        char *dir = path_dir(program), *expected = path_join(dir, "plugins");
+        found = first_folder(found, mem_text(expected));
+        for (size_t i = 0; i < sizeof lib_folders / sizeof *lib_folders; i++)
+            found = first_folder(found, mem_printf("%s/%s/convoy/plugins-%u", dir, lib_folders[i], CVY_ABI));
+        add(l, mem_text(found ? found : expected));
+        mem_free(dir);
+        mem_free(expected);
+    } else if (found) {
+        add(l, mem_text(found));
+    }
+    mem_free(library);
+    mem_free(program);
+    mem_free(found);
 }
 
 char **folders_list(errors *warnings)

@@ -23,6 +23,7 @@ static bool read_planned(const json *v, plan *out)
     out->macs = json_get_int(v, "macs", 0);
     out->parameters = json_get_int(parameters, "total", 0);
     out->memory_bytes = json_get_int(v, "memory_bytes", 0);
+    out->accuracy = json_get_bool(v, "accuracy", true);
     return true;
 }
 

@@ -13,7 +13,8 @@ typedef struct plan {
     /* read off it */
     char *experiment, *config_hash, *exact_key, *model;
     int64_t seed, epochs, steps_per_epoch, train_samples, macs, parameters, memory_bytes;
-} plan; /* a zeroed one is valid and says nothing */
+    bool accuracy; /* its metrics will say how often it is right; else there are losses alone */
+} plan;            /* a zeroed one is valid and says nothing */
 
 /* Understands one line. False when it is none of the protocol: then *out is untouched. */
 bool plan_read(const char *line, size_t n, plan *out);

@@ -94,6 +94,7 @@ static cvy_status read_metric(reader *r, const node *n)
     const node *name = node_get(n, "name");
     if (!name) return wrong(r, &n->at, "as in name: val_accuracy", "`name:` is missing");
     if (!node_string(name, &r->out->metric.name, r->e)) return CVY_ERR_CONFIG;
+    r->out->metric_at = &name->at;
     if (!metric_known(r->out->metric.name)) /* a plugin may log it */
         errors_warn(r->e, &name->at, suggest_near(r->a, r->out->metric.name, metric_names, N_METRICS),
                     "no metric of Convoy is called \"%s\"", suggest_shown(r->a, r->out->metric.name));

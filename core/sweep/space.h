@@ -23,6 +23,7 @@ typedef struct space {
     const char *method;      /* "grid" */
     const char *description; /* NULL when not given */
     space_metric metric;
+    const place *metric_at;      /* of its name in the file; NULL: not given, and `metric` is the default */
     space_parameter *parameters; /* in the file's order */
     size_t n;
 } space;

@@ -31,6 +31,13 @@ bool trial_is_done(const trial *t)
     return t->state == TRIAL_FINISHED || t->state == TRIAL_KNOWN;
 }
 
+space_metric trial_default_metric(const trial *trials, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (trials[i].plan.line && !trials[i].plan.accuracy) return (space_metric){"val_loss", false};
+    return space_default_metric;
+}
+
 void trial_take_run(trial *t, const char *results, const char *run)
 {
     mem_free(t->run);

@@ -41,6 +41,9 @@ void trial_free(trial *t);
 const char *trial_state_name(trial_state s); /* "finished" */
 bool trial_is_done(const trial *t);          /* finished, now or before */
 
+/* What trials are judged by where nobody says: validation accuracy, or the loss where one of them has no accuracy. */
+space_metric trial_default_metric(const trial *trials, size_t n);
+
 /* What run.json says beyond the plan. */
 typedef struct trial_origin {
     const char *results;

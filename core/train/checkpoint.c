@@ -11,8 +11,6 @@
 #include "base/file.h"
 #include "train/safetensors.h"
 
-#define CHECKPOINT_FORMAT "convoy-checkpoint-1"
-
 static const char checkpoint_last[] = "last.safetensors", checkpoint_best[] = "best.safetensors";
 
 /* ---- the tensors of a checkpoint, in order ---- */
@@ -23,16 +21,27 @@ typedef struct checkpoint_list {
     size_t n, cap;
 } checkpoint_list;
 
+static void checkpoint_push(checkpoint_list *l, const char *name, const net_tensor *t, const float *data)
+{
+    l->items = MEM_GROW(l->items, l->n, &l->cap);
+    l->items[l->n++] = (safetensor){.name = name, .shape = t->shape, .data = data, .count = t->count};
+}
+
 static void checkpoint_add(checkpoint_list *l, const char *prefix, const net_tensor *tensors, size_t n,
                            const float *base)
 {
-    for (size_t i = 0; i < n; i++) {
-        l->items = MEM_GROW(l->items, l->n, &l->cap);
-        l->items[l->n++] = (safetensor){.name = arena_printf(&l->memory, "%s%s", prefix, tensors[i].name),
-                                        .shape = tensors[i].shape,
-                                        .data = base + tensors[i].offset,
-                                        .count = tensors[i].count};
-    }
+    for (size_t i = 0; i < n; i++)
+        checkpoint_push(l, arena_printf(&l->memory, "%s%s", prefix, tensors[i].name), &tensors[i],
+                        base + tensors[i].offset);
+}
+
+/* What the optimizer keeps of a weight; nothing of a frozen one. */
+static void checkpoint_add_slot(checkpoint_list *l, const optimizer *o, size_t slot, size_t weight)
+{
+    const net_tensor *t = &o->s->net->weights[weight];
+    if (t->frozen) return;
+    checkpoint_push(l, arena_printf(&l->memory, "optimizer.%s.%s", o->names[slot], t->name), t,
+                    o->slots[slot] + o->at[weight]);
 }
 
 static checkpoint_list checkpoint_tensors(const state *s, const optimizer *o, const best_copy *best,
@@ -42,11 +51,8 @@ static checkpoint_list checkpoint_tensors(const state *s, const optimizer *o, co
     checkpoint_list l = {0};
     checkpoint_add(&l, "", n->weights, n->n_weights, s->weights);
     checkpoint_add(&l, "", n->buffers, n->n_buffers, s->buffers);
-    for (size_t i = 0; i < o->n_slots; i++) {
-        char *prefix = mem_printf("optimizer.%s.", o->names[i]);
-        checkpoint_add(&l, prefix, n->weights, n->n_weights, o->slots[i]);
-        mem_free(prefix);
-    }
+    for (size_t i = 0; i < o->n_slots; i++)
+        for (size_t k = 0; k < n->n_weights; k++) checkpoint_add_slot(&l, o, i, k);
     if (with_best) {
         checkpoint_add(&l, "best.", n->weights, n->n_weights, best->weights);
         checkpoint_add(&l, "best.", n->buffers, n->n_buffers, best->buffers);
@@ -162,23 +168,28 @@ static bool checkpoint_number(const safetensors *f, int key, int64_t *v)
     return s && sscanf(s, "%" SCNd64, v) == 1 && *v >= 0;
 }
 
+bool checkpoint_is_whole(const safetensors *f)
+{
+    arena a = {0};
+    const char *sum = safetensors_metadata(f, "crc32c");
+    bool whole = sum && strcmp(sum, checkpoint_checksum(f->items, f->n, &a)) == 0;
+    arena_free(&a);
+    return whole;
+}
+
 static cvy_status checkpoint_parse(const safetensors *f, const char *path, const char *config_hash,
                                    progress_point *at, errors *e)
 {
     place where = PLACE_FILE(path);
     const char *format = safetensors_metadata(f, "format"), *hash = safetensors_metadata(f, "config_hash");
     const char *best = safetensors_metadata(f, "best"), *finished = safetensors_metadata(f, "finished");
-    const char *sum = safetensors_metadata(f, "crc32c");
     if (!format || strcmp(format, CHECKPOINT_FORMAT) != 0)
         return errors_add(e, CVY_ERR_CONFIG, &where, NULL,
                           "is no checkpoint of this version (format \"%s\", expected \"%s\")",
                           format ? format : "", CHECKPOINT_FORMAT);
     if (!hash || strcmp(hash, config_hash) != 0)
         return errors_add(e, CVY_ERR_CONFIG, &where, NULL, "is the checkpoint of another configuration");
-    arena a = {0};
-    bool whole = sum && strcmp(sum, checkpoint_checksum(f->items, f->n, &a)) == 0;
-    arena_free(&a);
-    if (!whole)
+    if (!checkpoint_is_whole(f))
         return errors_add(e, CVY_ERR_CONFIG, &where, NULL,
                           "is damaged: its tensors do not have their checksum");
     if (!checkpoint_number(f, META_STEP, &at->step) || !checkpoint_number(f, META_EPOCH, &at->epoch) ||

@@ -11,6 +11,12 @@
 #include "train/metrics.h"
 #include "train/optimize.h"
 
+#define CHECKPOINT_FORMAT "convoy-checkpoint-1" /* the metadata's `format` */
+
+struct safetensors;
+/* Whether the tensors of a checkpoint's file have the checksum that it says. */
+bool checkpoint_is_whole(const struct safetensors *f);
+
 typedef struct progress_point {
     int64_t step;       /* updates done */
     int64_t epoch;      /* epochs finished */

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/parallel.h"
 #include "convoy/augment.h"
@@ -317,6 +318,33 @@ cvy_status data_read(const data *d, data_part part, int64_t i, int32_t epoch, fl
         status = data_augment(d, k, part, d->index[part][i], epoch, from,
                               applied == todo ? x : side[applied % 2], e);
     }
+    return status;
+}
+
+/* ---- for evaluation ---- */
+
+void data_validate_on_training(data *d)
+{
+    mem_free(d->index[DATA_VALIDATION]);
+    d->n[DATA_VALIDATION] = d->n[DATA_TRAIN];
+    d->index[DATA_VALIDATION] = mem_copy(d->index[DATA_TRAIN], (size_t)d->n[DATA_TRAIN] * sizeof(int64_t));
+}
+
+cvy_status data_checksum(const data *d, data_part part, uint32_t *crc, errors *e)
+{
+    const size_t element = d->info.element == CVY_U8 ? 1 : sizeof(float),
+                 bytes = (size_t)cvy_count(&d->info.sample) * element;
+    void *pixels = mem_try(bytes, 1);
+    if (!pixels) return errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "not enough memory for a sample");
+    cvy_status status = CVY_OK;
+    *crc = 0;
+    for (int64_t i = 0; i < d->n[part] && !status; i++) {
+        int32_t label = 0;
+        status =
+            data_fetch(d, part == DATA_TEST ? CVY_TEST : CVY_TRAIN, d->index[part][i], pixels, &label, e);
+        *crc = crc32c(crc32c(*crc, pixels, bytes), &label, sizeof label);
+    }
+    mem_free(pixels);
     return status;
 }
 

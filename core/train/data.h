@@ -39,6 +39,12 @@ void data_close(data *d);
 /* Statistics of the training part, if an augmentation step wants them. Before the first data_read(). */
 cvy_status data_prepare(data *d, errors *e);
 
+/* Lets the training samples stand as the validation part too, so that they are read as evaluation reads: in order, and
+ * without what is done to them in training alone. */
+void data_validate_on_training(data *d);
+/* A checksum over a part's samples as the plugin gives them, labels included. */
+cvy_status data_checksum(const data *d, data_part part, uint32_t *crc, errors *e);
+
 /* Floats of scratch that data_read() needs. */
 int64_t data_scratch(const data *d);
 /* The i-th sample of a part as the network sees it in `epoch`: x gets cvy_count(&d->sample) floats. From any thread with

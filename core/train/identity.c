@@ -1,8 +1,6 @@
 /* Hashes and describes what a run depends on. Must not decide what equal hashes mean. */
 #include "train/identity.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -34,29 +32,9 @@ void identity_config_hash(const setup *s, char hex[65])
         sha256_text(&h, p[i].sha256);
     }
     sha256_text(&h, s->data->info.fingerprint);
+    if (s->init.from) sha256_text(&h, s->weights_sha256);
     sha256_hex(&h, hex);
     text_free(&canonical);
-}
-
-/* The file that this code was loaded from: the library, or a program that holds it. */
-static char *identity_build(void)
-{
-    uintptr_t here = (uintptr_t)identity_format;
-    FILE *maps = fopen("/proc/self/maps", "r");
-    char line[8192], *found = NULL;
-    while (maps && !found && fgets(line, sizeof line, maps)) {
-        uintptr_t begin, end;
-        int at = 0;
-        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %*s %*s %*s %*s %n", &begin, &end, &at) != 2 || !at)
-            continue;
-        if (here < begin || here >= end) continue;
-        line[strcspn(line, "\n")] = 0;
-        found = mem_text(line + at);
-    }
-    if (maps) fclose(maps);
-    if (found && file_exists(found)) return found;
-    mem_free(found);
-    return path_executable();
 }
 
 cvy_status identity_exact_key(const machine *m, char hex[65], errors *e)
@@ -68,7 +46,7 @@ cvy_status identity_exact_key(const machine *m, char hex[65], errors *e)
     machine_describe(m, &t);
     sha256_text(&h, text_str(&t));
     text_free(&t);
-    char *file = identity_build(), build[65] = "";
+    char *file = path_library(), build[65] = "";
     cvy_status status = file ? sha256_file_cached(file, build, e) : CVY_OK;
     mem_free(file);
     sha256_text(&h, build);

@@ -6,7 +6,8 @@
 #include "device/machine.h"
 #include "train/setup.h"
 
-/* Over the canonical configuration, the plugins used (kind, name, SHA-256) and the dataset's fingerprint. */
+/* Over the canonical configuration, the plugins used (kind, name, SHA-256) the dataset's fingerprint and the
+ * file that weights come from. */
 void identity_config_hash(const setup *s, char hex[65]);
 /* Over the build of Convoy (the file that holds this code), library versions, CPU features and thread count. */
 cvy_status identity_exact_key(const machine *m, char hex[65], errors *e);

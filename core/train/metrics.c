@@ -5,10 +5,10 @@
 #include <math.h>
 #include <stdio.h>
 
-void metrics_add(metrics *m, const float *logits, const int32_t *labels, int64_t n, int64_t k,
-                 double mean_loss)
+void metrics_add(metrics *m, const float *logits, const int32_t *labels, int64_t n, int64_t k, double loss,
+                 double weight)
 {
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = 0; labels && i < n; i++) {
         const float *y = logits + i * k;
         int32_t label = labels[i];
         if (label < 0 || label >= k || isnan(y[label])) continue;
@@ -19,16 +19,23 @@ void metrics_add(metrics *m, const float *logits, const int32_t *labels, int64_t
         m->top5 += above < 5;
     }
     m->samples += n;
-    m->loss += mean_loss * (double)n;
+    m->loss += loss;
+    m->weight += weight;
+}
+
+double metrics_loss(const metrics *m)
+{
+    return m->weight > 0 ? m->loss / m->weight : m->loss;
 }
 
 void metrics_write(const metrics *m, text *out)
 {
-    text_printf(out, "%a %" PRId64 " %" PRId64 " %" PRId64, m->loss, m->samples, m->top1, m->top5);
+    text_printf(out, "%a %a %" PRId64 " %" PRId64 " %" PRId64, m->loss, m->weight, m->samples, m->top1,
+                m->top5);
 }
 
 bool metrics_read(metrics *m, const char *s)
 {
-    return s &&
-           sscanf(s, "%la %" SCNd64 " %" SCNd64 " %" SCNd64, &m->loss, &m->samples, &m->top1, &m->top5) == 4;
+    return s && sscanf(s, "%la %la %" SCNd64 " %" SCNd64 " %" SCNd64, &m->loss, &m->weight, &m->samples,
+                       &m->top1, &m->top5) == 5;
 }

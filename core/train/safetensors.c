@@ -1,5 +1,5 @@
-/* Owns the bytes of safetensors files, written and read; must not know networks, optimizers or runs. */
-#include "train/safetensors.h"
+/* Owns the bytes of safetensors files as they are written; must not know networks, optimizers or runs. */
+#include "train/safetensors_own.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,20 +16,12 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are written as they lie in memory");
 
-enum {
-    LENGTH_BYTES = 8,
-    HEADER_MAX = 100000000, /* the format's own limit */
-    ALIGNMENT = 8           /* of the data, by spaces behind the header */
-};
-
-static const char metadata_key[] = "__metadata__";
+enum { ALIGNMENT = 8 }; /* of the data, by spaces behind the header */
 
 static int by_text(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
-
-/* ---- writing ---- */
 
 static cvy_status refuse(const char *path, errors *e, const char *what, const char *name)
 {
@@ -61,15 +53,6 @@ static cvy_status check_names(const char *path, const char *const *names, size_t
     return status;
 }
 
-/* Elements of a shape; false when they or their bytes overflow, or a dimension is negative. */
-static bool count_of(const cvy_shape *s, int64_t *count)
-{
-    *count = 1;
-    for (int i = 0; i < s->rank; i++)
-        if (s->dim[i] < 0 || __builtin_mul_overflow(*count, s->dim[i], count)) return false;
-    return *count <= INT64_MAX / (int64_t)sizeof(float);
-}
-
 static cvy_status check_items(const char *path, const safetensor *items, size_t n, errors *e)
 {
     const char **names = mem_array(n, sizeof *names);
@@ -79,9 +62,9 @@ static cvy_status check_items(const char *path, const safetensor *items, size_t 
         const safetensor *t = &items[i];
         int64_t count;
         names[i] = t->name;
-        if (!strcmp(t->name, metadata_key))
+        if (!strcmp(t->name, SAFETENSORS_METADATA))
             status = refuse(path, e, "a tensor may not be called", t->name);
-        else if (t->shape.rank < 0 || t->shape.rank > CVY_MAX_RANK || !count_of(&t->shape, &count) ||
+        else if (t->shape.rank < 0 || t->shape.rank > CVY_MAX_RANK || !safetensors_count(&t->shape, &count) ||
                  count != t->count || __builtin_add_overflow(bytes, count * (int64_t)sizeof(float), &bytes))
             status = refuse(path, e, "shape and number of elements do not agree in tensor", t->name);
     }
@@ -96,7 +79,7 @@ static void header_write(const safetensor *items, size_t n, const char *const *k
     json_writer w = {0};
     json_open(&w, '{');
     if (n_metadata) {
-        json_key(&w, metadata_key);
+        json_key(&w, SAFETENSORS_METADATA);
         json_open(&w, '{');
         for (size_t i = 0; i < n_metadata; i++) json_put_text(&w, keys[i], values[i] ? values[i] : "");
         json_close(&w, '}');
@@ -202,11 +185,11 @@ static cvy_status write_file(const char *path, const safetensor *items, size_t n
     if (status) return status;
     text header = {0};
     header_write(items, n, keys, values, n_metadata, &header);
-    if (header.n > HEADER_MAX) {
+    if (header.n > SAFETENSORS_HEADER_MAX) {
         place at = PLACE_FILE(path);
-        status =
-            errors_add(e, CVY_ERR_CONFIG, &at, NULL,
-                       "cannot write: a header of %zu bytes is beyond the format's %d", header.n, HEADER_MAX);
+        status = errors_add(e, CVY_ERR_CONFIG, &at, NULL,
+                            "cannot write: a header of %zu bytes is beyond the format's %d", header.n,
+                            SAFETENSORS_HEADER_MAX);
     } else {
         status = replace(path, &header, items, n, settle, e);
     }
@@ -227,276 +210,13 @@ cvy_status safetensors_write_loose(const char *path, const safetensor *items, si
     return write_file(path, items, n, keys, values, n_metadata, false, e);
 }
 
-/* ---- reading ---- */
-
-typedef struct reader {
-    const char *path;
-    int fd;
-    int64_t size;     /* of the file */
-    char *header;     /* NUL-terminated */
-    int64_t n_header; /* its bytes */
-    int64_t *begin;   /* per tensor, in the data */
-    safetensors *out;
-    cvy_status status;
-    errors *e;
-} reader;
-
-__attribute__((format(printf, 3, 4))) static bool bad(reader *r, int64_t offset, const char *fmt, ...)
-{
-    text what = {0};
-    va_list ap;
-    va_start(ap, fmt);
-    text_vprintf(&what, fmt, ap);
-    va_end(ap);
-    place at = PLACE_AT(r->path, offset);
-    r->status = errors_add(r->e, CVY_ERR_CONFIG, &at, NULL, "%s", text_str(&what));
-    text_free(&what);
-    return false;
-}
-
-/* Exactly n bytes from `offset` on. */
-static bool read_at(reader *r, int64_t offset, void *into, int64_t n)
-{
-    for (int64_t done = 0; done < n;) {
-        int64_t ask = n - done > INT_MAX ? INT_MAX : n - done;
-        ssize_t got = pread(r->fd, (char *)into + done, (size_t)ask, (off_t)(offset + done));
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) {
-            place at = PLACE_AT(r->path, offset + done);
-            r->status = errors_add(r->e, CVY_ERR_RESOURCE, &at, NULL, "cannot read: %s", strerror(errno));
-            return false;
-        }
-        if (!got) return bad(r, offset + done, "the file became shorter while it was read");
-        done += got;
-    }
-    return true;
-}
-
-static bool no_memory(reader *r, int64_t bytes)
-{
-    place at = PLACE_FILE(r->path);
-    r->status =
-        errors_add(r->e, CVY_ERR_RESOURCE, &at, NULL, "not enough memory for %lld bytes", (long long)bytes);
-    return false;
-}
-
-static bool read_header(reader *r)
-{
-    uint64_t length;
-    if (r->size < LENGTH_BYTES)
-        return bad(r, r->size, "no safetensors file: it ends within the %d bytes of the header's length",
-                   LENGTH_BYTES);
-    if (!read_at(r, 0, &length, sizeof length)) return false;
-    if (length > HEADER_MAX)
-        return bad(r, 0, "no safetensors file: a header of %llu bytes, and at most %d are allowed",
-                   (unsigned long long)length, HEADER_MAX);
-    if ((int64_t)length > r->size - LENGTH_BYTES)
-        return bad(r, r->size, "truncated: the header should have %llu bytes, and %lld are there",
-                   (unsigned long long)length, (long long)(r->size - LENGTH_BYTES));
-    r->n_header = (int64_t)length;
-    r->header = mem_try((size_t)length + 1, 1);
-    if (!r->header) return no_memory(r, r->n_header);
-    if (!read_at(r, LENGTH_BYTES, r->header, r->n_header)) return false;
-    /* White space is good JSON here, and not good safetensors. */
-    if (r->header[0] != '{')
-        return bad(r, LENGTH_BYTES, "no safetensors file: the header must begin with '{'");
-    return true;
-}
-
-/* Where the header speaks of a name, as far as it can be found without a second parser. For messages: it
- * looks through all of it. */
-static int64_t offset_of(const reader *r, const char *name)
-{
-    json_writer w = {0};
-    json_key(&w, name); /* "name": */
-    const char *found = memmem(r->header, (size_t)r->n_header, w.out.s, w.out.n - 1);
-    text_free(&w.out);
-    return LENGTH_BYTES + (found ? found - r->header : 0);
-}
-
-static bool read_metadata(reader *r, const json *map)
-{
-    safetensors *out = r->out;
-    if (map->kind != JSON_OBJECT)
-        return bad(r, offset_of(r, metadata_key), "__metadata__ must be a map of strings");
-    out->keys = arena_array(&out->memory, map->n, sizeof *out->keys);
-    out->values = arena_array(&out->memory, map->n, sizeof *out->values);
-    for (size_t i = 0; i < map->n; i++) {
-        const json *v = map->items[i];
-        /* A NUL would cut the string short for whoever reads it here. */
-        if (v->kind != JSON_TEXT || strlen(v->s) != v->n)
-            return bad(r, offset_of(r, map->keys[i]), "__metadata__: \"%.200s\" is no string", map->keys[i]);
-        out->keys[i] = arena_text(&out->memory, map->keys[i]);
-        out->values[i] = arena_text(&out->memory, v->s);
-    }
-    out->n_metadata = map->n;
-    return true;
-}
-
-static bool is_size(const json *v)
-{
-    return v->kind == JSON_NUMBER && v->is_integer && v->integer >= 0;
-}
-
-static bool read_shape(reader *r, const char *name, const json *v, safetensor *t)
-{
-    if (!v || v->kind != JSON_ARRAY)
-        return bad(r, offset_of(r, name), "tensor \"%.200s\" has no shape", name);
-    if (v->n > CVY_MAX_RANK)
-        return bad(r, offset_of(r, name), "tensor \"%.200s\" has %zu dimensions, and at most %d are known",
-                   name, v->n, CVY_MAX_RANK);
-    t->shape.rank = (int32_t)v->n;
-    for (size_t k = 0; k < v->n; k++) {
-        if (!is_size(v->items[k]))
-            return bad(r, offset_of(r, name), "tensor \"%.200s\": dimension %zu of its shape is no size",
-                       name, k);
-        t->shape.dim[k] = v->items[k]->integer;
-    }
-    if (!count_of(&t->shape, &t->count))
-        return bad(r, offset_of(r, name),
-                   "tensor \"%.200s\": its shape has more elements than can be counted", name);
-    return true;
-}
-
-/* Item i of the header into the next tensor; its place in the data into r->begin. */
-static bool read_entry(reader *r, const char *name, const json *entry, int64_t n_data)
-{
-    safetensor *t = &r->out->items[r->out->n];
-    if (entry->kind != JSON_OBJECT)
-        return bad(r, offset_of(r, name), "tensor \"%.200s\" is not described by a map", name);
-    for (size_t i = 0; i < entry->n; i++)
-        if (strcmp(entry->keys[i], "dtype") != 0 && strcmp(entry->keys[i], "shape") != 0 &&
-            strcmp(entry->keys[i], "data_offsets") != 0)
-            return bad(r, offset_of(r, name), "tensor \"%.200s\": unknown key \"%.200s\"", name,
-                       entry->keys[i]);
-    const char *dtype = json_get_text(entry, "dtype", NULL);
-    if (!dtype) return bad(r, offset_of(r, name), "tensor \"%.200s\" has no dtype", name);
-    if (strcmp(dtype, "F32") != 0)
-        return bad(r, offset_of(r, name), "tensor \"%.200s\" is of %.40s; only F32 can be read", name, dtype);
-    if (!read_shape(r, name, json_get(entry, "shape"), t)) return false;
-    const json *range = json_get(entry, "data_offsets");
-    if (!range || range->kind != JSON_ARRAY || range->n != 2 || !is_size(range->items[0]) ||
-        !is_size(range->items[1]))
-        return bad(r, offset_of(r, name), "tensor \"%.200s\": data_offsets must be [begin, end]", name);
-    int64_t begin = range->items[0]->integer, end = range->items[1]->integer;
-    if (end > n_data || begin > end)
-        return bad(r, offset_of(r, name),
-                   "tensor \"%.200s\": data_offsets [%lld, %lld] leave the file's %lld bytes of data", name,
-                   (long long)begin, (long long)end, (long long)n_data);
-    if (end - begin != t->count * (int64_t)sizeof(float))
-        return bad(r, offset_of(r, name), "tensor \"%.200s\": %lld bytes of data for %lld elements", name,
-                   (long long)(end - begin), (long long)t->count);
-    t->name = arena_text(&r->out->memory, name);
-    r->begin[r->out->n++] = begin;
-    return true;
-}
-
-typedef struct extent {
-    int64_t begin, end;
-    const char *name;
-} extent;
-
-static int by_begin(const void *a, const void *b)
-{
-    const extent *x = a, *y = b;
-    if (x->begin != y->begin) return x->begin < y->begin ? -1 : 1;
-    return x->end < y->end ? -1 : x->end > y->end;
-}
-
-/* Every byte of the data belongs to exactly one tensor. */
-static bool check_extents(reader *r, int64_t n_data)
-{
-    size_t n = r->out->n;
-    extent *all = mem_array(n, sizeof *all);
-    for (size_t i = 0; i < n; i++) {
-        const safetensor *t = &r->out->items[i];
-        all[i] = (extent){r->begin[i], r->begin[i] + t->count * (int64_t)sizeof(float), t->name};
-    }
-    if (n) qsort(all, n, sizeof *all, by_begin);
-    int64_t at = 0, data_at = LENGTH_BYTES + r->n_header;
-    bool good = true;
-    for (size_t i = 0; i < n && good; i++) {
-        if (all[i].begin < at)
-            good = bad(r, data_at + all[i].begin, "tensors \"%.200s\" and \"%.200s\" overlap",
-                       all[i - 1].name, all[i].name);
-        else if (all[i].begin > at)
-            good = bad(r, data_at + at, "%lld bytes of data before tensor \"%.200s\" belong to no tensor",
-                       (long long)(all[i].begin - at), all[i].name);
-        at = all[i].end;
-    }
-    if (good && at < n_data)
-        good = bad(r, data_at + at, "%lld bytes at the end belong to no tensor", (long long)(n_data - at));
-    mem_free(all);
-    return good;
-}
-
-static bool read_entries(reader *r, const json *root)
-{
-    safetensors *out = r->out;
-    int64_t n_data = r->size - LENGTH_BYTES - r->n_header;
-    out->items = arena_array(&out->memory, root->n, sizeof *out->items);
-    for (size_t i = 0; i < root->n; i++) {
-        bool metadata = !strcmp(root->keys[i], metadata_key);
-        if (!(metadata ? read_metadata(r, root->items[i])
-                       : read_entry(r, root->keys[i], root->items[i], n_data)))
-            return false;
-    }
-    if (!check_extents(r, n_data)) return false;
-    out->file = mem_try((size_t)n_data, 1);
-    if (!out->file) return no_memory(r, n_data);
-    if (!read_at(r, LENGTH_BYTES + r->n_header, out->file, n_data)) return false;
-    /* Extents without holes, of four-byte elements, all begin at a multiple of four. */
-    for (size_t i = 0; i < out->n; i++)
-        out->items[i].data = (const float *)(const void *)((const char *)out->file + r->begin[i]);
-    return true;
-}
-
-static bool read_file(reader *r)
-{
-    struct stat st;
-    place at = PLACE_FILE(r->path);
-    /* Not blocking, since a pipe would keep us waiting for its writer. */
-    r->fd = open(r->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (r->fd < 0 || fstat(r->fd, &st)) {
-        r->status = errors_add(r->e, CVY_ERR_CONFIG, &at, NULL, "cannot read: %s", strerror(errno));
-        return false;
-    }
-    if (!S_ISREG(st.st_mode)) {
-        r->status = errors_add(r->e, CVY_ERR_CONFIG, &at, NULL, "no regular file");
-        return false;
-    }
-    r->size = (int64_t)st.st_size;
-    if (!read_header(r)) return false;
-    arena memory = {0};
-    const char *why;
-    size_t offset;
-    const json *root = json_parse(&memory, r->header, (size_t)r->n_header, &why, &offset);
-    bool good = false;
-    if (!root)
-        bad(r, LENGTH_BYTES + (int64_t)offset, "bad JSON in the header: %s", why);
-    else {
-        r->begin = mem_array(root->n, sizeof *r->begin);
-        good = read_entries(r, root);
-    }
-    arena_free(&memory);
-    return good;
-}
-
-cvy_status safetensors_read(const char *path, safetensors *out, errors *e)
-{
-    *out = (safetensors){0};
-    reader r = {.path = path, .fd = -1, .out = out, .e = e};
-    if (!read_file(&r)) safetensors_free(out);
-    if (r.fd >= 0) close(r.fd);
-    mem_free(r.header);
-    mem_free(r.begin);
-    return r.status;
-}
+/* ---- what was read ---- */
 
 void safetensors_free(safetensors *s)
 {
     arena_free(&s->memory);
     mem_free(s->file);
+    mem_free(s->floats);
     *s = (safetensors){0};
 }
 

@@ -5,6 +5,8 @@
 #ifndef TRAIN_SAFETENSORS_H
 #define TRAIN_SAFETENSORS_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 #include "base/memory.h"
 #include "convoy/plugin.h"
@@ -19,10 +21,13 @@ typedef struct safetensor {
 typedef struct safetensors {
     arena memory; /* owns everything when read */
     safetensor *items;
+    const char **dtypes; /* as the file has them: "F32"; static text */
+    int64_t *offsets;    /* of their first bytes in the file */
     size_t n;
     const char **keys, **values; /* __metadata__ */
     size_t n_metadata;
-    void *file; /* the bytes read */
+    void *file;   /* the bytes read */
+    void *floats; /* what was converted */
 } safetensors;
 
 /* Writes durably and atomically: temporary name, data streamed, fsync, rename, fsync of the folder. Tensors in the order
@@ -37,6 +42,13 @@ cvy_status safetensors_write_loose(const char *path, const safetensor *items, si
 /* Reads and checks the whole file: F32 tensors only here (others are an error naming dtype and tensor). Errors carry file
  * and byte offset. On failure *out is empty. */
 cvy_status safetensors_read(const char *path, safetensors *out, errors *e);
+/* The same for files of other programs: F64 (rounded), F16 and BF16 come as F32. Tensors of whole numbers or booleans
+ * are listed without data. */
+cvy_status safetensors_read_foreign(const char *path, safetensors *out, errors *e);
+/* What such a file holds, checked as closely, but without the data: data is NULL throughout. */
+cvy_status safetensors_read_header(const char *path, safetensors *out, errors *e);
+/* Whether a type of the format is one that comes as F32. */
+bool safetensors_is_float(const char *dtype);
 void safetensors_free(safetensors *s);
 const safetensor *safetensors_find(const safetensors *s, const char *name);
 const char *safetensors_metadata(const safetensors *s, const char *key); /* NULL when absent */

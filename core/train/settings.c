@@ -2,6 +2,7 @@
 #include "train/settings.h"
 
 static const char *const select_choices[] = {"best", "last", NULL};
+static const char *const target_choices[] = {"label", "input", NULL};
 
 static const cvy_param train_params[] = {
     CVY_INT(train_settings, epochs, 10, 1, 1000000, "passes over the training set"),
@@ -14,7 +15,8 @@ static const cvy_param train_params[] = {
               "factor on the optimizer's learning rate"),
     CVY_ALSO("schedule scheduler lr_scheduler lr_policy"),
     CVY_ENUM(train_settings, select, best, select_choices,
-             "which weights are tested at the end: best by validation accuracy, or last"),
+             "which weights are tested at the end: best by validation accuracy (by loss where there is no "
+             "accuracy), or last"),
     CVY_INT(train_settings, log_every, 10, 0, 1000000, "steps between logged step metrics; 0 logs none"),
     CVY_INT(train_settings, checkpoint_seconds, 60, 0, 86400,
             "least time between checkpoints while training"),
@@ -28,6 +30,11 @@ static const cvy_param data_params[] = {
     CVY_INT(data_settings, test_limit, 0, 0, 1000000000, "test samples kept, stratified; 0 keeps all"),
     CVY_CHILDREN(data_settings, augment, "[]", CVY_AUGMENT, "augmentation and preprocessing, in order"),
     CVY_ALSO("transforms transform augmentation augmentations preprocessing"),
+    CVY_ENUM(data_settings, target, label, target_choices,
+             "what the network's output is compared with: the class label, or its own input as the "
+             "augmentation leaves "
+             "it (auto-encoders)"),
+    CVY_ALSO("targets label_mode"),
 };
 
 params_table settings_of_train(train_settings *s)

@@ -19,7 +19,10 @@ typedef struct data_settings {
     double validation;               /* below 1 a share of the training set, else a number of samples */
     int64_t train_limit, test_limit; /* samples kept; 0: all */
     cvy_children augment;
+    int32_t target; /* TARGET_* */
 } data_settings;
+
+enum { TARGET_LABEL, TARGET_INPUT };
 
 params_table settings_of_train(train_settings *s);
 params_table settings_of_data(data_settings *s);

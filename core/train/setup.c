@@ -10,6 +10,7 @@
 #include "convoy/optimizer.h"
 #include "plugin/host.h"
 #include "train/schedule.h"
+#include "train/weights.h"
 
 const plugin_request *setup_plugins(const experiment *x, const char *const *extra, size_t n_extra, arena *a,
                                     size_t *n, errors *e)
@@ -69,35 +70,95 @@ static void setup_dataset(setup *s, const params_env *env, const char *base_dir,
     if (open) s->data = data_open(d, config, &s->data_settings, s->x->seed, base_dir, &one.type_at, e);
 }
 
-static bool setup_model_input(const setup *s, cvy_shape *sample, errors *e)
+/* What the model file says it is made for, when there is no dataset to say it. */
+static bool setup_model_input(const setup *s, cvy_shape *sample)
 {
     const node *list = s->x->model_input;
     if (!list) return false;
-    if (list->kind != NODE_LIST || list->n < 1 || list->n >= CVY_MAX_RANK) {
-        errors_add(e, CVY_ERR_CONFIG, &list->at, "write input: [3, 32, 32]",
-                   "input: expected [channels, height, width]");
-        return false;
-    }
     *sample = (cvy_shape){.rank = (int32_t)list->n};
-    for (size_t i = 0; i < list->n; i++) {
-        if (!node_int(list->items[i], &sample->dim[i], e)) return false;
-        if (sample->dim[i] >= 1 && sample->dim[i] <= 1 << 20) continue;
-        errors_add(e, CVY_ERR_CONFIG, &list->items[i]->at, NULL, "input: %lld is out of range",
-                   (long long)sample->dim[i]);
-        return false;
-    }
+    for (size_t i = 0; i < list->n; i++) node_int(list->items[i], &sample->dim[i], NULL);
     return true;
 }
 
-static void setup_check_loss(setup *s, errors *e)
+/* What the network reads, and how many classes there are. Looking at a model needs no data: what its file says
+ * serves where there are none. */
+static void setup_input(setup *s, const params_env *env, const char *base_dir, setup_scope scope,
+                        cvy_shape *sample, int *classes, errors *e)
 {
-    cvy_shape y = s->net->nodes[s->net->output].out;
+    bool look = scope == SETUP_MODEL;
+    *classes = (int)s->x->model_classes;
+    if (look && s->x->model_alone && setup_model_input(s, sample)) return;
+    errors found = {0};
+    setup_dataset(s, env, base_dir, true, &found);
+    if (s->data) {
+        *sample = s->data->sample;
+        *classes = s->data->info.classes;
+    } else if (look && setup_model_input(s, sample)) {
+        errors_free(&found);
+    }
+    errors_move(e, &found);
+}
+
+static void setup_shape_text(const cvy_shape *sample, text *t)
+{
+    for (int i = 0; i < sample->rank; i++) text_printf(t, "%s%lld", i ? ", " : "", (long long)sample->dim[i]);
+}
+
+/* Whether what a node gives can be compared with the input, number by number. */
+static void setup_check_like_input(const setup *s, int unit, errors *e)
+{
+    const net_node *n = &s->net->nodes[unit];
+    const cvy_shape *sample = &s->data->sample;
+    cvy_shape y = {.rank = n->out.rank - 1};
+    bool same = y.rank == sample->rank;
+    for (int i = 0; i < y.rank; i++) {
+        y.dim[i] = n->out.dim[i + 1];
+        same = same && y.dim[i] == sample->dim[i];
+    }
+    if (same) return;
+    text own = {0}, wanted = {0};
+    setup_shape_text(&y, &own);
+    setup_shape_text(sample, &wanted);
+    errors_add(
+        e, CVY_ERR_CONFIG, n->at.file ? &n->at : &s->data->at,
+        "end the model with a layer of the input's shape; `dataset: {target: label}` compares with the class",
+        "layer \"%s\" (%s): the network gives (%s) for each sample, and is compared with its input (%s): "
+        "dataset.target is `input`",
+        n->path, n->plugin->name, text_str(&own), text_str(&wanted));
+    text_free(&own);
+    text_free(&wanted);
+}
+
+/* Whether there is what the output is to be compared with; false after reporting. */
+static bool setup_check_target(const setup *s, errors *e)
+{
+    size_t before = errors_count(e);
+    if (s->data_settings.target == TARGET_INPUT) {
+        setup_check_like_input(s, s->net->output, e);
+        for (size_t i = 0; i < s->net->n_heads; i++) setup_check_like_input(s, s->net->heads[i].node, e);
+        const node *slot = node_get(s->x->root, "loss");
+        if (s->loss && ((const cvy_loss *)s->loss->type)->traits & CVY_LOSS_CLASSES)
+            errors_add(e, CVY_ERR_CONFIG, slot ? &slot->at : NULL,
+                       "write `loss: mean_squared_error`, for one",
+                       "loss (%s): compares with a class, and dataset.target is `input`", s->loss->name);
+    } else if (s->loss && s->data->info.classes < 1) {
+        errors_add(e, CVY_ERR_CONFIG, &s->data->at, "`dataset: {target: input}` compares with the input",
+                   "the dataset has no classes to compare the network's output with");
+    }
+    return errors_count(e) == before;
+}
+
+/* Whether the loss can be taken of a node: the network's output or a head. */
+static void setup_check_loss(setup *s, int unit, errors *e)
+{
+    cvy_shape y = s->net->nodes[unit].out;
     const node *slot = node_get(s->x->root, "loss");
-    const place *at = &s->net->nodes[s->net->output].at;
+    const place *at = &s->net->nodes[unit].at;
     host h = host_make(e, CVY_ERR_CONFIG, at->file ? at : slot ? &slot->at : NULL, s->x->seed, NULL);
     errors_push(e, "loss (%s)", s->loss->name);
     size_t before = errors_count(e);
-    if (((const cvy_loss *)s->loss->type)->check(&h.face, &y, s->data->info.classes, s->loss_config) &&
+    int32_t classes = s->data_settings.target == TARGET_INPUT ? 0 : s->data->info.classes;
+    if (((const cvy_loss *)s->loss->type)->check(&h.face, &y, classes, s->loss_config) &&
         errors_count(e) == before)
         h.face.fail(&h.face, "does not fit the network's output");
     errors_pop(e);
@@ -148,9 +209,33 @@ static void setup_check_names(const setup *s, errors *e)
     }
 }
 
+/* What the network starts from, and what of it is left as it is. */
+static void setup_init(setup *s, const char *base_dir, bool file, errors *e)
+{
+    errors_push(e, "init");
+    cvy_status status = init_read(node_get(s->x->root, "init"), base_dir, &s->memory, &s->init, e);
+    if (!status && s->net) init_freeze(&s->init, s->net, e);
+    errors_pop(e);
+    if (status || !s->net || !file || !s->init.from) return;
+    if (!weights_check(&s->init, s->net, e)) sha256_file_cached(s->init.from, s->weights_sha256, e);
+}
+
+cvy_status setup_load_weights(const setup *s, state *into, errors *e)
+{
+    if (!s->init.from) return CVY_OK;
+    char now[65] = "";
+    cvy_status status = weights_load(&s->init, into, e);
+    if (!status) status = sha256_file_cached(s->init.from, now, e);
+    if (status || strcmp(now, s->weights_sha256) == 0) return status;
+    place at = PLACE_FILE(s->init.from);
+    return errors_add(e, CVY_ERR_CONFIG, &at, "start a new run", "changed since the run was planned");
+}
+
 setup *setup_new(const experiment *x, registry *r, const char *base_dir, setup_scope scope, errors *e)
 {
     size_t before = errors_count(e);
+    bool resumed = scope == SETUP_RESUMED;
+    if (resumed) scope = SETUP_ALL;
     setup *s = mem_alloc(sizeof *s);
     s->x = x;
     s->registry = r;
@@ -160,11 +245,8 @@ setup *setup_new(const experiment *x, registry *r, const char *base_dir, setup_s
     params_env no_words = {.find = setup_find, .ctx = r};
 
     cvy_shape sample = {0};
-    bool given = scope == SETUP_MODEL && setup_model_input(s, &sample, e);
-    if (errors_count(e) == before && !given) {
-        setup_dataset(s, &no_words, base_dir, true, e);
-        if (s->data) sample = s->data->sample;
-    }
+    int classes = 0;
+    setup_input(s, &no_words, base_dir, scope, &sample, &classes, e);
     if (scope == SETUP_ALL) {
         params_table train = settings_of_train(&s->train);
         errors_push(e, "train");
@@ -173,10 +255,14 @@ setup *setup_new(const experiment *x, registry *r, const char *base_dir, setup_s
         setup_check_train(s, e);
         s->loss = setup_child(s, "loss", CVY_LOSS, &no_words, &s->loss_config, e);
     }
-    if (sample.rank)
-        s->net = net_build(experiment_layers(x), &sample, s->data ? s->data->info.classes : 10, r, e);
-    if (scope == SETUP_ALL && s->net && s->loss && s->data) setup_check_loss(s, e);
+    if (sample.rank) s->net = net_build(experiment_layers(x), &sample, classes, r, e);
+    bool comparable = s->net && s->data && setup_check_target(s, e);
+    if (scope == SETUP_ALL && comparable && s->loss) {
+        setup_check_loss(s, s->net->output, e);
+        for (size_t i = 0; i < s->net->n_heads; i++) setup_check_loss(s, s->net->heads[i].node, e);
+    }
     if (scope == SETUP_ALL && s->net) setup_check_names(s, e);
+    setup_init(s, base_dir, scope == SETUP_ALL && !resumed, e);
     if (scope == SETUP_ALL && s->train.optimizer.config) setup_check_optimizer(s, e);
     if (errors_count(e) > before) {
         setup_free(s);
@@ -184,6 +270,9 @@ setup *setup_new(const experiment *x, registry *r, const char *base_dir, setup_s
     }
     if (scope == SETUP_ALL) {
         int64_t n = s->data->n[DATA_TRAIN];
+        const cvy_shape *y = &s->net->nodes[s->net->output].out;
+        s->accuracy = s->data_settings.target == TARGET_LABEL && y->rank == 2 &&
+                      y->dim[1] == (int64_t)s->data->info.classes;
         s->batch = s->train.batch_size > 0 && s->train.batch_size < n ? s->train.batch_size : n;
         s->steps_per_epoch = (n + s->batch - 1) / s->batch;
     }
@@ -252,6 +341,19 @@ void setup_canonical(const setup *s, text *out)
     }
     json_close(&w, ']');
     json_put_int(&w, "output", s->net->output);
+    if (s->init.from || s->init.n_freeze) { /* the file's content is hashed apart, as the dataset's is */
+        json_key(&w, "init");
+        json_open(&w, '{');
+        init_write(&s->init, s->net, &w);
+        json_close(&w, '}');
+    }
+    json_key(&w, "heads");
+    json_open(&w, '[');
+    for (size_t i = 0; i < s->net->n_heads; i++) {
+        json_int(&w, s->net->heads[i].node);
+        json_double(&w, s->net->heads[i].weight);
+    }
+    json_close(&w, ']');
     json_key(&w, "loss");
     json_open(&w, '{');
     setup_write_plugin(s->loss, s->loss_config, &w);

@@ -6,7 +6,9 @@
 
 #include "config/experiment.h"
 #include "graph/net.h"
+#include "graph/state.h"
 #include "train/data.h"
+#include "train/init.h"
 #include "train/settings.h"
 
 typedef struct setup {
@@ -20,13 +22,18 @@ typedef struct setup {
     const cvy_descriptor *dataset;
     const void *dataset_config;
     data *data; /* NULL under SETUP_MODEL when the model file says its input */
-    net *net;
-    int64_t batch;           /* samples of a full batch */
+    net *net;   /* what init.freeze names is marked in it */
+    init_settings init;
+    /* Of the file of init.from; "" without one. Under SETUP_RESUMED the caller's to say. */
+    char weights_sha256[65];
+    bool accuracy; /* there is a class to be right about: the output has a score for each of the label's */
+    int64_t batch; /* samples of a full batch */
     int64_t steps_per_epoch; /* the last batch may be partial */
 } setup;
 
 typedef enum setup_scope {
-    SETUP_ALL,  /* everything */
+    SETUP_ALL,     /* everything */
+    SETUP_RESUMED, /* everything but the file of init.from: the weights are in a checkpoint already */
     SETUP_MODEL /* the network alone: with `input:` of the model file, no dataset is opened; 10 classes then
                  */
 } setup_scope;
@@ -38,6 +45,9 @@ const plugin_request *setup_plugins(const experiment *x, const char *const *extr
 /* NULL after reporting everything found wrong. `base_dir`: what relative paths of data are relative to. */
 setup *setup_new(const experiment *x, registry *r, const char *base_dir, setup_scope scope, errors *e);
 void setup_free(setup *s);
+
+/* Puts the weights of init.from, if there are any, in place of those the seed made; not for a resumed run. */
+cvy_status setup_load_weights(const setup *s, state *into, errors *e);
 
 /* The configuration with all defaults as canonical JSON: equal text, equal computation (given plugins and the
  * dataset's content, whose `path` is left out). */

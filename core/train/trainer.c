@@ -1,4 +1,4 @@
-/* Drives plans, loader, optimizer and checkpoints through the epochs. Must not know SQL, processes or other runs. */
+/* Drives steps, validations and checkpoints through the epochs. Must not know SQL, processes or other runs. */
 #include "train/trainer.h"
 
 #include <inttypes.h>
@@ -8,33 +8,19 @@
 #include <time.h>
 
 #include "base/file.h"
-#include "base/parallel.h"
-#include "convoy/loss.h"
 #include "device/buffer.h"
-#include "graph/plan.h"
 #include "journal/record.h"
-#include "train/blame.h"
 #include "train/checkpoint.h"
-#include "train/loader.h"
 #include "train/schedule.h"
-#include "train/step_log.h"
-
-#define EVALUATION_BATCH 256
+#include "train/stepper.h"
 
 typedef struct trainer {
     const setup *s;
     const trainer_options *o;
-    machine machine;
-    state *state;
-    optimizer optimizer;
+    stepper w;
+    bool opened; /* w is to be closed */
     best_copy best;
-    plan *full, *partial, *evaluation;
-    void *memory;
-    size_t memory_bytes;
-    int64_t evaluation_batch;
-    loader *loader;
     journal *journal;
-    step_log log;
     progress_point at;
     bool unsaved;                       /* the position is past the last checkpoint */
     double checkpointed, epoch_started; /* monotonic seconds */
@@ -51,63 +37,25 @@ static double trainer_now(void)
 
 /* ---- making ready ---- */
 
-static plan *trainer_plan(trainer *t, int64_t samples, bool train)
-{
-    plan_options o = {.batch = samples, .train = train, .seed = t->s->x->seed};
-    if (train) o.log = step_log_add, o.log_ctx = &t->log;
-    plan *p = plan_new(t->s->net, t->state, &t->machine, &o, t->e);
-    if (p && plan_bytes(p) > t->memory_bytes) t->memory_bytes = plan_bytes(p);
-    return p;
-}
-
 static cvy_status trainer_open(trainer *t)
 {
-    const setup *s = t->s;
-    const data *d = s->data;
-    t->machine = machine_here();
-    t->state = state_new(s->net, s->x->seed, true, t->e);
-    if (!t->state) return errors_status(t->e);
-    cvy_status status = optimizer_init(&t->optimizer, &s->train.optimizer, t->state, t->e);
+    const net *n = t->s->net;
+    t->opened = true;
+    cvy_status status = stepper_open(&t->w, t->s, t->e);
     if (status) return status;
-    t->optimizer.seed = s->x->seed;
-    t->optimizer.log = step_log_add;
-    t->optimizer.log_ctx = &t->log;
-    t->best.weights = buffer_new((size_t)(s->net->weight_floats + 1) * sizeof(float), t->e);
-    t->best.buffers = buffer_new((size_t)(s->net->buffer_floats + 1) * sizeof(float), t->e);
-    if (!t->best.weights || !t->best.buffers) return CVY_ERR_RESOURCE;
-
-    int64_t n = d->n[DATA_TRAIN], rest = n % s->batch, evaluated = d->n[DATA_VALIDATION];
-    if (d->n[DATA_TEST] > evaluated) evaluated = d->n[DATA_TEST];
-    t->evaluation_batch = evaluated < EVALUATION_BATCH ? evaluated : EVALUATION_BATCH;
-    t->full = trainer_plan(t, s->batch, true);
-    if (!t->full) return errors_status(t->e);
-    if (rest && !(t->partial = trainer_plan(t, rest, true))) return errors_status(t->e);
-    if (evaluated && !(t->evaluation = trainer_plan(t, t->evaluation_batch, false)))
-        return errors_status(t->e);
-    t->memory = buffer_new(t->memory_bytes, t->e);
-    if (!t->memory) return CVY_ERR_RESOURCE;
-    plan_bind(t->full, t->memory);
-    if (t->partial) plan_bind(t->partial, t->memory);
-    if (t->evaluation) plan_bind(t->evaluation, t->memory);
-    t->loader = loader_new(d, s->batch > t->evaluation_batch ? s->batch : t->evaluation_batch, t->e);
-    return t->loader ? CVY_OK : errors_status(t->e);
+    t->best.weights = buffer_new((size_t)(n->weight_floats + 1) * sizeof(float), t->e);
+    t->best.buffers = buffer_new((size_t)(n->buffer_floats + 1) * sizeof(float), t->e);
+    return t->best.weights && t->best.buffers ? CVY_OK : CVY_ERR_RESOURCE;
 }
 
 static void trainer_close(trainer *t)
 {
-    loader_free(t->loader);
-    plan_free(t->full);
-    plan_free(t->partial);
-    plan_free(t->evaluation);
-    buffer_free(t->memory, t->memory_bytes);
-    optimizer_free(&t->optimizer);
-    if (t->state) {
+    if (t->opened) {
+        stepper_close(&t->w);
         buffer_free(t->best.weights, (size_t)(t->s->net->weight_floats + 1) * sizeof(float));
         buffer_free(t->best.buffers, (size_t)(t->s->net->buffer_floats + 1) * sizeof(float));
     }
-    state_free(t->state);
     journal_close(t->journal);
-    step_log_free(&t->log);
 }
 
 /* {"stem conv": "onednn c16 -> c16", ...}: which kernels ran, for the record. */
@@ -115,8 +63,8 @@ static cvy_status trainer_record_kernels(trainer *t)
 {
     json_writer w = {0};
     json_open(&w, '{');
-    for (size_t i = 0; i < plan_steps(t->full); i++) {
-        plan_step_info info = plan_step(t->full, i);
+    for (size_t i = 0; i < plan_steps(t->w.full); i++) {
+        plan_step_info info = plan_step(t->w.full, i);
         char *key = mem_printf("%03zu %s %s", i, info.path, info.op);
         char *choice = mem_printf("%s %s", info.kernel, info.layouts);
         json_put_text(&w, key, choice);
@@ -138,7 +86,7 @@ static cvy_status trainer_checkpoint(trainer *t)
     if (!status && t->at.finished)
         status = checkpoint_write_best(t->o->dir, t->s->net, &t->best, &t->at, t->e);
     if (!status)
-        status = checkpoint_write_last(t->o->dir, t->state, &t->optimizer, &t->best, &t->at,
+        status = checkpoint_write_last(t->o->dir, t->w.state, &t->w.optimizer, &t->best, &t->at,
                                        t->o->config_hash, t->e);
     t->checkpointed = trainer_now();
     t->unsaved = status != CVY_OK;
@@ -152,8 +100,8 @@ static bool trainer_checkpoint_due(const trainer *t)
 
 static void trainer_keep_best(trainer *t)
 {
-    memcpy(t->best.weights, t->state->weights, (size_t)t->s->net->weight_floats * sizeof(float));
-    memcpy(t->best.buffers, t->state->buffers, (size_t)t->s->net->buffer_floats * sizeof(float));
+    memcpy(t->best.weights, t->w.state->weights, (size_t)t->s->net->weight_floats * sizeof(float));
+    memcpy(t->best.buffers, t->w.state->buffers, (size_t)t->s->net->buffer_floats * sizeof(float));
 }
 
 static void trainer_swap(float *a, float *b, int64_t n)
@@ -168,9 +116,9 @@ static void trainer_swap(float *a, float *b, int64_t n)
 /* The best weights come to where the plans look for them, and the last ones to where the best were; or back. */
 static void trainer_exchange_best(trainer *t)
 {
-    trainer_swap(t->state->weights, t->best.weights, t->s->net->weight_floats);
-    trainer_swap(t->state->buffers, t->best.buffers, t->s->net->buffer_floats);
-    t->state->version++;
+    trainer_swap(t->w.state->weights, t->best.weights, t->s->net->weight_floats);
+    trainer_swap(t->w.state->buffers, t->best.buffers, t->s->net->buffer_floats);
+    t->w.state->version++;
 }
 
 static bool trainer_asked_to_stop(const trainer *t)
@@ -180,93 +128,39 @@ static bool trainer_asked_to_stop(const trainer *t)
 
 /* ---- steps and epochs ---- */
 
-/* The loss of a plan's output for the n samples of a batch, and in training its gradient. */
-static cvy_status trainer_loss(trainer *t, plan *p, const batch *b, bool train, metrics *sums, double *loss)
-{
-    cvy_shape shape;
-    const float *y = plan_output(p, &shape);
-    shape.dim[0] = b->n;
-    errors own = {0};
-    host h = host_make(&own, CVY_ERR_RUN, NULL, t->s->x->seed, NULL);
-    if (train) h.log = step_log_add, h.log_ctx = &t->log;
-    cvy_loss_call call = {.host = &h.face,
-                          .shape = &shape,
-                          .y = y,
-                          .labels = b->labels,
-                          .gy = train ? plan_output_gradient(p) : NULL};
-    const cvy_loss *type = t->s->loss->type;
-    if (type->evaluate(&call, t->s->loss_config) && !errors_count(&own))
-        cvy_fail(&call, "evaluate failed without saying why");
-    if (errors_count(&own)) return blame(&own, t->e, "loss (%s)", t->s->loss->name);
-    *loss = call.loss;
-    metrics_add(sums, y, b->labels, b->n, shape.rank == 2 ? shape.dim[1] : 0, call.loss);
-    return CVY_OK;
-}
-
-static cvy_status trainer_not_finite(trainer *t, const char *what, int64_t step, int64_t epoch, double loss)
-{
-    return errors_add(t->e, CVY_ERR_RUN, NULL, "a smaller learning rate, or a warm-up, usually helps",
-                      "step %" PRId64 " (epoch %" PRId64 "): the %s is %s", step, epoch, what,
-                      isnan(loss) ? "not a number" : "infinite");
-}
-
 /* With what plugins logged during the step. */
 static cvy_status trainer_log_step(trainer *t, double loss, double lr)
 {
     metric m[2 + STEP_LOG_MOST] = {{"train_loss", loss}, {"lr", lr}};
-    for (size_t i = 0; i < t->log.n; i++)
-        m[2 + i] = (metric){t->log.items[i].name, step_log_value(&t->log, i)};
-    return record_metrics(t->journal, "step", t->at.step, t->at.epoch, m, 2 + t->log.n, t->e);
+    for (size_t i = 0; i < t->w.log.n; i++)
+        m[2 + i] = (metric){t->w.log.items[i].name, step_log_value(&t->w.log, i)};
+    return record_metrics(t->journal, "step", t->at.step, t->at.epoch, m, 2 + t->w.log.n, t->e);
 }
 
 static cvy_status trainer_step(trainer *t, const batch *b)
 {
-    const setup *s = t->s;
-    plan *p = b->n == s->batch ? t->full : t->partial;
-    bool logged = s->train.log_every > 0 && (t->at.step + 1) % s->train.log_every == 0;
-    double loss = 0;
-    step_log_begin(&t->log, logged);
-    cvy_status status = plan_forward(p, b->x, (uint64_t)t->at.step, 0, t->e);
-    if (!status) status = trainer_loss(t, p, b, true, &t->at.sums, &loss);
-    if (status) return status;
-    if (!isfinite(loss)) return trainer_not_finite(t, "loss", t->at.step + 1, t->at.epoch + 1, loss);
-    status = plan_backward(p, t->e);
-    double factor = schedule_factor(&s->train.lr_schedule, t->at.step, s->steps_per_epoch, s->train.epochs);
-    if (!status) status = optimizer_update(&t->optimizer, t->at.step + 1, factor, t->e);
+    const int64_t every = t->s->train.log_every;
+    const step_at at = {
+        .step = t->at.step, .epoch = t->at.epoch, .logged = every > 0 && (t->at.step + 1) % every == 0};
+    step_result r;
+    cvy_status status = stepper_step(&t->w, b, &at, &t->at.sums, &r, t->e);
     if (status) return status;
     t->at.step++;
     t->at.batch++;
     t->unsaved = true;
     t->epoch_images += b->n;
-    return logged ? trainer_log_step(t, loss, optimizer_lr(&t->optimizer) * factor) : CVY_OK;
+    return at.logged ? trainer_log_step(t, r.loss, r.lr) : CVY_OK;
 }
 
 /* CVY_STOPPED when asked to stop before the end: then *m says nothing, and the evaluation is to be done again. */
 static cvy_status trainer_evaluate(trainer *t, data_part part, metrics *m)
 {
-    *m = (metrics){0};
-    loader_start(t->loader, part, 0, t->evaluation_batch, 0);
-    const batch *b;
-    int64_t sample = cvy_count(&t->s->data->sample);
-    while ((b = loader_next(t->loader, t->e))) {
-        /* A short batch is filled up with zeros: samples do not see each other in evaluation. */
-        memset(b->x + b->n * sample, 0, (size_t)((t->evaluation_batch - b->n) * sample) * sizeof(float));
-        memset(b->labels + b->n, 0, (size_t)(t->evaluation_batch - b->n) * sizeof(int32_t));
-        double loss;
-        cvy_status status = plan_forward(t->evaluation, b->x, 0, 0, t->e);
-        if (!status) status = trainer_loss(t, t->evaluation, b, false, m, &loss);
-        if (status) return status;
-        if (b->first + b->n < t->s->data->n[part] && trainer_asked_to_stop(t)) return CVY_STOPPED;
-    }
-    cvy_status status = errors_status(t->e);
-    /* Weights gone bad in the very last step show here only. */
-    if (!status && isnan(m->loss))
-        status = trainer_not_finite(t, part == DATA_TEST ? "test loss" : "validation loss", t->at.step,
-                                    part == DATA_TEST ? t->at.epoch : t->at.epoch + 1, m->loss);
-    return status;
+    const step_at at = {.step = t->at.step, .epoch = t->at.epoch};
+    return stepper_evaluate(&t->w, part, &at, t->o->stop, t->o->ctx, m, t->e);
 }
 
-/* Loss, top-1 and (with more than five classes) top-5 of sums under a prefix; returns how many metrics. */
+/* Loss and, where there are classes to be right about, top-1 and (with more than five of them) top-5 of sums under a
+ * prefix; returns how many metrics. */
 static size_t trainer_metrics(const trainer *t, const char *prefix, const metrics *m, metric out[3])
 {
     static const char *const names[3][3] = {{"train_loss", "train_accuracy", "train_top5_accuracy"},
@@ -274,7 +168,8 @@ static size_t trainer_metrics(const trainer *t, const char *prefix, const metric
                                             {"test_loss", "test_accuracy", "test_top5_accuracy"}};
     int row = strcmp(prefix, "train") == 0 ? 0 : strcmp(prefix, "val") == 0 ? 1 : 2;
     double n = m->samples > 0 ? (double)m->samples : 1;
-    out[0] = (metric){names[row][0], m->loss / n};
+    out[0] = (metric){names[row][0], metrics_loss(m)};
+    if (!t->s->accuracy) return 1;
     out[1] = (metric){names[row][1], (double)m->top1 / n};
     out[2] = (metric){names[row][2], (double)m->top5 / n};
     return t->s->data->info.classes > 5 ? 3 : 2;
@@ -302,16 +197,17 @@ static cvy_status trainer_end_epoch(trainer *t)
     double seconds = trainer_now() - t->epoch_started; /* training alone */
     double factor =
         schedule_factor(&s->train.lr_schedule, t->at.step - 1, s->steps_per_epoch, s->train.epochs);
-    m[n++] = (metric){"lr", optimizer_lr(&t->optimizer) * factor};
+    m[n++] = (metric){"lr", optimizer_lr(&t->w.optimizer) * factor};
     bool better = true;
-    double accuracy = t->at.best_value;
+    double reached = t->at.best_value; /* accuracy, or the loss where there is none */
     if (s->data->n[DATA_VALIDATION] > 0) {
         metrics v;
         cvy_status status = trainer_evaluate(t, DATA_VALIDATION, &v);
         if (status) return status;
         n += trainer_metrics(t, "val", &v, m + n);
-        accuracy = (double)v.top1 / (double)v.samples;
-        better = t->at.best_epoch == 0 || accuracy > t->at.best_value || s->train.select == SELECT_LAST;
+        reached = s->accuracy ? (double)v.top1 / (double)v.samples : metrics_loss(&v);
+        better = t->at.best_epoch == 0 || s->train.select == SELECT_LAST ||
+                 (s->accuracy ? reached > t->at.best_value : reached < t->at.best_value);
     }
     t->at.epoch++;
     t->at.batch = 0;
@@ -319,7 +215,7 @@ static cvy_status trainer_end_epoch(trainer *t)
     t->unsaved = true;
     if (better) {
         t->at.best_epoch = t->at.epoch;
-        t->at.best_value = accuracy;
+        t->at.best_value = reached;
         trainer_keep_best(t);
     }
     cvy_status status = record_metrics(t->journal, "epoch", t->at.step, t->at.epoch, m, n, t->e);
@@ -332,9 +228,9 @@ static cvy_status trainer_epoch(trainer *t)
     const setup *s = t->s;
     t->epoch_started = trainer_now();
     t->epoch_images = 0;
-    loader_start(t->loader, DATA_TRAIN, (int32_t)t->at.epoch, s->batch, t->at.batch);
+    loader_start(t->w.loader, DATA_TRAIN, (int32_t)t->at.epoch, s->batch, t->at.batch);
     while (t->at.batch < s->steps_per_epoch) {
-        const batch *b = loader_next(t->loader, t->e);
+        const batch *b = loader_next(t->w.loader, t->e);
         if (!b) return errors_status(t->e);
         cvy_status status = trainer_step(t, b);
         if (status) return status;
@@ -409,8 +305,9 @@ static cvy_status trainer_restore(trainer *t)
 {
     bool found;
     checkpoint_tidy(t->o->dir);
-    cvy_status status = checkpoint_read_last(t->o->dir, t->state, &t->optimizer, &t->best, &t->at,
+    cvy_status status = checkpoint_read_last(t->o->dir, t->w.state, &t->w.optimizer, &t->best, &t->at,
                                              t->o->config_hash, &found, t->e);
+    if (!status && !found) status = setup_load_weights(t->s, t->w.state, t->e);
     return status || !found ? status : trainer_check_position(t);
 }
 
@@ -441,7 +338,6 @@ static cvy_status trainer_train(trainer *t, const char *journal_path)
 cvy_status trainer_run(const setup *s, const trainer_options *o, const char *journal_path, errors *e)
 {
     trainer t = {.s = s, .o = o, .e = e};
-    step_log_init(&t.log);
     cvy_status status = trainer_train(&t, journal_path);
     if (t.journal) {
         text why = {0};

@@ -1,20 +1,11 @@
 /* Sum of two or more inputs of one shape: y = x_1 + x_2 + ...; what joins a shortcut to its residual.
  *
  * He, Zhang, Ren & Sun, "Deep Residual Learning for Image Recognition", CVPR 2016, equation 1. */
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "convoy/layer.h"
-
-static const char *shape_text(const cvy_shape *s, char text[128])
-{
-    char *end = text + sprintf(text, "(N");
-    for (int i = 1; i < s->rank; i++) end += sprintf(end, ", %" PRId64, s->dim[i]);
-    sprintf(end, ")");
-    return text;
-}
+#include "shape_text.h"
 
 static int same_shape(const cvy_shape *a, const cvy_shape *b)
 {

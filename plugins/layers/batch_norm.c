@@ -12,6 +12,7 @@
 
 typedef struct bn_config {
     double eps, momentum;
+    int32_t affine;
 } bn_config;
 
 static const cvy_param bn_params[] = {
@@ -20,20 +21,22 @@ static const cvy_param bn_params[] = {
     CVY_FLOAT(bn_config, momentum, 0.1, 0, 1,
               "share of the batch in the running statistics (Keras' momentum is 1 - this)"),
     CVY_ALSO("decay"),
+    CVY_BOOL(bn_config, affine, true, "learns gamma (starting at 1) and beta (starting at 0) per channel"),
+    CVY_ALSO("scale center"),
 };
 
 static int bn_infer(cvy_infer *in, const void *config)
 {
-    (void)config;
+    const bn_config *c = config;
     const cvy_shape *x = &in->in[0]; // (N, C, ...)
     if (x->rank < 2) return cvy_fail(in, "expects (N, C, ...) and got a batch of single numbers");
     const cvy_shape channels = cvy_shape1(x->dim[1]);
     in->out = *x;
     in->traits = CVY_READS_X;
-    if (__builtin_mul_overflow(x->dim[1], (int64_t)(2 * sizeof(cvy_real)), &in->saved_bytes))
+    if (__builtin_mul_overflow(x->dim[1], (int64_t)(2 * sizeof(double)), &in->saved_bytes))
         return cvy_fail(in, "%" PRId64 " channels are too many", x->dim[1]);
-    if (in->weight(in, "weight", &channels, cvy_constant(1))) return 1;
-    if (in->weight(in, "bias", &channels, cvy_constant(0))) return 1;
+    if (c->affine && in->weight(in, "weight", &channels, cvy_constant(1))) return 1;
+    if (c->affine && in->weight(in, "bias", &channels, cvy_constant(0))) return 1;
     if (in->buffer(in, "running_mean", &channels, 0)) return 1;
     return in->buffer(in, "running_var", &channels, 1);
 }
@@ -90,11 +93,12 @@ static void forward_channels(void *ctx, int64_t begin, int64_t end)
         }
         const double inverse = 1 / sqrt(var + j->c->eps);
         if (j->call->train) {
-            cvy_real *saved = j->call->saved;
-            saved[c] = (cvy_real)mean;
-            saved[j->channels + c] = (cvy_real)inverse;
+            double *saved = j->call->saved;
+            saved[c] = mean;
+            saved[j->channels + c] = inverse;
         }
-        const double gamma = (double)j->call->w[0][c], beta = (double)j->call->w[1][c];
+        const double gamma = j->c->affine ? (double)j->call->w[0][c] : 1;
+        const double beta = j->c->affine ? (double)j->call->w[1][c] : 0;
         for (int64_t n = 0; n < j->batch; n++) {
             const int64_t at = (n * j->channels + c) * j->pixels;
             for (int64_t i = at; i < at + j->pixels; i++)
@@ -109,12 +113,13 @@ static void forward_channels(void *ctx, int64_t begin, int64_t end)
 static void backward_channels(void *ctx, int64_t begin, int64_t end)
 {
     const bn_job *j = ctx;
-    const cvy_real *x = j->call->x[0], *gy = j->call->gy, *saved = j->call->saved;
+    const cvy_real *x = j->call->x[0], *gy = j->call->gy;
+    const double *saved = j->call->saved;
     for (int64_t c = begin; c < end; c++) {
         const int train = j->call->train;
-        const double mean = (double)(train ? saved[c] : j->call->buffers[0][c]);
+        const double mean = train ? saved[c] : (double)j->call->buffers[0][c];
         const double inverse =
-            train ? (double)saved[j->channels + c] : 1 / sqrt((double)j->call->buffers[1][c] + j->c->eps);
+            train ? saved[j->channels + c] : 1 / sqrt((double)j->call->buffers[1][c] + j->c->eps);
         double gbeta = 0, ggamma = 0;
         for (int64_t n = 0; n < j->batch; n++) {
             const int64_t at = (n * j->channels + c) * j->pixels;
@@ -123,10 +128,10 @@ static void backward_channels(void *ctx, int64_t begin, int64_t end)
                 ggamma += (double)gy[i] * ((double)x[i] - mean) * inverse;
             }
         }
-        if (j->call->gw[0]) j->call->gw[0][c] = (cvy_real)ggamma;
-        if (j->call->gw[1]) j->call->gw[1][c] = (cvy_real)gbeta;
+        if (j->c->affine && j->call->gw[0]) j->call->gw[0][c] = (cvy_real)ggamma;
+        if (j->c->affine && j->call->gw[1]) j->call->gw[1][c] = (cvy_real)gbeta;
         if (!j->call->gx[0]) continue;
-        const double scale = (double)j->call->w[0][c] * inverse;
+        const double scale = j->c->affine ? (double)j->call->w[0][c] * inverse : inverse;
         const double share = train ? 1 / (double)(j->batch * j->pixels) : 0;
         for (int64_t n = 0; n < j->batch; n++) {
             const int64_t at = (n * j->channels + c) * j->pixels;
@@ -157,6 +162,7 @@ static int bn_backward(const cvy_plain *call, const void *config)
 static cvy_value bn_lower(cvy_lower *l, const void *config)
 {
     const bn_config *c = config;
+    if (!c->affine) return CVY_PLAIN; /* the operator has gamma and beta */
     const cvy_bn_attr attr = {.eps = c->eps, .momentum = c->momentum};
     const cvy_value x = cvy_in(0), gamma = cvy_weight(0), beta = cvy_weight(1);
     const cvy_value running_mean = cvy_buffer(0), running_var = cvy_buffer(1);

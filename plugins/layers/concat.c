@@ -1,20 +1,11 @@
 /* Inputs one after the other along the channels: (N, C_1, ...), (N, C_2, ...) -> (N, C_1 + C_2, ...).
  *
  * Szegedy et al., "Going Deeper with Convolutions", CVPR 2015, figure 2 ("filter concatenation"). */
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "convoy/layer.h"
-
-static const char *shape_text(const cvy_shape *s, char text[128])
-{
-    char *end = text + sprintf(text, "(N");
-    for (int i = 1; i < s->rank; i++) end += sprintf(end, ", %" PRId64, s->dim[i]);
-    sprintf(end, ")");
-    return text;
-}
+#include "shape_text.h"
 
 /* Equal but for the channels, dim[1]. */
 static int fits(const cvy_shape *a, const cvy_shape *b)

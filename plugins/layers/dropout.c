@@ -86,5 +86,5 @@ static const cvy_layer dropout_layer = {
     .lower = dropout_lower,
 };
 
-CVY_PLUGIN(CVY_LAYER, dropout, "Dropout Dropout2d SpatialDropout2D", "Zeroes numbers at random in training",
+CVY_PLUGIN(CVY_LAYER, dropout, "Dropout", "Zeroes numbers at random in training",
            "Srivastava et al. 2014, section 4", dropout_config, &dropout_layer, CVY_PARAMS(dropout_params));

@@ -49,5 +49,5 @@ static const cvy_layer flatten_layer = {
     .lower = flatten_lower,
 };
 
-CVY_PLUGIN(CVY_LAYER, flatten, "Flatten Reshape reshape view", "Maps to vectors: (N, C, H, W) -> (N, C H W)",
-           "", cvy_no_config, &flatten_layer, CVY_NO_PARAMS);
+CVY_PLUGIN(CVY_LAYER, flatten, "Flatten", "Maps to vectors: (N, C, H, W) -> (N, C H W)", "", cvy_no_config,
+           &flatten_layer, CVY_NO_PARAMS);

@@ -1,4 +1,5 @@
-/* Mean of every channel over all its pixels, (N, C, H, W) -> (N, C): y[n,c] = mean over i,j of x[n,c,i,j].
+/* Mean of every channel over all its pixels, (N, C, ...) -> (N, C): y[n,c] = mean over i,j of x[n,c,i,j]. Of sequences
+ * and volumes likewise.
  *
  * Lin, Chen & Yan, "Network In Network", ICLR 2014, section 3.2. */
 #include <inttypes.h>
@@ -17,30 +18,42 @@ static int gap_infer(cvy_infer *in, const void *config)
     return 0;
 }
 
+/* Channels (n, c): y = mean of all its elements. */
+static void forward_part(void *ctx, int64_t begin, int64_t end)
+{
+    const cvy_plain *call = ctx;
+    const int64_t elements = cvy_count(&call->in[0]) / cvy_count(call->out);
+    for (int64_t channel = begin; channel < end; channel++) {
+        const cvy_real *x = call->x[0] + channel * elements;
+        double sum = 0;
+        for (int64_t i = 0; i < elements; i++) sum += (double)x[i];
+        call->y[channel] = (cvy_real)(sum / (double)elements);
+    }
+}
+
+/* Channels (n, c): gy is shared evenly. */
+static void backward_part(void *ctx, int64_t begin, int64_t end)
+{
+    const cvy_plain *call = ctx;
+    const int64_t elements = cvy_count(&call->in[0]) / cvy_count(call->out);
+    for (int64_t channel = begin; channel < end; channel++) {
+        const cvy_real share = call->gy[channel] / (cvy_real)elements;
+        for (int64_t i = 0; i < elements; i++) call->gx[0][channel * elements + i] = share;
+    }
+}
+
 static int gap_forward(const cvy_plain *call, const void *config)
 {
     (void)config;
-    const int64_t planes = cvy_count(call->out);             /* N C */
-    const int64_t pixels = cvy_count(&call->in[0]) / planes; /* H W */
-    for (int64_t p = 0; p < planes; p++) {
-        const cvy_real *x = call->x[0] + p * pixels; // (H, W)
-        double sum = 0;
-        for (int64_t i = 0; i < pixels; i++) sum += (double)x[i];
-        call->y[p] = (cvy_real)(sum / (double)pixels);
-    }
+    call->host->parallel_for(call->host, cvy_count(call->out), 1, forward_part, (void *)call);
     return 0;
 }
 
 static int gap_backward(const cvy_plain *call, const void *config)
 {
     (void)config;
-    if (!call->gx[0]) return 0;
-    const int64_t planes = cvy_count(call->out);
-    const int64_t pixels = cvy_count(&call->in[0]) / planes;
-    for (int64_t p = 0; p < planes; p++) {
-        const cvy_real share = call->gy[p] / (cvy_real)pixels;
-        for (int64_t i = 0; i < pixels; i++) call->gx[0][p * pixels + i] = share;
-    }
+    if (call->gx[0])
+        call->host->parallel_for(call->host, cvy_count(call->out), 1, backward_part, (void *)call);
     return 0;
 }
 
@@ -61,7 +74,9 @@ static const cvy_layer gap_layer = {
     .lower = gap_lower,
 };
 
-CVY_PLUGIN(CVY_LAYER, global_avg_pool,
-           "GlobalAveragePooling2D GlobalAvgPool GlobalAveragePool AdaptiveAvgPool2d global_average_pool gap",
-           "Mean over all pixels of a channel: (N, C, H, W) -> (N, C)", "Lin et al. 2014, section 3.2",
-           cvy_no_config, &gap_layer, CVY_NO_PARAMS);
+CVY_PLUGIN(
+    CVY_LAYER, global_avg_pool,
+    "GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D GlobalAvgPool GlobalAveragePool "
+    "global_average_pool gap",
+    "Mean over all pixels of a channel: (N, C, ...) -> (N, C)", "Lin et al. 2014, section 3.2", cvy_no_config,
+    &gap_layer, CVY_NO_PARAMS);

@@ -3,11 +3,10 @@
  * Rumelhart, Hinton & Williams, "Learning representations by back-propagating errors", Nature 1986. Weight
  * and bias start uniform on [-1/sqrt(fan_in), 1/sqrt(fan_in)], PyTorch's default, fan_in being the number of
  * features. */
-#include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 
 #include "convoy/layer.h"
+#include "shape_text.h"
 
 typedef struct linear_config {
     int64_t units;
@@ -21,14 +20,6 @@ static const cvy_param linear_params[] = {
     CVY_BOOL(linear_config, bias, true, "adds a learned number per output; starts uniform like the weights"),
     CVY_ALSO("use_bias bias_term"),
 };
-
-static const char *shape_text(const cvy_shape *s, char text[128])
-{
-    char *end = text + sprintf(text, "(N");
-    for (int i = 1; i < s->rank; i++) end += sprintf(end, ", %" PRId64, s->dim[i]);
-    sprintf(end, ")");
-    return text;
-}
 
 static int linear_infer(cvy_infer *in, const void *config)
 {
@@ -78,19 +69,31 @@ static void forward_outputs(void *ctx, int64_t begin, int64_t end)
     }
 }
 
+#define SOME 128 /* features at a time */
+
+/* One row of features (F): to[f] = sum over i of factor[i step] rows[i][f], the rows lying one after the other. */
+static void sum_rows(const linear_job *j, const cvy_real *factor, int64_t step, const cvy_real *rows,
+                     int64_t count, cvy_real *to)
+{
+    double sum[SOME];
+    for (int64_t first = 0; first < j->features; first += SOME) {
+        const int64_t some = j->features - first < SOME ? j->features - first : SOME;
+        for (int64_t f = 0; f < some; f++) sum[f] = 0;
+        for (int64_t i = 0; i < count; i++) {
+            const double times = (double)factor[i * step];
+            const cvy_real *row = rows + i * j->features + first;
+            for (int64_t f = 0; f < some; f++) sum[f] += times * (double)row[f];
+        }
+        for (int64_t f = 0; f < some; f++) to[first + f] = (cvy_real)sum[f];
+    }
+}
+
 /* Samples n: gx = sum over the outputs of gy w. */
 static void backward_samples(void *ctx, int64_t begin, int64_t end)
 {
     const linear_job *j = ctx;
-    for (int64_t n = begin; n < end; n++) {
-        cvy_real *gx = j->call->gx[0] + n * j->features; // (F)
-        for (int64_t f = 0; f < j->features; f++) gx[f] = 0;
-        for (int64_t o = 0; o < j->units; o++) {
-            const cvy_real gy = j->call->gy[n * j->units + o];
-            const cvy_real *w = j->call->w[0] + o * j->features; // (F)
-            for (int64_t f = 0; f < j->features; f++) gx[f] += gy * w[f];
-        }
-    }
+    for (int64_t n = begin; n < end; n++)
+        sum_rows(j, j->call->gy + n * j->units, 1, j->call->w[0], j->units, j->call->gx[0] + n * j->features);
 }
 
 /* Outputs o: gw = sum over the batch of gy x, gb = sum of gy. */
@@ -99,15 +102,8 @@ static void backward_weights(void *ctx, int64_t begin, int64_t end)
     const linear_job *j = ctx;
     cvy_real *bias = j->bias ? j->call->gw[1] : NULL;
     for (int64_t o = begin; o < end; o++) {
-        if (j->call->gw[0]) {
-            cvy_real *gw = j->call->gw[0] + o * j->features; // (F)
-            for (int64_t f = 0; f < j->features; f++) gw[f] = 0;
-            for (int64_t n = 0; n < j->batch; n++) {
-                const cvy_real gy = j->call->gy[n * j->units + o];
-                const cvy_real *x = j->call->x[0] + n * j->features; // (F)
-                for (int64_t f = 0; f < j->features; f++) gw[f] += gy * x[f];
-            }
-        }
+        if (j->call->gw[0])
+            sum_rows(j, j->call->gy + o, j->units, j->call->x[0], j->batch, j->call->gw[0] + o * j->features);
         if (bias) {
             double sum = 0;
             for (int64_t n = 0; n < j->batch; n++) sum += (double)j->call->gy[n * j->units + o];

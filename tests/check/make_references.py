@@ -257,3 +257,44 @@ optimizer("adam_options", "adam", "{lr: 0.02, beta1: 0.8, beta2: 0.95, eps: 0.00
 optimizer("adagrad", "adagrad", "{lr: 0.2, lr_decay: 0.1}", lambda p: O.Adagrad(p, 0.2, 0.1))
 optimizer("rmsprop", "rmsprop", "{lr: 0.02, alpha: 0.9, momentum: 0.9, centered: true}",
           lambda p: O.RMSprop(p, 0.02, 0.9, 1e-8, 0, 0.9, True))
+
+
+def pool(name, plugin, config, shape, forward, ties=False):
+    x = draw(*shape)
+    layer(name, plugin, config, {"x": x.mul(1.5).round() if ties else x}, {}, simple(forward))
+
+
+pool("max_pool1d_ceil", "max_pool1d", "{kernel: 3, stride: 2, ceil_mode: true}", (2, 5, 8),
+     lambda x: F.max_pool1d(x, 3, 2, 0, 1, True), True)
+pool("max_pool2d_ceil", "max_pool2d", "{kernel: 3, stride: 2, ceil_mode: true}", (2, 17, 8, 6),
+     lambda x: F.max_pool2d(x, 3, 2, 0, 1, True), True)
+pool("max_pool2d_ceil_padding", "max_pool2d", "{kernel: [2, 3], stride: [3, 2], padding: 1, ceil_mode: true}",
+     (2, 4, 7, 8), lambda x: F.max_pool2d(x, (2, 3), (3, 2), 1, 1, True))
+pool("max_pool2d_dilation", "max_pool2d", "{kernel: 3, stride: 2, padding: 1, dilation: [2, 1]}", (2, 16, 9, 7),
+     lambda x: F.max_pool2d(x, 3, 2, 1, (2, 1)), True)
+pool("max_pool2d_wide", "max_pool2d", "{kernel: 17, stride: 2, padding: 8}", (1, 3, 17, 20),
+     lambda x: F.max_pool2d(x, 17, 2, 8))  # more places in a window than a byte can tell
+pool("max_pool2d_behind", "max_pool2d", "{kernel: 2, stride: 1, padding: same}", (2, 16, 4, 5),
+     lambda x: F.max_pool2d(F.pad(x, (0, 1, 0, 1), value=-float("inf")), 2, 1))
+pool("max_pool3d", "max_pool3d", "{kernel: [2, 3, 2], stride: 2, padding: [1, 1, 0], ceil_mode: true}",
+     (2, 3, 5, 6, 7), lambda x: F.max_pool3d(x, (2, 3, 2), 2, (1, 1, 0), 1, True), True)
+pool("avg_pool1d_ceil", "avg_pool1d", "{kernel: 4, stride: 3, padding: 1, ceil_mode: true}", (2, 3, 9),
+     lambda x: F.avg_pool1d(x, 4, 3, 1, True))
+pool("avg_pool2d_ceil", "avg_pool2d", "{kernel: 3, stride: 2, padding: 1, ceil_mode: true}", (2, 17, 6, 8),
+     lambda x: F.avg_pool2d(x, 3, 2, 1, True))
+pool("avg_pool2d_ceil_inside", "avg_pool2d",
+     "{kernel: 3, stride: 2, padding: 1, ceil_mode: true, count_padding: false}", (2, 5, 6, 8),
+     lambda x: F.avg_pool2d(x, 3, 2, 1, True, False))
+pool("avg_pool3d", "avg_pool3d", "{kernel: 2, stride: [1, 2, 2], padding: [1, 0, 1], ceil_mode: true}",
+     (2, 3, 3, 5, 6), lambda x: F.avg_pool3d(x, 2, (1, 2, 2), (1, 0, 1), True))
+pool("global_max_pool", "global_max_pool", "{}", (3, 18, 5, 7), lambda x: F.adaptive_max_pool2d(x, 1).flatten(1), True)
+pool("global_max_pool_sequences", "global_max_pool", "{}", (2, 3, 300),
+     lambda x: F.adaptive_max_pool1d(x, 1).flatten(1))
+pool("global_avg_pool_volumes", "global_avg_pool", "{}", (2, 3, 2, 5, 3), lambda x: x.mean((2, 3, 4)))
+pool("adaptive_avg_pool", "adaptive_avg_pool", "{output: [3, 7]}", (2, 4, 7, 5),
+     lambda x: F.adaptive_avg_pool2d(x, (3, 7)))
+pool("adaptive_avg_pool_sequences", "adaptive_avg_pool", "{output: [4]}", (2, 3, 10),
+     lambda x: F.adaptive_avg_pool1d(x, 4))
+layer("subsample", "subsample", "{kernel: 2}", {"x": draw(3, 6, 8, 7)}, {"coefficient": draw(6), "bias": draw(6)},
+      lambda x, p, b: F.avg_pool2d(x["x"], 2, divisor_override=1) * p["coefficient"].view(1, -1, 1, 1)
+      + p["bias"].view(1, -1, 1, 1))

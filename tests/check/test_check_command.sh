@@ -45,6 +45,29 @@ says "chanels"
 run 5 "$2/plugins/layers/linear.so" --shape '[2, 3, 4, 4]'
 says "expects vectors (N, F)"
 
+# A source is built here, with its double twin, so that gradients are measured sharply.
+cp "$source/tests/examples/maxout.c" .
+run 0 maxout.c
+says "layer:maxout of maxout.c"
+grep -q "^gradient_input  ok .* numbers in double, to 1e-05" said || fail "no gradient in double: $(cat said)"
+grep -q "^twin  *ok" said || fail "no twin: $(cat said)"
+run 0 maxout.c maxout --json
+says '"file":"maxout.c","sanitized":false'
+${CC:-cc} -O2 -shared -fPIC -I"$source/core/include" -o maxout.so maxout.c -lm || fail "cannot compile"
+run 0 ./maxout.so
+says "numbers in float"
+says "plugin check SOURCE.c"
+run 5 "$source/tests/check/broken/wrong_input_gradient.c"
+says "gradient of x["
+printf 'int nonsense(;\n' >bad.c
+run 5 bad.c
+says "could not compile it"
+run 2 nowhere.c
+says "there is no such file"
+run 2 maxout.c elu
+says 'no plugin called "elu" is in it'
+[ -z "$(ls "$TMPDIR")" ] || fail "temporary files are left: $(ls "$TMPDIR")"
+
 printf 'int main(void) { return 0; }\n' >probe.c
 if ! ${CC:-cc} -fsanitize=address,undefined probe.c -o probe 2>/dev/null; then
     echo "no compiler with sanitizers here: --sanitize is not tried"

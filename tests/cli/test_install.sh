@@ -90,17 +90,15 @@ add_executable(program program.c)
 target_link_libraries(program PRIVATE Convoy::convoy)
 message(STATUS "abi ${Convoy_ABI} in ${Convoy_PLUGIN_DIR}, ${Convoy_EXECUTABLE}")
 END
-cat >program/program.c <<'END'
-#include "convoy/convoy.h"
-#include <stdio.h>
-int main(void) { puts(cvy_version()); return 0; }
-END
+cp "$source_dir/tests/api/example.c" program/program.c
+example="$source_dir/tests/api/example.yaml"
 if [ -z "$sanitized" ]; then
     expect 0 cmake -S program -B program/build "-DCMAKE_PREFIX_PATH=$prefix"
     says "abi $abi in $lib/convoy/plugins-$abi, $convoy"
     expect 0 cmake --build program/build
-    expect 0 program/build/program
-    says '^[0-9]+\.[0-9]+\.[0-9]+$'
+    expect 0 program/build/program "$example" first.safetensors
+    says '^step 20: loss '
+    says '^saved first.safetensors$'
 fi
 if command -v pkg-config >/dev/null; then
     export PKG_CONFIG_PATH=$lib/pkgconfig
@@ -112,13 +110,15 @@ if command -v pkg-config >/dev/null; then
     if [ -z "$sanitized" ]; then
         # shellcheck disable=SC2046
         expect 0 cc program/program.c -o program/linked $(pkg-config --cflags --libs convoy) "-Wl,-rpath,$lib"
-        expect 0 program/linked
+        expect 0 program/linked "$example" second.safetensors
+        expect 0 cmp first.safetensors second.safetensors
     fi
 fi
 
 # ---- C++ through the same C ABI
 if command -v c++ >/dev/null; then
     expect 0 c++ -std=c++17 -Wall -Wextra -Werror -O2 -shared -fPIC "-I$prefix/include" -o halve.so "$source_dir/tests/plugins_cxx/halve.cpp"
+    expect 0 c++ -std=c++17 -Wall -Wextra -Werror "-I$prefix/include" -fsyntax-only -x c++ "$prefix/include/convoy/convoy.h" # a program's header
     sed -e 's|\./bend.so|./halve.so|' -e 's/bend: {slope: 0.1,/halve: {factor: 0.7,/' bend/bend.yaml >halve.yaml
     # shellcheck disable=SC2086
     expect 0 "$convoy" run halve.yaml $short

@@ -47,7 +47,10 @@ says "$out" "LAYER"
 says "$out" "70 layers, 269,722 parameters (all trainable), 40,551,040 MACs per sample"
 grep -qE '^stage2\.block0\.conv1 +conv2d +\(N, 32, 16, 16\) +4,608 +1,179,648$' "$out" || fail "no row of stage2.block0.conv1"
 [ ! -s "$err" ] || fail "model talks: $(cat "$err")"
+grep -qE '^training on batches of 128 takes [0-9.]+ MiB of memory: weights 1.0 MiB, gradients 1.0 MiB, ' "$out" ||
+    fail "no word of memory"
 expect 0 model cifar_resnet20 --json
+value 1 "json_extract(j, '\$.memory_bytes.training') > json_extract(j, '\$.memory_bytes.training_plan')"
 json 269722 '$.parameters.total'
 json 269722 '$.parameters.trainable'
 json 40551040 '$.macs'
@@ -76,6 +79,26 @@ grep -qE '^[0-9]+ steps; \* conversions of layout: [01] forward, 0 backward' "$o
 expect 0 model cifar_resnet20 --layouts --json
 json stem '$.steps[#-1].layer'
 json backward '$.steps[#-1].pass'
+
+# ---- the network drawn: one box per layer that shapes, branches inside their frames, heads beside
+expect 0 model googlenet_aux --batch 1 --graph "$dir/net.dot"
+says "$err" "drawn: $dir/net.dot"
+says "$dir/net.dot" 'label="googlenet_aux: 13,378,280 parameters'
+says "$dir/net.dot" 'label="inception5b";'
+says "$dir/net.dot" 'label="head, weight 0.3"'
+[ "$(grep -c '{' "$dir/net.dot")" = "$(grep -c '^}' "$dir/net.dot")" ] || fail "frames do not close"
+grep -q '^n[0-9]* \[label="conv1\\nconv2d  channels 64, kernel 7, stride 2, padding 3\\lrelu\\l(N, 64, 112, 112)"' "$dir/net.dot" ||
+    fail "conv1 and its relu share no box"
+expect 2 model cifar_resnet20 --graph "$dir/net.jpg"
+says "$err" "name it FILE.svg, FILE.png, FILE.pdf or FILE.dot"
+PATH=$dir expect 2 model cifar_resnet20 --graph "$dir/net.svg"
+says "$err" "needs Graphviz, which is not installed"
+[ ! -e "$dir/net.svg" ] || fail "half a picture"
+if command -v dot >/dev/null; then
+    expect 0 model cifar_resnet20 --graph "$dir/net.svg"
+    says "$dir/net.svg" "</svg>"
+fi
+expect 4 model cifar_resnet20 --graph "$dir/absent/net.dot"
 
 cat >"$dir/odd.yaml" <<'END'
 input: [3, 15, 15]

@@ -126,6 +126,36 @@ static void test_model_file(void **state)
     experiment_free(x);
 }
 
+/* `- model: NAME` stands for the layers of that file, with its own parameters. */
+static void test_model_inside(void **state)
+{
+    (void)state;
+    experiment *x = read_good("short.yaml", OVERRIDES("model=two_trunks"));
+    assert_true(x->model_classes == 100 && !x->model_alone);
+    assert_at(x, "model.trunk.type", "sequential");
+    assert_at(x, "model.trunk.layers.stem.channels", "12"); /* from the outer model's parameter */
+    assert_at(x, "model.trunk.stem.channels", "12");        /* layers are found without the word */
+    assert_at(x, "model.trunk.depth_one.blocks", "3");
+    assert_at(x, "model.1.stem.channels", "16");
+    assert_at(x, "model.again.deep.depth_one.blocks", "1");
+    assert_at(x, "model.again.deep.inputs", "[input]");
+    experiment_free(x);
+    x = read_good("short.yaml", OVERRIDES("model=two_trunks", "model.trunk.stem.channels=5", "model.width=6",
+                                          "model.again.times=3", "model.1.stem.kernel=1"));
+    assert_at(x, "model.trunk.stem.channels", "5");
+    assert_at(x, "model.1.stem", "{conv2d: {channels: 16, kernel: 1, name: stem}}");
+    assert_at(x, "model.again.times", "3");
+    experiment_free(x);
+    x = read_good("short.yaml", OVERRIDES("model=two_trunks", "model.width=6"));
+    assert_at(x, "model.trunk.stem.channels", "6");
+    experiment_free(x);
+    x = read_good("short.yaml", OVERRIDES("model=[{model: tiny_resnet}, {linear: {units: classes}}]"));
+    assert_at(x, "model.0.stem.channels", "16");
+    experiment_free(x);
+    assert_bad("short.yaml", OVERRIDES("model=two_trunks", "model.trunk.steam.channels=5"),
+               "`model.trunk` has no `steam`\n  hint: did you mean `stem`?");
+}
+
 static void test_of_model(void **state)
 {
     (void)state;
@@ -383,11 +413,17 @@ static void test_leaves(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_read),          cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_model_file),    cmocka_unit_test(test_of_model),
-        cmocka_unit_test(test_overrides),     cmocka_unit_test(test_types_reset_siblings),
-        cmocka_unit_test(test_bad_overrides), cmocka_unit_test(test_sweep),
-        cmocka_unit_test(test_write),         cmocka_unit_test(test_leaves),
+        cmocka_unit_test(test_read),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_model_file),
+        cmocka_unit_test(test_model_inside),
+        cmocka_unit_test(test_of_model),
+        cmocka_unit_test(test_overrides),
+        cmocka_unit_test(test_types_reset_siblings),
+        cmocka_unit_test(test_bad_overrides),
+        cmocka_unit_test(test_sweep),
+        cmocka_unit_test(test_write),
+        cmocka_unit_test(test_leaves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

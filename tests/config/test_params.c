@@ -87,6 +87,100 @@ static void assert_bad(const char *s, const char *wanted)
     arena_free(&a);
 }
 
+/* ---- one number per axis ---- */
+
+typedef struct axes_config {
+    int64_t triple[3];
+    cvy_padding one, two, three;
+    cvy_layers layers;
+} axes_config;
+
+static const cvy_param axes_params[] = {
+    CVY_TRIPLE(axes_config, triple, "[1, 2, 3]", 1, 9, ""),
+    CVY_PADDING(axes_config, one, "0", 1, 9, ""),
+    CVY_PADDING(axes_config, two, "[1, 2]", 2, 9, ""),
+    CVY_PADDING(axes_config, three, "same", 3, 9, ""),
+    CVY_LAYERS(axes_config, layers, "[]", ""),
+};
+
+/* What was read, as JSON; of bad text the first message. */
+static char *axes(const char *s, axes_config *c)
+{
+    static const cvy_descriptor d = {.name = "axes",
+                                     .config_size = sizeof(axes_config),
+                                     .params = axes_params,
+                                     .n_params = sizeof axes_params / sizeof *axes_params,
+                                     .param_size = sizeof(cvy_param)};
+    arena a = {0};
+    errors e = {0};
+    json_writer w = {0};
+    node *n = tree_read_text(&a, "t.yaml", s, strlen(s), &e);
+    axes_config *got = n ? params_make(&a, &d, n, NULL, &e) : NULL;
+    char *said;
+    if (got) {
+        params_table t = params_of(&d, got);
+        json_open(&w, '{');
+        params_write(&t, &w);
+        json_close(&w, '}');
+        if (c) *c = *got;
+        said = text_take(&w.out);
+    } else {
+        said = mem_text(e.items[0].what);
+    }
+    errors_free(&e);
+    arena_free(&a);
+    return said;
+}
+
+static void assert_axes(const char *s, const char *wanted)
+{
+    char *got = axes(s, NULL);
+    if (strcmp(got, wanted) != 0) fail_msg("%s\nexpected %s\nfound    %s", s, wanted, got);
+    mem_free(got);
+}
+
+static void test_axes(void **state)
+{
+    (void)state;
+    assert_axes("{}",
+                "{\"triple\":[1,2,3],\"one\":[0,0],\"two\":[1,2,1,2],\"three\":\"same\",\"layers\":[]}");
+    assert_axes("{triple: 4, one: [1, 2], two: [1, 2, 3, 4], three: [1, 2, 3], layers: [relu, {conv2d: "
+                "{kernel: 3}}]}",
+                "{\"triple\":[4,4,4],\"one\":[1,2],\"two\":[1,2,3,4],\"three\":[1,2,3,1,2,3],"
+                "\"layers\":[\"relu\",{\"conv2d\":{\"kernel\":3}}]}");
+    assert_axes("{one: [5], two: 3, three: [1, 2, 3, 4, 5, 6]}",
+                "{\"triple\":[1,2,3],\"one\":[5,5],\"two\":[3,3,3,3],\"three\":[1,2,3,4,5,6],\"layers\":[]}");
+    assert_axes("{one: valid, two: same, three: 2}",
+                "{\"triple\":[1,2,3],\"one\":[0,0],\"two\":\"same\",\"three\":[2,2,2,2,2,2],\"layers\":[]}");
+    assert_axes("{triple: [1, 2]}",
+                "triple: expected one integer for all, or [depth, vertical, horizontal], found a list of 2");
+    assert_axes("{triple: [1, 2, 10]}", "triple: 10 is above 9");
+    assert_axes("{two: [1, 2, 3]}",
+                "two: expected an integer, [vertical, horizontal], [top, left, bottom, right], same "
+                "or valid, found a list of 3");
+    assert_axes("{two: sane}",
+                "two: expected an integer, [vertical, horizontal], [top, left, bottom, right], same or "
+                "valid, found the string \"sane\"");
+    assert_axes("{two: [1, -1]}", "two: -1 is below 0");
+    assert_axes("{layers: relu}", "layers: expected a list, found the string \"relu\"");
+
+    /* How much is put around: TensorFlow's rule for same. */
+    axes_config c;
+    int64_t before, after;
+    mem_free(axes("{two: same}", &c));
+    cvy_pad(&c.two, 0, 10, 3, 1, &before, &after);
+    assert_true(before == 1 && after == 1);
+    cvy_pad(&c.two, 0, 10, 4, 1, &before, &after);
+    assert_true(before == 1 && after == 2);
+    cvy_pad(&c.two, 0, 10, 3, 2, &before, &after);
+    assert_true(before == 0 && after == 1);
+    cvy_pad(&c.two, 0, 10, 1, 3, &before, &after);
+    assert_true(before == 0 && after == 0);
+    mem_free(axes("{two: [1, 2, 3, 4]}", &c));
+    cvy_pad(&c.two, 1, 10, 3, 2, &before, &after);
+    assert_true(before == 2 && after == 4);
+}
+
 static void test_errors(void **state)
 {
     (void)state;
@@ -121,7 +215,9 @@ static void test_errors(void **state)
     assert_bad("{channels: 1, pad_mode: zeroes}", "hint: did you mean `zeros`?");
     assert_bad("{channels: 1, label: 3}", "hint: write \"3\", in quotes");
     assert_bad("{channels: 1, label: ~}", "label: a value is missing");
-    assert_bad("{channels: 1, milestones: 3}", "hint: write [3]");
+    assert_bad("{channels: 1, milestones: 3.5}",
+               "milestones: expected an integer or a list of integers, found 3.5");
+    assert_bad("{channels: 1, milestones: 101}", "t.yaml:1:27: milestones: 101 is above 100");
     assert_bad("{channels: 1, milestones: [1, x, 101]}", "t.yaml:1:34: milestones: 101 is above 100");
     assert_bad("{channels: 1, filters: 3}", "t.yaml:1:15: unknown parameter \"filters\"");
     assert_bad("{channels: 1, filters: 3}", "hint: this is `channels` here");
@@ -244,7 +340,7 @@ static void test_printing(void **state)
         "  pad_mode    zeros | reflect | replicate | none  zeros     what stands outside\n"
         "  label       string                              \"\"        shown in charts\n"
         "  path        string                              -         a file\n"
-        "  milestones  list of int 0 .. 100                [1, 2]    epochs\n"
+        "  milestones  int or list 0 .. 100                [1, 2]    epochs\n"
         "  mean        list of float 0 .. 1                [0.5]     per channel\n"
         "  optimizer   optimizer                           sgd       how weights move\n"
         "  augment     list of augmentation                []        what happens to images\n");
@@ -263,10 +359,10 @@ static void test_printing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults), cmocka_unit_test(test_given),
-        cmocka_unit_test(test_errors),   cmocka_unit_test(test_wrong_plugins),
-        cmocka_unit_test(test_stride),   cmocka_unit_test(test_several_tables),
-        cmocka_unit_test(test_printing),
+        cmocka_unit_test(test_defaults),       cmocka_unit_test(test_given),
+        cmocka_unit_test(test_axes),           cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_wrong_plugins),  cmocka_unit_test(test_stride),
+        cmocka_unit_test(test_several_tables), cmocka_unit_test(test_printing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,7 +51,7 @@ static uint32_t mixed(uint32_t id, uint64_t i)
 static void call_uniform(const cvy_plain *call, int64_t n, int64_t first, int64_t count, float *out)
 {
     assert_true(n >= 0 && n < call->out->dim[0]);
-    assert_true(first >= 0 && count >= 0 && first + count <= cvy_sample_count(call->out));
+    assert_true(first >= 0 && count >= 0);
     for (int64_t i = 0; i < count; i++)
         out[i] = (float)(mixed(77u + (uint32_t)n, (uint64_t)(first + i)) >> 8) / 16777216.0f;
 }

@@ -60,7 +60,7 @@ void rig_fill(double *v, int64_t count, uint32_t id);
 /* Inputs get ids 0.., weights 10.., gy 50. */
 void rig_fill_all(rig *r);
 
-/* The operators that lower() emits, one a line, then the value it returns:
+/* The operators that lower() emits, one a line, then the value it returns, `plain` when its own code is to run:
  *   v0 = conv(x0, w0, w1) stride 1 1 dilation 1 1 padding 0 0 0 0 groups 1 flip 0
  *   -> v0 */
 void rig_lower(rig *r, text *out);

@@ -29,7 +29,9 @@ typedef struct emitter {
 
 static void add_value(text *out, cvy_value v)
 {
-    if (v >= 0x20000)
+    if (v == CVY_PLAIN)
+        text_add(out, "plain");
+    else if (v >= 0x20000)
         text_printf(out, "b%" PRId32, v - 0x20000);
     else if (v >= 0x10000)
         text_printf(out, "w%" PRId32, v - 0x10000);
@@ -69,6 +71,8 @@ static void add_attributes(text *out, cvy_op op, const void *attr)
     case CVY_OP_ACTIVATION: {
         const cvy_activation_attr *a = attr;
         text_printf(out, " function %" PRId32, a->function);
+        if (a->alpha != 0) text_printf(out, " alpha %g", a->alpha);
+        if (a->beta != 0) text_printf(out, " beta %g", a->beta);
         break;
     }
     case CVY_OP_POOL: {

@@ -243,13 +243,51 @@ static void test_refused(void **state)
     check_refused(normalize, "std: [1, 0]", &image, "0 is below 1e-06");
 }
 
+/* One row of the image, which runs from a to b, at another width: what bilinear interpolation makes of a ramp is a ramp
+ * that stands still at its ends. */
+static void test_resize(void **state)
+{
+    (void)state;
+    filter f;
+    filter_open(&f, "datasets/augment/resize", "size: [5, 7]");
+    assert_int_equal(apply(&f, 0, 0, NULL), 0);
+    assert_memory_equal(f.y, f.x, sizeof f.x);
+    plugin_host_close(&f.p);
+
+    filter_open(&f, "datasets/augment/resize", "size: [10, 14]"); /* twice as large */
+    for (int train = 0; train < 2; train++) {
+        assert_int_equal(apply(&f, train, 0, NULL), 0);
+        for (int i = 0; i < 10; i++)
+            for (int j = 0; j < 14; j++) {
+                double row = fmin(fmax((i + 0.5) / 2 - 0.5, 0), H - 1),
+                       column = fmin(fmax((j + 0.5) / 2 - 0.5, 0), W - 1);
+                assert_true(fabs((double)f.y[i * 14 + j] - (1 + row * W + column)) < 1e-4);
+            }
+    }
+    plugin_host_close(&f.p);
+
+    /* Half as wide: without smoothing the two pixels next to each centre, with it four (and three at the ends). */
+    filter_open(&f, "datasets/augment/resize", "size: [5, 1]");
+    assert_int_equal(apply(&f, 0, 0, NULL), 0);
+    assert_true(fabs((double)f.y[2] - (double)f.x[2 * W + 3]) < 1e-5);
+    plugin_host_close(&f.p);
+    filter_open(&f, "datasets/augment/resize", "size: [5, 1], smooth: true");
+    assert_int_equal(apply(&f, 0, 0, NULL), 0);
+    for (int i = 0; i < H * W; i++) f.x[i] = (float)(i % W == 0); /* how much the first pixel weighs */
+    assert_int_equal(apply(&f, 0, 0, NULL), 0);
+    double all = 0;
+    for (int j = 0; j < W; j++) all += 1 - fabs(j - 3.0) / 7;
+    assert_true(fabs((double)f.y[0] - (1 - 3.0 / 7) / all) < 1e-6);
+    plugin_host_close(&f.p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_crop),        cmocka_unit_test(test_crop_default),
         cmocka_unit_test(test_flip),        cmocka_unit_test(test_normalize),
         cmocka_unit_test(test_determinism), cmocka_unit_test(test_normalize_without_statistics),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_refused),     cmocka_unit_test(test_resize),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,8 +33,14 @@ static double evaluate(plugin_host *p, int n, int classes, const double *y, cons
     }
     cvy_shape shape = cvy_shape2(n, classes);
     void *gradient = twin ? (void *)g8 : (void *)g4;
-    cvy_loss_call call = {
-        p->face, &shape, twin ? (const void *)y : (const void *)y4, labels, NULL, NAN, g ? gradient : NULL};
+    cvy_loss_call call = {.host = p->face,
+                          .shape = &shape,
+                          .y = twin ? (const void *)y : (const void *)y4,
+                          .labels = labels,
+                          .loss = NAN,
+                          .gy = g ? gradient : NULL,
+                          .sum = NAN,
+                          .weight = n};
     assert_int_equal(((const cvy_loss *)p->type)->evaluate(&call, p->config), 0);
     for (int i = 0; g && i < n * classes; i++) g[i] = twin ? g8[i] : (double)g4[i];
     return call.loss;
@@ -170,7 +176,10 @@ static void test_check(void **state)
         &five, 10,
         "the network gives 5 logits for 10 classes; let the last layer be `linear: {units: classes}`");
     check_message(&map, 10, "the network's output has rank 4, expected 2: (batch, classes)");
-    check_message(&ten, 0, "the dataset has no classes");
+    check_message(&ten, 0, NULL); /* shares of the classes */
+    check_message(&map, 0, NULL);
+    const cvy_shape flat = cvy_shape1(8);
+    check_message(&flat, 0, "the network's output has rank 1, expected (batch, classes, ...)");
 }
 
 static void check_labels(const int32_t *labels, const char *wanted)
@@ -179,7 +188,7 @@ static void check_labels(const int32_t *labels, const char *wanted)
     open_loss(&p, false);
     cvy_shape shape = cvy_shape2(2, 3);
     float y[6] = {0}, g[6];
-    cvy_loss_call call = {p.face, &shape, y, labels, NULL, 0, g};
+    cvy_loss_call call = {.host = p.face, .shape = &shape, .y = y, .labels = labels, .gy = g};
     assert_int_not_equal(((const cvy_loss *)p.type)->evaluate(&call, p.config), 0);
     assert_non_null(strstr(plugin_host_message(&p), wanted));
     plugin_host_close(&p);
@@ -190,7 +199,7 @@ static void test_labels(void **state)
     (void)state;
     check_labels((const int32_t[]){0, 3}, "sample 1 of the batch has label 3, expected 0 to 2");
     check_labels((const int32_t[]){-1, 0}, "sample 0 of the batch has label -1, expected 0 to 2");
-    check_labels(NULL, "this loss needs class labels");
+    check_labels(NULL, "this loss needs one class label for each sample");
 }
 
 int main(void)

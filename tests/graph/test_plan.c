@@ -190,13 +190,13 @@ static void test_fusion(void **unused)
     state *s = state_new(n.net, 1, true, &n.e);
     bound b = bound_of(&n, s, &m, (plan_options){.batch = 4, .train = true});
     assert_int_equal(count_steps(b.plan, "bn_stats", NULL), 0);
-    assert_int_equal(count_steps(b.plan, "activation", NULL), 0);
+    assert_int_equal(count_steps(b.plan, "relu", NULL), 0);
     assert_int_equal(count_steps(b.plan, "conv", "statistics"), 5);
     assert_int_equal(count_steps(b.plan, "bn_apply", "residual, relu"), 2);
     assert_int_equal(count_steps(b.plan, "bn_apply", "relu"), 3);
     bound apart = bound_of(&n, s, &m, (plan_options){.batch = 4, .train = true, .no_fusion = true});
     assert_int_equal(count_steps(apart.plan, "bn_stats", NULL), 5);
-    assert_int_equal(count_steps(apart.plan, "activation", NULL), 5);
+    assert_int_equal(count_steps(apart.plan, "relu", NULL), 5);
     bound_free(&b), bound_free(&apart);
     state_free(s);
     network_free(&n);

@@ -6,6 +6,7 @@ cd "$1" || exit 1
 
 # Rooms that a room may include, besides itself and the public headers (convoy/). Two wings on one ground, base and
 # config: device <- ops <- graph <- train, and journal <- report <- sweep. They meet in cli.
+# api is the learning wing as others see it.
 rooms='
 include
 base
@@ -19,6 +20,7 @@ train     base config plugin device ops graph journal
 check     base config plugin device ops graph train
 report    base config journal
 sweep     base config journal report
+api       base config plugin device graph train
 cli       base config plugin device ops graph train check journal report sweep
 plugins
 '
@@ -87,6 +89,9 @@ find core plugins -name '*.c' -o -name '*.h' | LC_ALL=C sort | xargs grep -HnE '
             split(header, to, "/")
             if (to[1] == "convoy") {
                 path = "core/include/" header
+            } else if (room == "plugins" && header ~ /^[a-z0-9_]+\.h$/) {
+                path = file # a private header of plugins lies beside them
+                sub(/[^\/]*$/, header, path)
             } else {
                 path = "core/" header
                 if (header !~ /^[a-z]+\/[a-z0-9_]+\.h$/) complain("\"" header "\" is not written as room/file.h")

@@ -446,7 +446,7 @@ static void test_activation(void **unused)
 {
     (void)unused;
     begin(4);
-    for (int i = 0; i < 30; i++) {
+    for (int i = 0; i < 15 * 2 * (CVY_ACTIVATION_END - 1); i++) {
         sample_op s;
         cvy_shape x = i % 5 == 4 ? cvy_shape2(between(1, 9), between(1, 70)) : any_map();
         bool bwd = i % 2;
@@ -454,9 +454,12 @@ static void test_activation(void **unused)
         sample_in(&s, 0, x);
         if (bwd) sample_in(&s, 1, x);
         sample_out(&s, 0, x);
+        for (int64_t e = 0; e < cvy_count(&x) && i % 4 > 1; e++) s.x[0][e] *= 8;
         s.x[0][0] = i % 3 ? 0 : NAN;
-        s.o.attr.activation.function = CVY_RELU;
-        s.exact_index = 0;
+        s.o.attr.activation = (cvy_activation_attr){
+            .function = 1 + i / 2 % (CVY_ACTIVATION_END - 1), .alpha = 0.75, .beta = 0.625};
+        s.bound = 1e-6;
+        if (s.o.attr.activation.function == CVY_RELU) s.exact_index = 0;
         check(&s);
     }
     report("activation");
@@ -512,10 +515,19 @@ static cvy_pool_attr any_pool(int i, cvy_shape *x, cvy_shape *y)
         }
         for (int d = 0; d < 4; d++) a.padding[d] = kind == 0 ? 0 : between(0, a.kernel[d % 2] / 2);
         *y = *x;
-        for (int d = 0; d < 2; d++)
-            y->dim[2 + d] = (x->dim[2 + d] + a.padding[d] + a.padding[d + 2] - a.kernel[d]) / a.stride[d] + 1;
         bool fits = true;
-        for (int d = 0; d < 2; d++) fits &= x->dim[2 + d] + a.padding[d] + a.padding[d + 2] >= a.kernel[d];
+        for (int d = 0; d < 2; d++) {
+            if (i % 7 == 6 && a.function == CVY_POOL_MAX) a.dilation[d] = between(1, 2);
+            int64_t room = x->dim[2 + d] + a.padding[d] + a.padding[d + 2] - op_pool_span(&a, d);
+            int64_t over = room >= 0 ? (a.stride[d] - room % a.stride[d]) % a.stride[d] : 0;
+            if (i % 3 == 1 && room + over < x->dim[2 + d] + a.padding[d]) { /* a ceil mode's window */
+                a.beyond[d] = over;
+                a.padding[d + 2] += over;
+                room += over;
+            }
+            y->dim[2 + d] = room / a.stride[d] + 1;
+            fits &= room >= 0 && (op_pool_dilation(&a, d) == 1 || x->dim[2 + d] > 1);
+        }
         if (fits) return a;
     }
 }
@@ -551,7 +563,7 @@ static void test_pool(void **unused)
         sample_out(&s, 0, cvy_shape4(1, 5, 3, 3));
         sample_out(&s, 1, cvy_shape4(1, 5, 3, 3));
         s.out[1].element = 1;
-        s.o.attr.pool = (cvy_pool_attr){CVY_POOL_MAX, 0, {2, 2}, {2, 2}, {0, 0, 0, 0}};
+        s.o.attr.pool = (cvy_pool_attr){.function = CVY_POOL_MAX, .kernel = {2, 2}, .stride = {2, 2}};
         s.exact_index = 0;
         check(&s);
     }

@@ -200,7 +200,7 @@ static void test_pool(void **unused)
     int32_t wide[4];
     for (int element = 1; element <= 4; element += 3) {
         call c = call_of(OP_POOL);
-        c.o.attr.pool = (cvy_pool_attr){CVY_POOL_MAX, 0, {2, 2}, {1, 1}, {0}};
+        c.o.attr.pool = (cvy_pool_attr){.function = CVY_POOL_MAX, .kernel = {2, 2}, .stride = {1, 1}};
         call_in(&c, cvy_shape4(1, 1, 3, 3), x);
         call_out(&c, cvy_shape4(1, 1, 2, 2), y);
         call_out(&c, cvy_shape4(1, 1, 2, 2), element == 1 ? (void *)index : (void *)wide);
@@ -222,15 +222,32 @@ static void test_pool(void **unused)
     }
     for (int counted = 0; counted < 2; counted++) {
         call c = call_of(OP_POOL);
-        c.o.attr.pool = (cvy_pool_attr){CVY_POOL_AVG, counted, {2, 2}, {2, 2}, {1, 1, 0, 0}};
+        c.o.attr.pool = (cvy_pool_attr){.function = CVY_POOL_AVG,
+                                        .count_padding = counted,
+                                        .kernel = {2, 2},
+                                        .stride = {2, 2},
+                                        .padding = {1, 1, 0, 0}};
         call_in(&c, cvy_shape4(1, 1, 3, 3), x);
         call_out(&c, cvy_shape4(1, 1, 2, 2), y);
         call_run(&c);
         expect(y, counted ? (float[]){1.25f, 1.5f, 1, 2} : (float[]){5, 3, 2, 2}, 4);
     }
+    /* The second row of windows covers one row of the map, one of padding and two beyond it. */
+    call over = call_of(OP_POOL);
+    over.o.attr.pool = (cvy_pool_attr){.function = CVY_POOL_AVG,
+                                       .count_padding = 1,
+                                       .kernel = {4, 1},
+                                       .stride = {3, 1},
+                                       .padding = {1, 0, 3, 0},
+                                       .beyond = {2, 0}};
+    call_in(&over, cvy_shape4(1, 1, 3, 3), x);
+    float means[6];
+    call_out(&over, cvy_shape4(1, 1, 2, 3), means);
+    call_run(&over);
+    expect(means, (float[]){2.25f, 2, 1.5f, -0.5f, 1.5f, 1.5f}, 6);
     float nan_map[4] = {1, NAN, 3, 0};
     call c = call_of(OP_POOL);
-    c.o.attr.pool = (cvy_pool_attr){CVY_POOL_MAX, 0, {2, 2}, {2, 2}, {0}};
+    c.o.attr.pool = (cvy_pool_attr){.function = CVY_POOL_MAX, .kernel = {2, 2}, .stride = {2, 2}};
     call_in(&c, cvy_shape4(1, 1, 2, 2), nan_map);
     call_out(&c, cvy_shape4(1, 1, 1, 1), y);
     call_run(&c);
@@ -515,12 +532,23 @@ static void test_other_gradients(void **unused)
 {
     (void)unused;
     cvy_shape x = cvy_shape4(2, 3, 5, 4);
-    op_attr a = {.activation = {CVY_RELU, 0}};
+    op_attr a = {.activation = {.function = CVY_RELU}}; /* those that curve: test_activation.c */
+    pair_gradients(OP_ACTIVATION, OP_ACTIVATION_BWD, a, x, x);
+    a.activation = (cvy_activation_attr){.function = CVY_LEAKY_RELU, .alpha = 0.5};
     pair_gradients(OP_ACTIVATION, OP_ACTIVATION_BWD, a, x, x);
     pair_gradients(OP_GLOBAL_AVG, OP_GLOBAL_AVG_BWD, a, x, cvy_shape2(2, 3));
     for (int form = 0; form < 3; form++) {
-        a.pool = (cvy_pool_attr){form ? CVY_POOL_AVG : CVY_POOL_MAX, form == 2, {3, 2}, {2, 1}, {1, 0, 1, 1}};
+        a.pool = (cvy_pool_attr){.function = form ? CVY_POOL_AVG : CVY_POOL_MAX,
+                                 .count_padding = form == 2,
+                                 .kernel = {3, 2},
+                                 .stride = {2, 1},
+                                 .padding = {1, 0, 1, 1}};
         pair_gradients(OP_POOL, OP_POOL_BWD, a, x, cvy_shape4(2, 3, 3, 4));
+        a.pool.padding[0] = 0; /* rows 0 to 2 and 3 to 5, of which the last is beyond */
+        a.pool.beyond[0] = 1;
+        a.pool.stride[0] = 3;
+        a.pool.dilation[1] = form ? 1 : 3;
+        pair_gradients(OP_POOL, OP_POOL_BWD, a, x, cvy_shape4(2, 3, 2, form ? 4 : 2));
     }
     a.shortcut = (cvy_shortcut_attr){{2, 3}, 1, 2};
     pair_gradients(OP_SHORTCUT_PAD, OP_SHORTCUT_PAD_BWD, a, x, cvy_shape4(2, 6, 3, 2));

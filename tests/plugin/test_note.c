@@ -187,8 +187,8 @@ static void test_notes(void **state)
     (void)state;
     size_t at;
     note_at(&at);
-    refuses_u32(at + offsetof(cvy_note, abi), 7, "built for plugin ABI 7; this Convoy has ABI 1");
-    refuses_u32(at + offsetof(cvy_note, abi), 0, "built for plugin ABI 0; this Convoy has ABI 1");
+    refuses_u32(at + offsetof(cvy_note, abi), 7, "built for plugin ABI 7; this Convoy has ABI 2");
+    refuses_u32(at + offsetof(cvy_note, abi), 0, "built for plugin ABI 0; this Convoy has ABI 2");
     refuses_u32(at + offsetof(cvy_note, kind), 0, "unknown plugin kind 0");
     refuses_u32(at + offsetof(cvy_note, kind), CVY_SCHEDULE, "unknown plugin kind 6");
     refuses_u32(at + offsetof(cvy_note, desc_size), UINT32_MAX, "damaged: a note of 7 + 4294967295 bytes");

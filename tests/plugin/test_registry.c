@@ -48,7 +48,7 @@ static void breaks(const char *flags, const char *part)
 static void test_contract_descriptor(void **state)
 {
     (void)state;
-    breaks("-DABI=2", "descriptor 0: plugin ABI 2; this Convoy has ABI 1");
+    breaks("-DABI=9", "descriptor 0: plugin ABI 9; this Convoy has ABI 2");
     breaks("-DSIZE=8", "descriptor 0: size 8, expected");
     breaks("-DREAL=8", "layer \"good\": real_size 8, expected 4");
     breaks("-DNOTE_NAME=other", "layer \"good\": no note of the file announces it");
@@ -154,7 +154,7 @@ static void test_canary(void **state)
     assert_int_equal(errors_status(&e), CVY_ERR_PLUGIN);
     built_says(&e, "net.yaml:14:5: ");
     built_says(&e, "bad.so: byte ");
-    built_says(&e, "built for plugin ABI 9; this Convoy has ABI 1");
+    built_says(&e, "built for plugin ABI 9; this Convoy has ABI 2");
     errors_free(&e);
     assert_false(sang());
 

@@ -13,14 +13,15 @@ static void test_right_and_wrong(void **unused)
     const float y[3][7] = {{0, 1, 2, 3, 4, 5, 6}, {6, 5, 4, 3, 2, 1, 0}, {0, 9, 0, 0, 0, 0, 0}};
     const int32_t labels[3] = {6, 5, 1};
     metrics m = {0};
-    metrics_add(&m, y[0], labels, 3, 7, 0.5);
+    metrics_add(&m, y[0], labels, 3, 7, 1.5, 3);
     assert_int_equal(m.samples, 3);
     assert_int_equal(m.top1, 2);
     assert_int_equal(m.top5, 2); /* label 5 is the sixth of the second */
     assert_true(m.loss == 1.5);
-    metrics_add(&m, y[0], labels, 2, 7, 1);
+    metrics_add(&m, y[0], labels, 2, 7, 2, 2);
     assert_int_equal(m.samples, 5);
     assert_true(m.loss == 3.5);
+    assert_true(metrics_loss(&m) == 3.5 / 5);
 }
 
 static void test_ties(void **unused)
@@ -30,7 +31,7 @@ static void test_ties(void **unused)
     int64_t top1 = 0, top5 = 0;
     for (int32_t label = 0; label < 7; label++) {
         metrics m = {0};
-        metrics_add(&m, same, &label, 1, 7, 0);
+        metrics_add(&m, same, &label, 1, 7, 0, 1);
         top1 += m.top1;
         top5 += m.top5;
     }
@@ -45,13 +46,13 @@ static void test_not_a_number(void **unused)
     const float own[4] = {NAN, 1, 2, 3}, others[4] = {NAN, NAN, 5, 1};
     const int32_t zero = 0, two = 2, three = 3;
     metrics m = {0};
-    metrics_add(&m, own, &zero, 1, 4, 0);
+    metrics_add(&m, own, &zero, 1, 4, 0, 1);
     assert_int_equal(m.top1, 0);
     assert_int_equal(m.top5, 0);
-    metrics_add(&m, own, &three, 1, 4, 0);
+    metrics_add(&m, own, &three, 1, 4, 0, 1);
     assert_int_equal(m.top1, 0); /* the NaN stands above */
     assert_int_equal(m.top5, 1);
-    metrics_add(&m, others, &two, 1, 4, 0);
+    metrics_add(&m, others, &two, 1, 4, 0, 1);
     assert_int_equal(m.top1, 0);
 }
 
@@ -61,17 +62,31 @@ static void test_labels_that_are_no_logits(void **unused)
     const float y[2] = {1, 2};
     const int32_t labels[2] = {1, -1};
     metrics m = {0};
-    metrics_add(&m, y, labels, 2, 1, 0);
-    metrics_add(&m, y, labels, 2, 0, 0);
-    assert_int_equal(m.samples, 4);
+    metrics_add(&m, y, labels, 2, 1, 0, 2);
+    metrics_add(&m, y, labels, 2, 0, 0, 2);
+    metrics_add(&m, y, NULL, 2, 2, 0, 2);
+    assert_int_equal(m.samples, 6);
     assert_int_equal(m.top1, 0);
     assert_int_equal(m.top5, 0);
+}
+
+static void test_weighted_average(void **unused)
+{
+    (void)unused;
+    const float y[2] = {1, 2};
+    metrics m = {0};
+    assert_true(metrics_loss(&m) == 0);
+    metrics_add(&m, y, NULL, 2, 1, 0, 0); /* a batch of which nothing counts */
+    assert_true(metrics_loss(&m) == 0);
+    metrics_add(&m, y, NULL, 2, 1, 3, 0.5);
+    metrics_add(&m, y, NULL, 2, 1, 1, 3.5);
+    assert_true(metrics_loss(&m) == 1);
 }
 
 static void test_text_is_exact(void **unused)
 {
     (void)unused;
-    const metrics m = {.loss = 0.1 + 0.2, .samples = 1234567890123, .top1 = 7, .top5 = 9};
+    const metrics m = {.loss = 0.1 + 0.2, .weight = 1e9 / 3, .samples = 1234567890123, .top1 = 7, .top5 = 9};
     metrics back = {0};
     text t = {0};
     metrics_write(&m, &t);
@@ -80,7 +95,7 @@ static void test_text_is_exact(void **unused)
     text_free(&t);
     assert_false(metrics_read(&back, NULL));
     assert_false(metrics_read(&back, ""));
-    assert_false(metrics_read(&back, "0x1p0 3 4"));
+    assert_false(metrics_read(&back, "0x1p0 0x1p1 3 4"));
 }
 
 static void test_step_log(void **unused)
@@ -122,9 +137,10 @@ static void test_step_log(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_right_and_wrong), cmocka_unit_test(test_ties),
-        cmocka_unit_test(test_not_a_number),    cmocka_unit_test(test_labels_that_are_no_logits),
-        cmocka_unit_test(test_text_is_exact),   cmocka_unit_test(test_step_log),
+        cmocka_unit_test(test_right_and_wrong),  cmocka_unit_test(test_ties),
+        cmocka_unit_test(test_not_a_number),     cmocka_unit_test(test_labels_that_are_no_logits),
+        cmocka_unit_test(test_weighted_average), cmocka_unit_test(test_text_is_exact),
+        cmocka_unit_test(test_step_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,7 +61,8 @@ static inline cvy_init cvy_constant(double value)
 typedef struct cvy_plain {
     const cvy_host *host;
     void *core;
-    int32_t train; /* 1 in training, 0 in evaluation */
+    int32_t train; /* 1 in training, 0 in evaluation. A layer whose buffers the user froze computes with 0 in
+                      training too; then backward may follow, and `saved` is there for both. */
     int32_t n_in;
     const cvy_shape *in;
     const cvy_shape *out;
@@ -83,6 +84,10 @@ typedef struct cvy_plain {
 /* ---- lower: the same in operators ---- */
 
 typedef int32_t cvy_value; /* handle; negative: failed, and operators on it fail quietly */
+
+/* What lower() returns, instead of calling op(), where the operators cannot say what is configured: forward() and
+ * backward() are called after all. */
+#define CVY_PLAIN ((cvy_value)INT32_MIN)
 
 typedef struct cvy_lower {
     const cvy_host *host;
@@ -118,10 +123,17 @@ typedef struct cvy_build {
     const cvy_shape *in; /* nodes 0 .. n_in-1 are the inputs */
     /* Adds a layer called `name` below this one (dots make levels) of plugin `type` and returns its node, or
      * -1 after reporting a failure; a negative input gives -1 quietly. The text is the layer's parameters as
-     * YAML without braces: "channels: 16, kernel: 3, padding: 1, bias: false". */
+     * YAML without braces: "channels: 16, kernel: 3, padding: 1, bias: false"; NULL for none. */
     int32_t (*layer)(struct cvy_build *b, const char *name, const char *type, const int32_t *in, int32_t n,
                      const char *fmt, ...) __attribute__((format(printf, 6, 7)));
     const cvy_shape *(*shape)(struct cvy_build *b, int32_t node); /* valid until the next call; NULL for -1 */
+    /* Adds a list of layers that the user wrote (a CVY_LAYERS parameter) below `name`, as a network of its own whose
+     * `input` is node `in`: its layers' names and `inputs` are theirs alone. Returns the node of its last layer, `in`
+     * for an empty list, or -1 after reporting. An empty name puts the layers directly below this one. */
+    int32_t (*layers)(struct cvy_build *b, const char *name, const cvy_layers *list, int32_t in);
+    /* Makes a node an output of the network beside its last layer: in training the experiment's loss is taken of it
+     * too and added `weight` times; evaluation leaves it out. Nonzero after reporting. */
+    int (*head)(struct cvy_build *b, int32_t node, double weight);
 } cvy_build;
 
 /* ---- the type ---- */

@@ -7,7 +7,8 @@
 #include "convoy/plugin.h"
 
 typedef enum cvy_op {
-    CVY_OP_CONV = 1, /* (x (N,C,H,W), weight (O,C/groups,Kh,Kw) [, bias (O)]) -> (N,O,H',W'); cvy_conv_attr */
+    CVY_OP_CONV = 1, /* (x (N,C,H,W), weight (O,C/groups,Kh,Kw) [, bias (O)]) -> (N,O,H',W'); cvy_conv_attr. A
+                        weight (O,C/groups,K) is one with Kh = 1. */
     CVY_OP_LINEAR,   /* (x (N,F), weight (O,F) [, bias (O)]) -> (N,O); no attributes */
     CVY_OP_BN_STATS, /* (x (N,C,...), running_mean (C), running_var (C)) -> stats (2,C): batch mean, biased
                         variance; moves the running statistics (unbiased variance); cvy_bn_attr. Training
@@ -39,11 +40,22 @@ typedef struct cvy_bn_attr {
     double momentum; /* running = (1 - momentum) * running + momentum * batch */
 } cvy_bn_attr;
 
-typedef enum cvy_activation { CVY_RELU = 1 } cvy_activation;
+typedef enum cvy_activation {
+    CVY_RELU = 1,
+    CVY_LEAKY_RELU,  /* x > 0 ? x : alpha x */
+    CVY_ELU,         /* x > 0 ? x : alpha (e^x - 1), alpha >= 0 */
+    CVY_GELU,        /* x Phi(x), Phi being the standard normal distribution's */
+    CVY_GELU_TANH,   /* x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
+    CVY_SILU,        /* x / (1 + e^-x) */
+    CVY_SIGMOID,     /* 1 / (1 + e^-x) */
+    CVY_TANH,        /* tanh x */
+    CVY_SCALED_TANH, /* alpha tanh(beta x), alpha > 0 */
+    CVY_ACTIVATION_END
+} cvy_activation;
 
 typedef struct cvy_activation_attr {
-    int32_t function; /* cvy_activation */
-    double alpha;     /* slope or scale, where the function has one */
+    int32_t function;   /* cvy_activation */
+    double alpha, beta; /* the constants of those functions that have some */
 } cvy_activation_attr;
 
 typedef enum cvy_pool {
@@ -56,6 +68,10 @@ typedef struct cvy_pool_attr {
     int32_t count_padding;
     int64_t kernel[2], stride[2];
     int64_t padding[4]; /* top, left, bottom, right */
+    /* Of the padding at the bottom and the right, what count_padding does not count: there windows of a ceil mode hang
+     * over. */
+    int64_t beyond[2];
+    int64_t dilation[2]; /* distance between a window's elements; 0 is 1 */
 } cvy_pool_attr;
 
 typedef struct cvy_dropout_attr {

@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include "convoy/status.h"
 
-#define CVY_ABI 1u /* bumped by any break; until release 1.0 a break is allowed */
+#define CVY_ABI 2u /* bumped by any break; until release 1.0 a break is allowed */
 
 /* The number type of `plain` code. A plugin source compiled a second time with -DCVY_DOUBLE and linked into
  * the same shared object gives the double twin in which `convoy plugin check` measures gradients. */
@@ -47,7 +47,10 @@ typedef enum cvy_param_kind {
     CVY_PARAM_FLOATS,   /* cvy_floats */
     CVY_PARAM_CHILD,    /* cvy_child: a plugin of another kind with its own parameters */
     CVY_PARAM_CHILDREN, /* cvy_children: a list of them */
-    CVY_PARAM_ALSO      /* not a parameter: other frameworks' names for the one before, used in suggestions */
+    CVY_PARAM_ALSO,     /* not a parameter: other frameworks' names for the one before, used in suggestions */
+    CVY_PARAM_TRIPLE,   /* int64_t[3]: one number for all, or [depth, vertical, horizontal] */
+    CVY_PARAM_PADDING,  /* cvy_padding over `child` axes */
+    CVY_PARAM_LAYERS    /* cvy_layers: a list as under `model:`, for cvy_build.layers */
 } cvy_param_kind;
 
 typedef struct cvy_ints {
@@ -70,10 +73,27 @@ typedef struct cvy_children {
     size_t n;
 } cvy_children;
 
+typedef enum cvy_padding_mode {
+    CVY_PAD_GIVEN = 0,
+    CVY_PAD_SAME /* as much as makes the output ceil(input / stride) long; an odd one goes behind */
+} cvy_padding_mode;
+
+/* What is put around the spatial axes. Written as one number, one per axis, all befores and then all afters
+ * ([top, left, bottom, right]), or as `same` or `valid` (0). */
+typedef struct cvy_padding {
+    int32_t mode;                /* cvy_padding_mode */
+    int64_t before[3], after[3]; /* elements; 0 beyond the axes and under CVY_PAD_SAME */
+} cvy_padding;
+
+typedef struct cvy_layers {
+    const void *list; /* the core's */
+    size_t n;
+} cvy_layers;
+
 typedef struct cvy_param {
     const char *name;
     uint32_t kind;              /* cvy_param_kind */
-    uint32_t child;             /* CHILD, CHILDREN: cvy_kind expected */
+    uint32_t child;             /* CHILD, CHILDREN: cvy_kind expected; PADDING: number of axes, 1 to 3 */
     size_t offset;              /* of the field in the config struct */
     const char *fallback;       /* default as YAML text ("3", "[1, 1]", "null"); NULL: required */
     double min, max;            /* closed range of INT, FLOAT, PAIR and of list elements */
@@ -95,8 +115,14 @@ typedef struct cvy_param {
 #define CVY_STRING(T, field, def, help) CVY_PARAM_(T, field, CVY_PARAM_STRING, 0, def, 0, 0, NULL, help)
 #define CVY_ENUM(T, field, def, choices, help) \
     CVY_PARAM_(T, field, CVY_PARAM_ENUM, 0, #def, 0, 0, choices, help)
+#define CVY_ENUM_REQUIRED(T, field, choices, help) \
+    CVY_PARAM_(T, field, CVY_PARAM_ENUM, 0, NULL, 0, 0, choices, help)
 /* def is text here: "3" or "[1, 5]" */
 #define CVY_PAIR(T, field, def, lo, hi, help) CVY_PARAM_(T, field, CVY_PARAM_PAIR, 0, def, lo, hi, NULL, help)
+#define CVY_TRIPLE(T, field, def, lo, hi, help) \
+    CVY_PARAM_(T, field, CVY_PARAM_TRIPLE, 0, def, lo, hi, NULL, help)
+#define CVY_PADDING(T, field, def, axes, hi, help) \
+    CVY_PARAM_(T, field, CVY_PARAM_PADDING, axes, def, 0, hi, NULL, help)
 #define CVY_INTS(T, field, def, lo, hi, help) CVY_PARAM_(T, field, CVY_PARAM_INTS, 0, def, lo, hi, NULL, help)
 #define CVY_FLOATS(T, field, def, lo, hi, help) \
     CVY_PARAM_(T, field, CVY_PARAM_FLOATS, 0, def, lo, hi, NULL, help)
@@ -104,11 +130,26 @@ typedef struct cvy_param {
     CVY_PARAM_(T, field, CVY_PARAM_CHILD, child, def, 0, 0, NULL, help)
 #define CVY_CHILDREN(T, field, def, child, help) \
     CVY_PARAM_(T, field, CVY_PARAM_CHILDREN, child, def, 0, 0, NULL, help)
+#define CVY_LAYERS(T, field, def, help) CVY_PARAM_(T, field, CVY_PARAM_LAYERS, 0, def, 0, 0, NULL, help)
 /* Follows the parameter that it speaks of: CVY_ALSO("filters out_channels") */
 #define CVY_ALSO(names)                                     \
     {                                                       \
         names, CVY_PARAM_ALSO, 0, 0, NULL, 0, 0, NULL, NULL \
     }
+
+/* The padding before and after one axis of `in` elements, for windows of `span` elements (a dilated kernel's
+ * whole reach) every `stride`. */
+static inline void cvy_pad(const cvy_padding *p, int axis, int64_t in, int64_t span, int64_t stride,
+                           int64_t *before, int64_t *after)
+{
+    *before = p->before[axis];
+    *after = p->after[axis];
+    if (p->mode != CVY_PAD_SAME) return;
+    const int64_t reach = ((in + stride - 1) / stride - 1) * stride + span;
+    const int64_t all = reach > in ? reach - in : 0;
+    *before = all / 2;
+    *after = all - *before;
+}
 
 /* ---- the host ---- */
 

@@ -21,6 +21,6 @@ static int evaluate(cvy_loss_call *call, const void *config)
     return 0;
 }
 
-static const cvy_loss type = {sizeof(cvy_loss), check, evaluate};
+static const cvy_loss type = {.size = sizeof(cvy_loss), .check = check, .evaluate = evaluate};
 CVY_PLUGIN(CVY_LOSS, loss_gradient, "", "A loss that is broken on purpose", "", cvy_no_config, &type,
            CVY_NO_PARAMS);

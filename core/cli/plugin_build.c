@@ -1,5 +1,5 @@
-/* Owns the compiling of a plugin with sanitizers; must not know what is checked with it. */
-#include "cli/plugin_sanitize.h"
+/* Owns the compiling of a plugin for its checks, with or without sanitizers; must not know what is checked with it. */
+#include "cli/plugin_build.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -13,22 +13,6 @@
 #include "sweep/process.h"
 
 #define COMPILE_SECONDS 120
-
-/* Searches PATH, which posix_spawn() does not. */
-static char *program_of(const char *name)
-{
-    if (strchr(name, '/')) return mem_text(name);
-    const char *rest = getenv("PATH");
-    for (const char *end; rest && *rest; rest = *end ? end + 1 : end) {
-        end = strchrnul(rest, ':');
-        char *dir = mem_text_n(rest, (size_t)(end - rest)), *path = path_join(dir, name);
-        bool found = access(path, X_OK) == 0 && !file_is_dir(path);
-        mem_free(dir);
-        if (found) return path;
-        mem_free(path);
-    }
-    return NULL;
-}
 
 /* CC may hold options, as "ccache gcc" does. */
 typedef struct compiler {
@@ -44,7 +28,7 @@ static cvy_status compiler_find(compiler *c, errors *e)
     for (char *save = NULL, *w = strtok_r(c->words, " ", &save); w && c->n < 8;
          w = strtok_r(NULL, " ", &save))
         c->argv[c->n++] = w;
-    c->program = c->n ? program_of(c->argv[0]) : NULL;
+    c->program = c->n ? places_program(c->argv[0]) : NULL;
     if (!c->program)
         return errors_add(e, CVY_ERR_CONFIG, NULL,
                           "install a C compiler (apt-get install gcc), or name one in CC",
@@ -103,7 +87,7 @@ static char *library_of(const compiler *c, const char *folder, const char *name,
     return NULL;
 }
 
-static cvy_status find_runtime(plugin_sanitize *p, const compiler *c, bool *clang, errors *e)
+static cvy_status find_runtime(plugin_build *p, const compiler *c, bool *clang, errors *e)
 {
     static const char *const gnu[] = {"libasan.so", NULL};
     static const char *const llvm[] = {"libclang_rt.asan.so", "libclang_rt.asan-x86_64.so",
@@ -119,35 +103,44 @@ static cvy_status find_runtime(plugin_sanitize *p, const compiler *c, bool *clan
                       "%s has no AddressSanitizer runtime", c->program);
 }
 
-static cvy_status build(plugin_sanitize *p, const compiler *c, const char *source, bool clang, errors *e)
+/* Appends the words of a NULL-terminated list. */
+static void words(const char **argv, size_t *n, const char *const *more)
 {
+    while (*more) argv[(*n)++] = *more++;
+    argv[*n] = NULL;
+}
+
+/* The source twice, for float and for the double twin in which gradients are checked, into one shared object. */
+static cvy_status build(plugin_build *p, const compiler *c, const char *source, bool clang, errors *e)
+{
+    static const char *const as_author[] = {"-O2", NULL};
+    static const char *const with_sanitizers[] = {
+        "-g", "-O1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
+        NULL};
+    const char *const link_sanitizers[] = {"-fsanitize=address,undefined", clang ? "-shared-libasan" : NULL,
+                                           NULL};
     char *include = places_include(e), *own = NULL, *twin = NULL;
     cvy_status status = include ? CVY_OK : errors_status(e);
     for (int k = 0; k < 2 && !status; k++) {
         char **object = k ? &twin : &own;
         *object = path_join(p->folder, k ? "twin.o" : "own.o");
-        const char *args[] = {"-std=gnu11",
-                              "-g",
-                              "-O1",
-                              "-fPIC",
-                              "-fno-omit-frame-pointer",
-                              "-fsanitize=address,undefined",
-                              "-fno-sanitize-recover=all",
-                              "-I",
-                              include,
-                              "-c",
-                              source,
-                              "-o",
-                              *object,
-                              k ? "-DCVY_DOUBLE" : NULL,
-                              NULL};
-        status = compile(c, args, -1, e);
+        const char *argv[24];
+        size_t n = 0;
+        const char *const rest[] = {
+            "-std=gnu11", "-fPIC", "-I", include, "-c", source, "-o", *object, k ? "-DCVY_DOUBLE" : NULL,
+            NULL};
+        words(argv, &n, p->sanitized ? with_sanitizers : as_author);
+        words(argv, &n, rest);
+        status = compile(c, argv, -1, e);
     }
     if (!status) {
         p->file = path_join(p->folder, "plugin.so");
-        const char *args[] = {"-shared", "-fsanitize=address,undefined",   "-o", p->file, own, twin,
-                              "-lm",     clang ? "-shared-libasan" : NULL, NULL};
-        status = compile(c, args, -1, e);
+        const char *argv[16];
+        size_t n = 0;
+        const char *const all[] = {"-shared", "-o", p->file, own, twin, "-lm", NULL};
+        words(argv, &n, all);
+        if (p->sanitized) words(argv, &n, link_sanitizers);
+        status = compile(c, argv, -1, e);
     }
     mem_free(include);
     mem_free(own);
@@ -155,12 +148,13 @@ static cvy_status build(plugin_sanitize *p, const compiler *c, const char *sourc
     return status;
 }
 
-cvy_status plugin_sanitize_make(plugin_sanitize *p, const char *source, errors *e)
+cvy_status plugin_build_make(plugin_build *p, const char *source, bool sanitized, errors *e)
 {
     const char *tmp = getenv("TMPDIR");
     bool clang = false;
     compiler c;
-    *p = (plugin_sanitize){.folder = mem_printf("%s/convoy-check-XXXXXX", tmp && *tmp ? tmp : "/tmp")};
+    *p = (plugin_build){.folder = mem_printf("%s/convoy-check-XXXXXX", tmp && *tmp ? tmp : "/tmp"),
+                        .sanitized = sanitized};
     cvy_status status = compiler_find(&c, e);
     place at = PLACE_FILE(source);
     if (!status && !file_exists(source))
@@ -170,13 +164,13 @@ cvy_status plugin_sanitize_make(plugin_sanitize *p, const char *source, errors *
         mem_free(p->folder);
         p->folder = NULL;
     }
-    if (!status && !specimen_sanitized()) status = find_runtime(p, &c, &clang, e);
+    if (!status && sanitized && !specimen_sanitized()) status = find_runtime(p, &c, &clang, e);
     if (!status) status = build(p, &c, source, clang, e);
     compiler_free(&c);
     return status;
 }
 
-void plugin_sanitize_free(plugin_sanitize *p)
+void plugin_build_free(plugin_build *p)
 {
     errors quiet = {0};
     if (p->folder && file_is_dir(p->folder)) file_remove_tree(p->folder, &quiet);
@@ -184,12 +178,12 @@ void plugin_sanitize_free(plugin_sanitize *p)
     mem_free(p->folder);
     mem_free(p->file);
     mem_free(p->preload);
-    *p = (plugin_sanitize){0};
+    *p = (plugin_build){0};
 }
 
-void plugin_sanitize_environment(const plugin_sanitize *p, bool on)
+void plugin_build_environment(const plugin_build *p, bool on)
 {
-    if (!p->file) return;
+    if (!p->sanitized) return;
     if (!on) {
         unsetenv("LD_PRELOAD");
         return;

@@ -1,0 +1,47 @@
+/* `convoy export`: what runs left, in formats that other programs read. Owns the options and finds the subcommand; each
+ * format has a file of its own. */
+#include "cli/cmd_export.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+static const option_row export_rows[] = {
+    OPTION(export_args, output, 'o', OPTION_TEXT, "FILE", "the file to write"),
+    OPTION(export_args, which, 0, OPTION_TEXT, "WHICH",
+           "best or last: the weights of the best epoch, which is the default, or the last ones"),
+    OPTION(export_args, map, 0, OPTION_TEXTS, "OURS=THEIRS",
+           "rename tensors, as `stage1.*=layer1.*`; nothing behind the = leaves them out"),
+    OPTION(export_args, force, 0, OPTION_FLAG, NULL, "overwrite the file"),
+};
+
+static const struct {
+    const char *name;
+    int (*run)(const command *self, const common *c, const export_args *args, int argc, char **argv);
+} export_formats[] = {{"weights", cmd_export_weights}};
+enum { EXPORT_FORMATS = sizeof export_formats / sizeof *export_formats };
+
+static int export_run(const command *self, const common *c, void *options, int argc, char **argv)
+{
+    const char *names[EXPORT_FORMATS];
+    for (size_t i = 0; i < EXPORT_FORMATS; i++) names[i] = export_formats[i].name;
+    if (!argc) return cli_usage(self, c, "export what? %s", names[0]);
+    for (size_t i = 0; i < EXPORT_FORMATS; i++)
+        if (!strcmp(argv[0], names[i])) return export_formats[i].run(self, c, options, argc - 1, argv + 1);
+    const char *near = text_nearest(argv[0], names, EXPORT_FORMATS);
+    if (near) return cli_usage(self, c, "unknown \"convoy export %s\"; did you mean `%s`?", argv[0], near);
+    return cli_usage(self, c, "unknown \"convoy export %s\"", argv[0]);
+}
+
+const command cmd_export = {
+    .name = "export",
+    .summary = "Write a run's weights as a safetensors file",
+    .usage = "convoy export weights RUN -o FILE [--which best|last] [--map OURS=THEIRS ...] [--force]",
+    .examples = "convoy export weights last -o best.safetensors\n"
+                "convoy export weights r12 --which last -o r12.safetensors\n"
+                "convoy export weights r12 -o torch.safetensors --map 'stage1.*=layer1.*' --map 'head.*='",
+    .options = export_rows,
+    .n_options = sizeof export_rows / sizeof *export_rows,
+    .size = sizeof(export_args),
+    .run = export_run,
+};

@@ -1,0 +1,16 @@
+/* What `convoy export` shares with the files of its subcommands. Private to them. */
+#ifndef CLI_CMD_EXPORT_H
+#define CLI_CMD_EXPORT_H
+
+#include "cli/cli.h"
+
+typedef struct export_args {
+    const char *output, *which;
+    text_list map;
+    bool force;
+} export_args;
+
+/* argv: the operands behind the subcommand. The exit code. */
+int cmd_export_weights(const command *self, const common *c, const export_args *args, int argc, char **argv);
+
+#endif

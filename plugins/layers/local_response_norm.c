@@ -1,0 +1,186 @@
+/* Local response normalization across neighbouring channels: y_c = x_c / (k + a sum of x_j^2)^beta, the sum over the
+ * `size` channels j around c that exist.
+ *
+ * Krizhevsky, Sutskever & Hinton, "ImageNet Classification with Deep Convolutional Neural Networks", NeurIPS 2012,
+ * section 3.3, which has a = alpha, k = 2, size (n there) 5, alpha 1e-4, beta 0.75. PyTorch, Caffe and ONNX take
+ * a = alpha / size and k = 1: so does this layer by default. AlexNet as published is
+ * {k: 2, divide_by_size: false}. The window begins floor(size / 2) channels before c, as in PyTorch, so that one of
+ * even size reaches one channel further back than ahead. Channels beyond the first and last count as zeros, and the
+ * divisor stays `size` there. */
+#include <math.h>
+
+#include "convoy/layer.h"
+#include "shape_text.h"
+
+typedef struct lrn_config {
+    int64_t size;
+    double alpha, beta, k;
+    int32_t divide_by_size;
+} lrn_config;
+
+static const cvy_param lrn_params[] = {
+    CVY_INT(lrn_config, size, 5, 1, 1048576, "channels of a window (n in the paper)"),
+    CVY_ALSO("n local_size depth_radius"),
+    CVY_FLOAT(lrn_config, alpha, 1e-4, 0, 1e6,
+              "weight of the squares, shared by the window by `divide_by_size`"),
+    CVY_FLOAT(lrn_config, beta, 0.75, 0, 100, "exponent"),
+    CVY_FLOAT(lrn_config, k, 1, 1e-5, 1e6, "summand; 2 in the paper"),
+    CVY_ALSO("bias knorm"),
+    CVY_BOOL(lrn_config, divide_by_size, true,
+             "divides alpha by `size`, as PyTorch and Caffe do; false: as in the paper"),
+};
+
+#define SOME 64 /* pixels at a time */
+
+static int lrn_infer(cvy_infer *in, const void *config)
+{
+    (void)config;
+    const cvy_shape *x = &in->in[0]; // (N, C, ...)
+    char text[128];
+    if (x->rank < 2) return cvy_fail(in, "expects (N, C, ...) and got a batch of single numbers");
+    in->out = *x;
+    in->traits = CVY_READS_X;
+    if (__builtin_mul_overflow(cvy_count(x), (int64_t)sizeof(cvy_real), &in->saved_bytes) ||
+        __builtin_mul_overflow(in->saved_bytes, (int64_t)2, &in->scratch_bytes))
+        return cvy_fail(in, "%s is too large to compute", shape_text(x, text));
+    return 0;
+}
+
+typedef struct lrn_job {
+    const cvy_plain *call;
+    const lrn_config *c;
+    int64_t batch, channels, pixels;
+    double a;         /* what a square is multiplied by */
+    cvy_real *bases;  /* (N, C, pixels): k + a sum of x^2 */
+    cvy_real *ratios; /* the same, backward: gy x base^(-beta - 1) */
+} lrn_job;
+
+/* The bases are kept for backward; where nothing can be kept (a frozen layer computes as in evaluation) they are
+ * summed again. */
+static lrn_job job_of(const cvy_plain *call, const lrn_config *c)
+{
+    const int64_t batch = call->in[0].dim[0], channels = call->in[0].dim[1];
+    lrn_job j = {.call = call,
+                 .c = c,
+                 .batch = batch,
+                 .channels = channels,
+                 .pixels = cvy_sample_count(&call->in[0]) / channels,
+                 .a = c->divide_by_size ? c->alpha / (double)c->size : c->alpha,
+                 .ratios = call->scratch};
+    j.bases = call->saved ? call->saved : j.ratios + batch * channels * j.pixels;
+    return j;
+}
+
+/* base^-beta; by square roots for the exponent that everybody uses. */
+static double shrink(double base, double beta)
+{
+    if (beta != 0.75) return pow(base, -beta);
+    const double root = sqrt(base);
+    return 1 / (root * sqrt(root));
+}
+
+/* Pixels [at, at + n) of the channels from first to last that exist: the sum of `from` or of its squares. */
+static void sum_window(const lrn_job *j, const cvy_real *from, int64_t first, int64_t last, int64_t at,
+                       int64_t n, int squares, double *sum)
+{
+    if (first < 0) first = 0;
+    if (last > j->channels - 1) last = j->channels - 1;
+    for (int64_t i = 0; i < n; i++) sum[i] = 0;
+    for (int64_t c = first; c <= last; c++) {
+        const cvy_real *v = from + c * j->pixels + at;
+        for (int64_t i = 0; i < n; i++) sum[i] += squares ? (double)v[i] * (double)v[i] : (double)v[i];
+    }
+}
+
+static int64_t some(const lrn_job *j, int64_t at)
+{
+    return j->pixels - at < SOME ? j->pixels - at : SOME;
+}
+
+/* Planes (n, c). */
+static void sum_planes(void *ctx, int64_t begin, int64_t end)
+{
+    const lrn_job *j = ctx;
+    const int64_t back = j->c->size / 2, ahead = (j->c->size - 1) / 2;
+    double sum[SOME];
+    for (int64_t plane = begin; plane < end; plane++) {
+        const int64_t n = plane / j->channels, c = plane % j->channels;
+        const cvy_real *x = j->call->x[0] + n * j->channels * j->pixels; // (C, pixels)
+        cvy_real *base = j->bases + plane * j->pixels;
+        for (int64_t at = 0; at < j->pixels; at += SOME) {
+            sum_window(j, x, c - back, c + ahead, at, some(j, at), 1, sum);
+            for (int64_t i = 0; i < some(j, at); i++) base[at + i] = (cvy_real)(j->c->k + j->a * sum[i]);
+        }
+    }
+}
+
+static void forward_planes(void *ctx, int64_t begin, int64_t end)
+{
+    const lrn_job *j = ctx;
+    sum_planes(ctx, begin, end);
+    for (int64_t i = begin * j->pixels; i < end * j->pixels; i++)
+        j->call->y[i] = (cvy_real)((double)j->call->x[0][i] * shrink((double)j->bases[i], j->c->beta));
+}
+
+static void ratio_planes(void *ctx, int64_t begin, int64_t end)
+{
+    const lrn_job *j = ctx;
+    for (int64_t i = begin * j->pixels; i < end * j->pixels; i++) {
+        const double base = (double)j->bases[i];
+        j->ratios[i] =
+            (cvy_real)((double)j->call->gy[i] * (double)j->call->x[0][i] * shrink(base, j->c->beta) / base);
+    }
+}
+
+/* gx_c = gy_c base_c^-beta - 2 a beta x_c sum of the ratios of the channels whose window holds c. */
+static void backward_planes(void *ctx, int64_t begin, int64_t end)
+{
+    const lrn_job *j = ctx;
+    const int64_t back = (j->c->size - 1) / 2, ahead = j->c->size / 2; /* the mirrored window */
+    double sum[SOME];
+    for (int64_t plane = begin; plane < end; plane++) {
+        const int64_t n = plane / j->channels, c = plane % j->channels, own = plane * j->pixels;
+        const cvy_real *ratios = j->ratios + n * j->channels * j->pixels; // (C, pixels)
+        for (int64_t at = 0; at < j->pixels; at += SOME) {
+            sum_window(j, ratios, c - back, c + ahead, at, some(j, at), 0, sum);
+            for (int64_t i = 0; i < some(j, at); i++) {
+                const int64_t k = own + at + i;
+                const double direct = (double)j->call->gy[k] * shrink((double)j->bases[k], j->c->beta);
+                j->call->gx[0][k] =
+                    (cvy_real)(direct - 2 * j->a * j->c->beta * (double)j->call->x[0][k] * sum[i]);
+            }
+        }
+    }
+}
+
+static int lrn_forward(const cvy_plain *call, const void *config)
+{
+    lrn_job j = job_of(call, config);
+    call->host->parallel_for(call->host, j.batch * j.channels, 1, forward_planes, &j);
+    return 0;
+}
+
+static int lrn_backward(const cvy_plain *call, const void *config)
+{
+    if (!call->gx[0]) return 0;
+    lrn_job j = job_of(call, config);
+    const int64_t planes = j.batch * j.channels;
+    if (!call->saved) call->host->parallel_for(call->host, planes, 1, sum_planes, &j);
+    call->host->parallel_for(call->host, planes, 1, ratio_planes, &j);
+    call->host->parallel_for(call->host, planes, 1, backward_planes, &j);
+    return 0;
+}
+
+static const cvy_layer lrn_layer = {
+    .size = sizeof(cvy_layer),
+    .min_in = 1,
+    .max_in = 1,
+    .infer = lrn_infer,
+    .forward = lrn_forward,
+    .backward = lrn_backward,
+};
+
+CVY_PLUGIN(
+    CVY_LAYER, local_response_norm, "LocalResponseNorm LRN lrn local_response_normalization norm",
+    "Divides by a power of the squares of neighbouring channels; AlexNet: {k: 2, divide_by_size: false}",
+    "Krizhevsky et al. 2012, section 3.3", lrn_config, &lrn_layer, CVY_PARAMS(lrn_params));
