@@ -11,6 +11,12 @@ install(DIRECTORY experiments DESTINATION ${CMAKE_INSTALL_DATADIR}/convoy
 install(FILES man/convoy.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")
+install(FILES tests/api/example.c tests/api/example.yaml DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples) # of docs/library.md
+if(EXISTS ${CMAKE_SOURCE_DIR}/LICENSE)
+  install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
+else()
+  install(FILES cmake/copyright DESTINATION ${CMAKE_INSTALL_DOCDIR})
+endif()
 
 # ---- completions: the executable knows its own commands ----
 set(completions ${CMAKE_BINARY_DIR}/completions)
@@ -46,6 +52,7 @@ install(FILES ${CMAKE_BINARY_DIR}/ConvoyConfig.cmake ${CMAKE_BINARY_DIR}/ConvoyC
 
 set(pkgconfig_folder ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 file(RELATIVE_PATH up_to_prefix /${pkgconfig_folder} /)
+string(REGEX REPLACE "/$" "" up_to_prefix "${up_to_prefix}")
 configure_file(cmake/convoy.pc.in ${CMAKE_BINARY_DIR}/convoy.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/convoy.pc DESTINATION ${pkgconfig_folder})
 
@@ -64,4 +71,5 @@ set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "gnuplot-nox | gnuplot")
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${CMAKE_BINARY_DIR}) # libconvoy.so is in the package itself
+set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_SOURCE_DIR}/cmake/package.cmake)
 include(CPack)

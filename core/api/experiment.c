@@ -79,6 +79,7 @@ cvy_experiment_info cvy_experiment_describe(const cvy_experiment *x)
                                 .seed = x->x->seed,
                                 .input = api_sample(&s->net->nodes[0].out),
                                 .classes = s->data ? s->data->info.classes : s->net->classes};
+    if (s->data) info.targets = s->data->info.targets;
     for (int p = 0; s->data && p < CVY_PARTS; p++) info.samples[p] = s->data->n[p];
     if (x->trainable) {
         info.epochs = s->train.epochs;
@@ -130,7 +131,7 @@ static cvy_status read_sample(const cvy_experiment *x, cvy_part part, int64_t i,
     float *own = image ? NULL : mem_try((size_t)cvy_count(&d->sample), sizeof *own);
     int32_t class = 0;
     if (scratch && (image || own))
-        status = data_read(d, (data_part)part, i, 0, image ? image : own, &class, scratch, e);
+        status = data_read(d, (data_part)part, i, 0, image ? image : own, &class, NULL, scratch, e);
     else
         status = errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "not enough memory for a sample");
     if (!status && label) *label = class;

@@ -26,6 +26,13 @@ static cvy_status open_session(cvy_session *s, const cvy_experiment *x, errors *
     if (!x->trainable)
         return errors_add(e, CVY_ERR_CONFIG, NULL, "open it with cvy_experiment_open()",
                           "only the network was opened: there is nothing to train on");
+    if (x->s->train.accumulate > 1)
+        return errors_add(e, CVY_ERR_CONFIG, NULL, "a larger train.batch_size does the same",
+                          "train.accumulate: a session makes an update of each batch");
+    if (schedule_watches(&x->s->train.lr_schedule) >= 0)
+        return errors_add(
+            e, CVY_ERR_CONFIG, NULL, "choose a schedule that depends on the step alone",
+            "train.lr_schedule: a session does not validate by itself, and the schedule waits for it");
     s->x = x;
     cvy_status status = stepper_open(&s->w, x->s, e);
     if (!status) status = api_start_weights(x, s->w.state, e);
@@ -133,7 +140,9 @@ cvy_status cvy_session_batch(cvy_session *s, cvy_batch *b, cvy_error **error)
     api_call c = api_begin();
     cvy_status status = !s ? api_missing("session", &c.e) : !b ? api_missing("batch", &c.e) : ready(s, &c.e);
     if (!status) status = fetch(s, &c.e);
-    if (!status) *b = (cvy_batch){.n = s->next->n, .images = s->next->x, .labels = s->next->labels};
+    if (!status)
+        *b = (cvy_batch){
+            .n = s->next->n, .images = s->next->x, .labels = s->next->labels, .targets = s->next->target};
     return api_end(&c, error);
 }
 
@@ -141,9 +150,11 @@ cvy_status cvy_session_batch(cvy_session *s, cvy_batch *b, cvy_error **error)
 
 static cvy_status check(const cvy_session *s, const cvy_batch *b, errors *e)
 {
-    const bool labelled = s->x->s->data_settings.target != TARGET_INPUT;
+    const int32_t target = data_target(s->x->s->data);
+    const bool labelled = target == TARGET_LABEL;
     if (!b->images || (labelled && !b->labels))
         return api_missing(b->images ? "batch.labels" : "batch.images", e);
+    if (target == TARGET_NUMBERS && !b->targets) return api_missing("batch.targets", e);
     if (b->n < 1) return errors_add(e, CVY_ERR_CONFIG, NULL, NULL, "batch.n: %" PRId64 " samples", b->n);
     const int32_t classes = s->x->s->data->info.classes;
     for (int64_t i = 0; labelled && i < b->n; i++)
@@ -180,7 +191,10 @@ cvy_status cvy_session_step_on(cvy_session *s, const cvy_batch *b, cvy_step *ste
     if (!status) status = check(s, b, &c.e);
     if (!status) status = take_images(s, b, &c.e);
     if (!status) {
-        const batch own = {.n = b->n, .x = s->images, .labels = (int32_t *)(uintptr_t)b->labels};
+        const batch own = {.n = b->n,
+                           .x = s->images,
+                           .labels = (int32_t *)(uintptr_t)b->labels,
+                           .target = (float *)(uintptr_t)b->targets};
         if (!s->next) s->reading = false; /* the experiment's own batch is passed over */
         train_on(s, &own, step, &c.e);
     }

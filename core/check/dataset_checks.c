@@ -68,7 +68,11 @@ static void check_info(const cvy_dataset_info *i, verdict *v)
     if (!sane) verdict_fail(v, "a sample has an impossible shape of rank %" PRId32, i->sample.rank);
     if (i->element != CVY_U8 && i->element != CVY_F32)
         verdict_fail(v, "element %" PRIu32 " is no cvy_element", i->element);
-    if (i->classes < 1) verdict_fail(v, "it has %" PRId32 " classes", i->classes);
+    if (i->targets < 0 || (i->targets > 0 && i->classes != 0))
+        verdict_fail(v, "it has %" PRId32 " classes and %" PRId32 " targets: one of both is to be 0",
+                     i->classes, i->targets);
+    else if (i->classes < 1 && i->targets < 1)
+        verdict_fail(v, "it has %" PRId32 " classes and no targets", i->classes);
     for (int32_t k = 0; i->class_names && k < i->classes; k++)
         if (!i->class_names[k] || !*i->class_names[k]) verdict_fail(v, "class %" PRId32 " has no name", k);
     size_t hex = strspn(i->fingerprint, "0123456789abcdef");
@@ -95,13 +99,14 @@ void dataset_checks_open(specimen *s, verdict *v)
     check_info(&b.o.info, v);
     text t = {0};
     exchange_shape_text(&b.o.info.sample, &t);
-    verdict_note(v, "%" PRId64 " + %" PRId64 " samples %s, %" PRId32 " classes", b.o.info.n[0], b.o.info.n[1],
-                 text_str(&t), b.o.info.classes);
+    verdict_note(v, "%" PRId64 " + %" PRId64 " samples %s, %" PRId32 " %s", b.o.info.n[0], b.o.info.n[1],
+                 text_str(&t), b.o.info.targets > 0 ? b.o.info.targets : b.o.info.classes,
+                 b.o.info.targets > 0 ? "targets" : "classes");
     text_free(&t);
     if (shelf_open(&again, s)) {
         const cvy_dataset_info *x = &b.o.info, *y = &again.o.info;
         if (x->n[0] != y->n[0] || x->n[1] != y->n[1] || !exchange_same_shape(&x->sample, &y->sample) ||
-            x->element != y->element || x->classes != y->classes ||
+            x->element != y->element || x->classes != y->classes || x->targets != y->targets ||
             strcmp(x->fingerprint, y->fingerprint) != 0)
             verdict_fail(v, "opened a second time it says something else of itself");
     } else {
@@ -115,7 +120,7 @@ void dataset_checks_open(specimen *s, verdict *v)
 /* ---- samples ---- */
 
 typedef struct sample {
-    guarded pixels;
+    guarded pixels, target;
     int32_t label;
     bool failed;
 } sample;
@@ -124,11 +129,23 @@ static sample read_sample(shelf *b, uint32_t split, int64_t index, bool wanted)
 {
     sample p = {.label = INT32_MIN};
     if (wanted) p.pixels = guarded_bytes(cvy_count(&b->o.info.sample) * (int64_t)element_of(b));
-    cvy_dataset_read r = {
-        .host = &b->host.face, .split = split, .index = index, .pixels = p.pixels.data, .label = INT32_MIN};
+    if (wanted && b->o.info.targets > 0)
+        p.target = guarded_bytes((int64_t)b->o.info.targets * (int64_t)sizeof(float));
+    cvy_dataset_read r = {.host = &b->host.face,
+                          .split = split,
+                          .index = index,
+                          .pixels = p.pixels.data,
+                          .target = p.target.data,
+                          .label = INT32_MIN};
     p.failed = b->type->read(&r, b->config, b->state) != 0;
-    p.label = r.label;
+    p.label = b->o.info.classes > 0 ? r.label : 0;
     return p;
+}
+
+static void free_sample(sample *p)
+{
+    guarded_free(&p->pixels);
+    guarded_free(&p->target);
 }
 
 /* The k-th index of SAMPLES of a split: the first, the last, some between; -1: none. */
@@ -148,7 +165,7 @@ static void check_sample(shelf *b, uint32_t split, int64_t index, verdict *v)
         verdict_fail(v, "%s sample %" PRId64 ": read fails: %s", of, index,
                      b->e.n ? b->e.items[0].what : "without saying why");
     } else {
-        if (p.label < 0 || p.label >= b->o.info.classes)
+        if (b->o.info.classes > 0 && (p.label < 0 || p.label >= b->o.info.classes))
             verdict_fail(v, "%s sample %" PRId64 " has label %" PRId32 ", expected 0 to %" PRId32, of, index,
                          p.label, b->o.info.classes - 1);
         if (p.label != label.label)
@@ -157,7 +174,16 @@ static void check_sample(shelf *b, uint32_t split, int64_t index, verdict *v)
         if (guarded_broken(&p.pixels, &at))
             verdict_fail(v, "%s sample %" PRId64 ": read writes outside the pixels, at byte %" PRId64, of,
                          index, at);
-        const float *pixel = p.pixels.data;
+        if (p.target.data && guarded_broken(&p.target, &at))
+            verdict_fail(v, "%s sample %" PRId64 ": read writes outside the target, at byte %" PRId64, of,
+                         index, at);
+        const float *pixel = p.pixels.data, *target = p.target.data;
+        for (int32_t k = 0; target && k < b->o.info.targets; k++) {
+            if (isfinite(target[k])) continue;
+            verdict_fail(v, "%s sample %" PRId64 ": target %" PRId32 " is unwritten or not finite", of, index,
+                         k);
+            break;
+        }
         for (int64_t i = 0; b->o.info.element == CVY_F32 && i < cvy_count(&b->o.info.sample); i++) {
             if (isfinite(pixel[i])) continue;
             verdict_fail(v, "%s sample %" PRId64 ": pixel %" PRId64 " is unwritten or not finite", of, index,
@@ -165,7 +191,7 @@ static void check_sample(shelf *b, uint32_t split, int64_t index, verdict *v)
             break;
         }
     }
-    guarded_free(&p.pixels);
+    free_sample(&p);
 }
 
 void dataset_checks_samples(specimen *s, verdict *v)
@@ -185,7 +211,8 @@ void dataset_checks_samples(specimen *s, verdict *v)
 static bool equal_samples(const sample *a, const sample *b)
 {
     return a->label == b->label && a->failed == b->failed &&
-           !memcmp(a->pixels.data, b->pixels.data, a->pixels.bytes);
+           !memcmp(a->pixels.data, b->pixels.data, a->pixels.bytes) &&
+           (!a->target.data || !memcmp(a->target.data, b->target.data, a->target.bytes));
 }
 
 void dataset_checks_repeat(specimen *s, verdict *v)
@@ -208,11 +235,11 @@ void dataset_checks_repeat(specimen *s, verdict *v)
             if (when)
                 verdict_fail(v, "%s sample %" PRId64 " is another one %s",
                              split == CVY_TRAIN ? "training" : "test", index, when);
-            guarded_free(&first.pixels);
-            guarded_free(&again.pixels);
-            guarded_free(&between.pixels);
-            guarded_free(&third.pixels);
-            guarded_free(&elsewhere.pixels);
+            free_sample(&first);
+            free_sample(&again);
+            free_sample(&between);
+            free_sample(&third);
+            free_sample(&elsewhere);
         }
     shelf_close(&other);
     shelf_close(&b);
@@ -235,7 +262,7 @@ static void *run_reader(void *arg)
             if (index < 0) continue;
             sample p = read_sample(r->b, CVY_TRAIN, index, true);
             if (!equal_samples(&p, &r->expected[k])) r->different = index;
-            guarded_free(&p.pixels);
+            free_sample(&p);
         }
     return NULL;
 }
@@ -262,7 +289,7 @@ void dataset_checks_threads(specimen *s, verdict *v)
             verdict_fail(v, "training sample %" PRId64 " is another one when four threads read",
                          readers[i].different);
     }
-    for (int64_t k = 0; k < SAMPLES; k++) guarded_free(&expected[k].pixels);
+    for (int64_t k = 0; k < SAMPLES; k++) free_sample(&expected[k]);
     shelf_close(&b);
 }
 
@@ -279,7 +306,7 @@ static void read_once(void *ctx)
     int64_t index = index_of(r->b, CVY_TRAIN, r->next++ % SAMPLES);
     if (index < 0) return;
     sample p = read_sample(r->b, CVY_TRAIN, index, true);
-    guarded_free(&p.pixels);
+    free_sample(&p);
 }
 
 static void open_once(void *ctx)

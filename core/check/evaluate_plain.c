@@ -8,6 +8,7 @@
 #include "convoy/loss.h"
 #include "convoy/optimizer.h"
 #include "plugin/host.h"
+#include "train/wrapped.h"
 
 /* ---- losses ---- */
 
@@ -99,11 +100,18 @@ static bool fits(exchange *x, const safetensor *w0, const safetensor *grads)
     return false;
 }
 
+static const cvy_descriptor *find_child(void *ctx, uint32_t kind, const char *name, const place *at,
+                                        errors *e)
+{
+    return registry_find(ctx, kind, name, at, e);
+}
+
 cvy_status evaluate_optimizer(registry *r, const evaluation *v, exchange *x)
 {
     errors *e = x->e;
     const cvy_descriptor *d = registry_find(r, CVY_OPTIMIZER, v->name, v->params ? &v->params->at : NULL, e);
-    void *config = d ? params_make(&x->memory, d, v->params, NULL, e) : NULL;
+    const params_env env = {.find = find_child, .ctx = r}; /* a wrapper's optimizer */
+    void *config = d ? params_make(&x->memory, d, v->params, &env, e) : NULL;
     if (!config) return errors_status(e);
     const cvy_optimizer *o = d->type;
     const safetensor *w0 = exchange_take(x, "w0", NULL), *grads = exchange_take(x, "grads", NULL);
@@ -111,8 +119,13 @@ cvy_status evaluate_optimizer(registry *r, const evaluation *v, exchange *x)
     if (errors_count(e) || !fits(x, w0, grads)) return errors_status(e);
 
     float *slots[CVY_MAX_SLOTS + 1] = {NULL};
-    const char *const *names = o->slots(config);
-    for (size_t i = 0; names && names[i] && i < CVY_MAX_SLOTS; i++)
+    const char *names[CVY_MAX_SLOTS];
+    const cvy_child whole = {d, config};
+    size_t n_slots = wrapped_slots(&whole, &x->memory, names);
+    if (n_slots > CVY_MAX_SLOTS)
+        exchange_complain(x, NULL, "%s needs more than %d slots", v->name, CVY_MAX_SLOTS);
+    if (errors_count(e)) return errors_status(e);
+    for (size_t i = 0; i < n_slots; i++)
         slots[i] = arena_array(&x->memory, (size_t)w0->count + 1, sizeof(float));
     int64_t steps = grads->shape.dim[0], n = w0->count;
     cvy_shape shape = grads->shape;

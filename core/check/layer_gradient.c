@@ -68,8 +68,10 @@ static void check_tensor(testbed *b, testbed_tensor *t, double *const *buffers, 
         if (fabs(found - expected) <= p->tolerance * (scale + fabs(expected))) continue;
         char name[120];
         snprintf(name, sizeof name, "gradient of %s", t->name);
+        bool opposite = fabs(found + expected) <= p->tolerance * (scale + fabs(expected));
         verdict_number(v, name, i, found, expected,
-                       "backward and central differences of forward do not agree");
+                       "backward and central differences of forward do not agree%s",
+                       opposite ? ", opposite sign" : "");
         return;
     }
 }

@@ -104,8 +104,10 @@ static void differences(loss_bed *b, verdict *v)
             if (closer.kink > 0.5 * q.kink && closer.kink > tolerance * (scale + fabs(q.central))) continue;
             if (fabs(found[i] - closer.central) <= tolerance * (scale + fabs(closer.central))) continue;
         }
+        bool opposite = fabs(found[i] + q.central) <= tolerance * (scale + fabs(q.central));
         verdict_number(v, "gradient", i, found[i], q.central,
-                       "the gradient and central differences of the loss do not agree");
+                       "the gradient and central differences of the loss do not agree%s",
+                       opposite ? ", opposite sign" : "");
         break;
     }
     mem_free(found);

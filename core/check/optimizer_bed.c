@@ -6,16 +6,23 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "train/wrapped.h"
+
 bool optimizer_bed_open(optimizer_bed *b, const specimen *s, const specimen_config *c, bool twin, uint32_t id)
 {
     *b = (optimizer_bed){.d = twin ? s->twin : s->d, .config = twin ? c->twin : c->own, .factor = 1};
     b->type = b->d->type;
     b->host = host_make(&b->e, CVY_ERR_PLUGIN, NULL, 1, "optimizer");
     b->n = OPTIMIZER_BED_N;
-    const char *const *names = b->type->slots(b->config);
-    while (names && names[b->n_slots] && b->n_slots < CVY_MAX_SLOTS) b->n_slots++;
+    if (!b->config) return false;
+    arena a = {0};
+    const char *names[CVY_MAX_SLOTS];
+    const cvy_child whole = {b->d, b->config};
+    size_t n = wrapped_slots(&whole, &a, names);
+    arena_free(&a);
+    b->n_slots = n < CVY_MAX_SLOTS ? (int)n : CVY_MAX_SLOTS;
     for (int64_t i = 0; i < b->n; i++) b->w[i] = specimen_number(id, (uint64_t)i);
-    return !(names && b->n_slots == CVY_MAX_SLOTS && names[b->n_slots]);
+    return n <= CVY_MAX_SLOTS;
 }
 
 void optimizer_bed_close(optimizer_bed *b)

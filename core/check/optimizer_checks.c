@@ -8,6 +8,7 @@
 #include "check/growth.h"
 #include "check/optimizer_bed.h"
 #include "config/params.h"
+#include "train/wrapped.h"
 
 #define STEPS 6
 
@@ -105,6 +106,8 @@ void optimizer_checks_calls(specimen *s, verdict *v)
 static void check_pieces(specimen *s, const specimen_config *c, verdict *v)
 {
     static const int pieces[] = {2, 5, OPTIMIZER_BED_N};
+    const cvy_child all = {s->d, c->own};
+    if (!wrapped_elementwise(&all)) return;
     optimizer_bed whole, b;
     optimizer_bed_open(&whole, s, c, false, 3);
     run(&whole, STEPS, 3, 1, NULL);
@@ -123,7 +126,7 @@ void optimizer_checks_elementwise(specimen *s, verdict *v)
 {
     const cvy_optimizer *o = s->d->type;
     if (o->elementwise)
-        each_config(s, v, check_pieces);
+        each_config(s, v, check_pieces); /* where what is wrapped is so too */
     else
         verdict_skip(v, "not declared");
 }

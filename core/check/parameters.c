@@ -14,7 +14,7 @@ void parameters_descriptor(specimen *s, verdict *v)
     if (strlen(d->summary) > 200)
         verdict_fail(v, "the summary is longer than a line: %zu bytes", strlen(d->summary));
     if (!t) {
-        if (d->kind <= CVY_OPTIMIZER) verdict_note(v, "no double twin: `plugin check SOURCE.c` builds one");
+        if (d->kind <= CVY_OPTIMIZER) verdict_note(v, "there is no twin, `plugin check SOURCE.c` builds one");
         return;
     }
     if (t->config_size != d->config_size || t->n_params != d->n_params) {

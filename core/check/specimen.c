@@ -149,11 +149,24 @@ static const cvy_descriptor *find_child(void *ctx, uint32_t kind, const char *na
     return registry_find(s->registry, kind, name, at, e);
 }
 
+/* What a twin calls must take the twin's numbers. */
+static const cvy_descriptor *find_child_twin(void *ctx, uint32_t kind, const char *name, const place *at,
+                                             errors *e)
+{
+    specimen *s = ctx;
+    const cvy_descriptor *d = find_child(ctx, kind, name, at, e), *twin = NULL;
+    if (d && kind != CVY_OPTIMIZER) return d;
+    if (d) twin = registry_double(s->registry, d);
+    if (d && !twin) errors_add(e, CVY_ERR_PLUGIN, at, NULL, "%s has no double twin", name);
+    return twin;
+}
+
 const void *specimen_fill(specimen *s, const cvy_descriptor *d, const char *yaml, const node **params,
                           errors *e)
 {
     static const params_word words[] = {{.word = "classes", .value = 3}};
-    const params_env env = {.find = find_child, .ctx = s, .words = words, .n_words = 1};
+    const params_env env = {
+        .find = d == s->twin ? find_child_twin : find_child, .ctx = s, .words = words, .n_words = 1};
     const node *map = tree_read_text(&s->memory, d->name, arena_text(&s->memory, yaml), strlen(yaml), e);
     if (map && params) *params = map;
     return map ? params_make(&s->memory, d, map, &env, e) : NULL;

@@ -16,7 +16,7 @@
     (INT64_C(512) << 20) /* whatever the check "memory" would find, there is none left for it to find */
 
 #define COMMON                                                                                  \
-    {"descriptor", "names, and a double twin that matches", true, parameters_descriptor,        \
+    {"descriptor", "names, and that the double twin matches", true, parameters_descriptor,      \
      parameters_descriptor},                                                                    \
     {                                                                                           \
         "parameters", "documented, defaults in range, others refused", false, parameters_check, \

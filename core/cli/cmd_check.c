@@ -68,7 +68,7 @@ static void describe(const experiment *x, const setup *s, size_t bytes, json_wri
     if (!s->data || !s->batch) return;
     json_put_int(w, "training_samples", s->data->n[DATA_TRAIN]);
     json_put_int(w, "batch", s->batch);
-    json_put_int(w, "batches_per_epoch", s->steps_per_epoch);
+    json_put_int(w, "batches_per_epoch", s->batches_per_epoch);
     json_put_int(w, "epochs", s->train.epochs);
 }
 

@@ -12,6 +12,7 @@
 #include "graph/freeze.h"
 #include "graph/plan.h"
 #include "train/identity.h"
+#include "train/wrapped.h"
 
 typedef struct planner_args {
     int64_t threads;
@@ -44,6 +45,21 @@ static void planner_plugins(registry *r, json_writer *w)
         mem_free(path);
     }
     json_close(w, ']');
+}
+
+/* What a plugin of the user's own computes is a parameter of the run like any other: runs of different versions are no
+ * repeats of each other. Those that come along change with Convoy, and the environment tells. */
+static void planner_versions(registry *r, json_writer *w)
+{
+    size_t n;
+    const plugin_entry *p = registry_list(r, &n);
+    for (size_t i = 0; i < n; i++) {
+        if (!p[i].used || registry_comes_along(r, &p[i])) continue;
+        char *key = mem_printf("plugins.%s", p[i].name), *version = mem_text_n(p[i].sha256, 8);
+        json_put_text(w, key, version);
+        mem_free(key);
+        mem_free(version);
+    }
 }
 
 static void planner_dataset(const setup *s, json_writer *w)
@@ -82,8 +98,11 @@ static size_t planner_memory(const setup *s, const machine *m, errors *e)
            kept = 0; /* weights, gradients, the best weights; the optimizer's */
     plan_free(p);
     const cvy_child *optimizer = &s->train.optimizer;
-    const char *const *slots = ((const cvy_optimizer *)optimizer->plugin->type)->slots(optimizer->config);
-    while (slots && *slots++) kept++;
+    arena names = {0};
+    const char *slots[CVY_MAX_SLOTS];
+    kept = wrapped_slots(optimizer, &names, slots);
+    arena_free(&names);
+    if (s->train.accumulate > 1) arrays++;
     size_t batches =
         3 * (size_t)s->batch * (size_t)cvy_count(&s->data->sample); /* the one at work, two read ahead */
     return bytes +
@@ -121,6 +140,7 @@ static void planner_describe(const experiment *x, const setup *s, registry *r, j
     json_key(w, "params");
     json_open(w, '{');
     experiment_leaves(x, planner_leaf, w);
+    planner_versions(r, w);
     json_close(w, '}');
     planner_plugins(r, w);
     identity_write_environment(&m, ".", w);

@@ -344,7 +344,8 @@ const command cmd_plugin = {
     .usage =
         "convoy plugin ls [KIND] [--json]\n"
         "convoy plugin info [KIND:]NAME [--json]\n"
-        "convoy plugin check FILE.so|SOURCE.c [NAME] [--json] [--config MAP] [--sanitize SOURCE.c]\n"
+        "convoy plugin check FILE.so|SOURCE.c|SOURCE.cpp [NAME] [--json] [--config MAP] [--sanitize "
+        "SOURCE.c]\n"
         "convoy plugin eval KIND NAME --in FILE --out FILE [--config MAP] [--kernels plain|fast] [--eval]\n"
         "convoy plugin new layer|optimizer|dataset|augmentation|loss NAME [--composite] [-C DIR]\n"
         "convoy plugin docs [-o DIR]",

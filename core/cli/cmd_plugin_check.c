@@ -132,7 +132,9 @@ static void own_frame(const char *at, text *t)
 {
     for (const char *frame = strstr(at, "\n    #"); frame; frame = strstr(frame + 1, "\n    #")) {
         size_t n = strcspn(frame + 1, "\n");
-        const char *in = memmem(frame + 1, n, " in ", 4), *source = memmem(frame + 1, n, ".c:", 3);
+        const char *in = memmem(frame + 1, n, " in ", 4);
+        bool source = memmem(frame + 1, n, ".c:", 3) || memmem(frame + 1, n, ".cc:", 4) ||
+                      memmem(frame + 1, n, ".cpp:", 5) || memmem(frame + 1, n, ".cxx:", 5);
         if (!in || !source) continue;
         text_add(t, " in ");
         text_add_n(t, in + 4, (size_t)(frame + 1 + n - in - 4));
@@ -279,11 +281,20 @@ static size_t same_before(const follow *f, size_t i)
     return i;
 }
 
+/* The checks behind i that found the same. */
+static void tell_same(const follow *f, size_t i, text *out)
+{
+    size_t same = 0;
+    for (size_t k = i + 1; k < f->n; k++)
+        if (is_failure(&f->verdicts[k]) && same_before(f, k) == i)
+            text_printf(out, "%s%s", same++ ? ", " : "    the same in ", f->checks[k].name);
+    if (same) text_char(out, '\n');
+}
+
 static void tell_failures(const follow *f, size_t i, text *out)
 {
     const verdict *v = &f->verdicts[i];
-    size_t before = same_before(f, i);
-    for (size_t k = 0; k < v->n && before == i; k++) {
+    for (size_t k = 0; k < v->n; k++) {
         text line = {0};
         verdict_failure_text(&v->items[k], &line);
         text_add(out, "    ");
@@ -291,42 +302,45 @@ static void tell_failures(const follow *f, size_t i, text *out)
         text_char(out, '\n');
         text_free(&line);
     }
-    if (before < i) text_printf(out, "    as in %s\n", f->checks[before].name);
     if (v->total > v->n) text_printf(out, "    and %zu more\n", v->total - v->n);
+    tell_same(f, i, out);
 }
 
 static void tell_table(const follow *f)
 {
     static const char *const words[] = {"ok", "FAILED", "-", "CRASHED", "TOO LONG", "not run"};
     bool colour = cli_colour(f->c, stdout);
-    size_t failed = 0, unrun = 0;
+    size_t failed = 0, unrun = 0, tried = 0;
     table t = {0};
     text out = {0};
     table_column(&t, "CHECK", TABLE_LEFT);
     table_column(&t, "RESULT", TABLE_LEFT);
-    table_column(&t, "SECONDS", TABLE_RIGHT);
     table_column(&t, "WHAT", TABLE_LEFT);
     for (size_t i = 0; i < f->n; i++) {
         const verdict *v = &f->verdicts[i];
-        if (v->status == VERDICT_SKIPPED && !f->checks[i].needed && !f->c->verbose) continue;
         failed += is_failure(v);
         unrun += v->status == VERDICT_NOT_RUN;
+        tried += v->status != VERDICT_NOT_RUN && v->status != VERDICT_SKIPPED;
+        if (v->status == VERDICT_SKIPPED && !f->checks[i].needed && !f->c->verbose) continue;
         table_cell(&t, f->checks[i].name);
         table_cell(&t, words[v->status]);
-        table_cellf(&t, "%.2f", v->seconds);
-        table_cellf(&t, "%s%s%s", f->checks[i].about, v->note ? ": " : "", v->note ? v->note : "");
+        size_t before = is_failure(v) ? same_before(f, i) : i;
+        if (before < i)
+            table_cellf(&t, "as in %s", f->checks[before].name);
+        else
+            table_cellf(&t, "%s%s%s", f->checks[i].about, v->note ? ": " : "", v->note ? v->note : "");
     }
-    text_printf(&out, "%s of %s\n", f->subject, f->shown);
-    table_write(&t, colour, &out);
+    if (failed || !f->c->quiet) text_printf(&out, "%s of %s\n", f->subject, f->shown);
+    if (!f->c->quiet) table_write(&t, colour, &out);
     for (size_t i = 0; i < f->n; i++) {
         const verdict *v = &f->verdicts[i];
-        if (!is_failure(v)) continue;
+        if (!is_failure(v) || same_before(f, i) < i) continue;
         text_printf(&out, "\n%s: %s\n", f->checks[i].name, f->checks[i].about);
         tell_failures(f, i, &out);
     }
-    if (failed)
-        text_printf(&out, "\n%zu of %zu checks failed%s\n", failed, f->n,
-                    unrun ? ", others could not be run" : "");
+    if (failed) text_printf(&out, "\n%zu of %zu checks failed", failed, tried);
+    if (failed && unrun) text_printf(&out, "; %zu more were not reached", unrun);
+    if (failed) text_char(&out, '\n');
     cli_print(&out);
     cli_flush();
     text_free(&out);
@@ -403,13 +417,23 @@ static bool check_file(follow *f, const char *name, const note_list *notes, json
 int cmd_plugin_check(const command *self, const common *c, const plugin_args *args, int argc, char **argv)
 {
     /* A source is built here, twin and all; with --sanitize it is named there, and the file may be left out. */
-    bool named = argc > 0 && (!args->sanitize || text_ends(argv[0], ".so") || text_ends(argv[0], ".c"));
+    bool named =
+        argc > 0 && (!args->sanitize || text_ends(argv[0], ".so") || plugin_build_is_source(argv[0]));
     int operands = argc - named;
     if (!named && !args->sanitize) return cli_usage(self, c, "which file? convoy plugin check maxout.c");
-    const char *source = args->sanitize ? args->sanitize : named && text_ends(argv[0], ".c") ? argv[0] : NULL;
+    const char *source = args->sanitize                             ? args->sanitize
+                         : named && plugin_build_is_source(argv[0]) ? argv[0]
+                                                                    : NULL;
     if (operands > 1) return cli_usage(self, c, "unexpected \"%s\"", argv[named + 1]);
     if (args->in || args->out || args->kernels || args->train || args->eval)
         return cli_usage(self, c, "--in, --out, --kernels, --train and --eval belong to `plugin eval`");
+    if (args->sanitize && !plugin_build_is_source(args->sanitize)) {
+        size_t n = strlen(args->sanitize);
+        bool built = text_ends(args->sanitize, ".so");
+        return cli_usage(self, c, "--sanitize needs the source%s%.*s%s",
+                         built ? ", " : ": a file .c, .cpp, .cc or .cxx", built ? (int)n - 3 : 0,
+                         args->sanitize, built ? ".c" : "");
+    }
     const char *name = operands ? argv[named] : NULL;
     errors e = {0};
     plugin_build build = {0};

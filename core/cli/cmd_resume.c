@@ -1,6 +1,7 @@
 /* `convoy resume`: goes on with a run or a sweep that was stopped. */
 #include <string.h>
 
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "cli/launch.h"
@@ -98,6 +99,35 @@ static void name_changes(const json *before, const json *now, text *out)
     }
 }
 
+/* The very files that the run was planned with. The trial would refuse others too, and then the run had failed. */
+static cvy_status check_plugins(const run_info *r, errors *e)
+{
+    const json *list = json_get(r->whole, "plugins");
+    cvy_status status = CVY_OK;
+    const char *last = "";
+    for (size_t i = 0; list && list->kind == JSON_ARRAY && i < list->n; i++) {
+        const char *path = json_get_text(list->items[i], "path", ""),
+                   *was = json_get_text(list->items[i], "sha256", "");
+        char now[65] = "";
+        errors quiet = {0};
+        if (!*path || !*was || !strcmp(path, last)) continue; /* a file with several plugins is named once */
+        const bool there = file_exists(path);
+        if (there) sha256_file(path, now, &quiet);
+        errors_free(&quiet);
+        if (!strcmp(now, was)) continue;
+        const place at = PLACE_FILE(path);
+        char *hint =
+            mem_printf("put back the file with sha256 beginning %.12s, then `convoy resume %s`, or start a "
+                       "new run",
+                       was, r->name);
+        status = errors_add(e, CVY_ERR_PLUGIN, &at, hint, "%s cannot go on: the plugin %s", r->name,
+                            there ? "changed since the run was planned" : "is not there any more");
+        mem_free(hint);
+        last = path;
+    }
+    return status;
+}
+
 /* Plans the run again, to see whether the same bits can be promised. What cannot be planned from its folder
  * is left to the trial, which looks for itself. */
 static cvy_status check_key(const common *c, const run_info *r, int64_t threads, errors *e)
@@ -182,6 +212,7 @@ static int resume_run(const common *c, const options *o, const char *name)
     int64_t threads = threads_for(o, r.threads);
     t.inexact = o->inexact;
     if (t.state == TRIAL_KNOWN) cli_say(c, "%s is finished", name);
+    if (status == CVY_OK && t.state == TRIAL_WAITING) status = check_plugins(&r, &e);
     if (status == CVY_OK && t.state == TRIAL_WAITING && !o->inexact) status = check_key(c, &r, threads, &e);
     space_metric metric = {r.metric ? r.metric : space_default_metric.name, r.maximize};
     char *program = path_executable();

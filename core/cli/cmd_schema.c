@@ -54,7 +54,19 @@ static void put_list(json_writer *w, const cvy_param *p, const char *type)
 static bool nullable(const cvy_param *p)
 {
     return p->fallback && !strcmp(p->fallback, "null") &&
-           (p->kind == CVY_PARAM_STRING || p->kind == CVY_PARAM_CHILD || p->kind == CVY_PARAM_CHILDREN);
+           (p->kind == CVY_PARAM_STRING || p->kind == CVY_PARAM_CHILD || p->kind == CVY_PARAM_CHILDREN ||
+            p->kind == PARAMS_NODE);
+}
+
+static void put_one_or_list(json_writer *w, const cvy_param *p, const char *type)
+{
+    json_key(w, "anyOf");
+    json_open(w, '[');
+    put_number(w, p, type);
+    json_open(w, '{');
+    put_list(w, p, type);
+    json_close(w, '}');
+    json_close(w, ']');
 }
 
 static void put_lengths(json_writer *w, const cvy_param *p, uint32_t n)
@@ -133,16 +145,10 @@ static void put_value(json_writer *w, const cvy_param *p, const char *word)
         put_ref(w, plugin_kind_name(CVY_LAYER));
         break;
     case CVY_PARAM_INTS:
-        json_key(w, "anyOf");
-        json_open(w, '[');
-        put_number(w, p, "integer");
-        json_open(w, '{');
-        put_list(w, p, "integer");
-        json_close(w, '}');
-        json_close(w, ']');
+        put_one_or_list(w, p, "integer");
         break;
     case CVY_PARAM_FLOATS:
-        put_list(w, p, "number");
+        put_one_or_list(w, p, "number");
         break;
     case CVY_PARAM_CHILD: {
         char *path = mem_printf("#/$defs/%s", plugin_kind_name(p->child));

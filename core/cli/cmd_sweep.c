@@ -193,9 +193,9 @@ const command cmd_sweep = {
     .name = "sweep",
     .summary = "Train every configuration of an experiment file's `sweep:`",
     .usage = "convoy sweep FILE [PATH=VALUE ...]",
-    .examples = "convoy sweep experiments/optimizers.yaml\n"
-                "convoy sweep experiments/optimizers.yaml --dry-run\n"
-                "convoy sweep experiments/optimizers.yaml --workers 4 train.epochs=5",
+    .examples = "convoy sweep experiments/quickstart.yaml\n"
+                "convoy sweep experiments/quickstart.yaml --dry-run\n"
+                "convoy sweep experiments/quickstart.yaml --workers 4 train.epochs=5",
     .options = rows,
     .n_options = sizeof rows / sizeof *rows,
     .size = sizeof(options),

@@ -17,9 +17,10 @@
 #include "cli/options.h"
 
 static const command *const commands[] = {
-    &cmd_run,    &cmd_sweep,   &cmd_resume,     &cmd_stop,   &cmd_model,   &cmd_check,   &cmd_ls,
-    &cmd_show,   &cmd_compare, &cmd_plot,       &cmd_export, &cmd_db,      &cmd_profile, &cmd_plugin,
-    &cmd_schema, &cmd_doctor,  &cmd_completion, &cmd_trial,  &cmd_planner, &cmd_checker, &cmd_manual,
+    &cmd_run,   &cmd_sweep,   &cmd_resume,  &cmd_stop,   &cmd_model,  &cmd_check,
+    &cmd_ls,    &cmd_show,    &cmd_compare, &cmd_plot,   &cmd_eval,   &cmd_export,
+    &cmd_db,    &cmd_profile, &cmd_plugin,  &cmd_schema, &cmd_doctor, &cmd_completion,
+    &cmd_trial, &cmd_planner, &cmd_checker, &cmd_manual,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
@@ -129,12 +130,13 @@ static int overview(FILE *f)
     return show(&t, f);
 }
 
-static int help_for(const common *c, const char *name)
+/* part: a subcommand, as in `convoy plugin new --help`; NULL or no such thing: all of the command. */
+static int help_for(const common *c, const char *name, const char *part)
 {
     const command *found = find(name);
     if (!found) return unknown(c, name);
     text t = {0};
-    help_command(found, &t);
+    if (!part || !help_part(found, part, &t)) help_command(found, &t);
     return show(&t, stdout);
 }
 
@@ -149,7 +151,7 @@ static int run(const command *found, common *c, int argc, char **args)
     int n = options_read(tables, 2, false, argc, args, operands, &e);
     options_finish(c, &e);
     int code = errors_status(&e) ? cli_fail(c, &e)
-               : c->help         ? help_for(c, found->name)
+               : c->help         ? help_for(c, found->name, n ? operands[0] : NULL)
                                  : found->run(found, c, options, n, operands);
     errors_free(&e);
     options_free(tables, 1);
@@ -173,7 +175,8 @@ static int dispatch(int argc, char **argv)
         printf("convoy %s\n", cvy_version());
         code = CVY_OK;
     } else if (n == 0 || !strcmp(operands[0], "help")) {
-        code = n > 1 ? help_for(&c, operands[1]) : overview(n || c.help ? stdout : stderr);
+        code = n > 1 ? help_for(&c, operands[1], n > 2 ? operands[2] : NULL)
+                     : overview(n || c.help ? stdout : stderr);
     } else if (!find(operands[0])) {
         code = unknown(&c, operands[0]);
     } else {

@@ -112,3 +112,57 @@ void help_command(const command *c, text *out)
     options("Options", c->options, c->n_options, out);
     options("Options of every command", options_common, options_common_n, out);
 }
+
+/* ---- one subcommand ---- */
+
+/* Whether a word of `words`, up to the colon, is `part`: "eval, check: the plugin's parameters". */
+static bool belongs(const char *help, const char *part)
+{
+    size_t n = strlen(part);
+    for (const char *w = help; *w && *w != ':';) {
+        size_t length = strcspn(w, ":, ");
+        if (length == n && !memcmp(w, part, n)) return strchr(w, ':') != NULL;
+        w += length + strspn(w + length, ", ");
+    }
+    return false;
+}
+
+/* The lines of `s` that begin with "convoy CMD PART"; whether there are any. */
+static bool part_lines(const char *s, const char *begin, text *out)
+{
+    size_t n = strlen(begin);
+    bool any = false;
+    while (*s) {
+        size_t length = strcspn(s, "\n");
+        if (length >= n && !memcmp(s, begin, n) && (length == n || s[n] == ' ')) {
+            lines(s, 1, out);
+            any = true;
+        }
+        s += length + (s[length] == '\n');
+    }
+    return any;
+}
+
+bool help_part(const command *c, const char *part, text *out)
+{
+    text usage = {0}, examples = {0};
+    char *begin = mem_printf("convoy %s %s", c->name, part);
+    bool known = part_lines(c->usage, begin, &usage);
+    if (known && part_lines(c->examples, begin, &examples))
+        text_printf(out, "Examples:\n%s\n", text_str(&examples));
+    if (known) {
+        option_row *own = mem_array(c->n_options + 1, sizeof *own);
+        size_t n = 0;
+        for (size_t i = 0; i < c->n_options; i++)
+            if (belongs(c->options[i].help, part)) own[n++] = c->options[i];
+        text_printf(out, "Usage:\n%s", text_str(&usage));
+        options("Options", own, n, out);
+        options("Options of every command", options_common, options_common_n, out);
+        text_printf(out, "\n`convoy %s --help` tells of its other subcommands\n", c->name);
+        mem_free(own);
+    }
+    mem_free(begin);
+    text_free(&usage);
+    text_free(&examples);
+    return known;
+}

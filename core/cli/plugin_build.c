@@ -14,25 +14,37 @@
 
 #define COMPILE_SECONDS 120
 
-/* CC may hold options, as "ccache gcc" does. */
+/* CC and CXX may hold options, as "ccache gcc" does. */
 typedef struct compiler {
+    bool cxx;
     char *words, *program;
     const char *argv[40];
     size_t n;
 } compiler;
 
-static cvy_status compiler_find(compiler *c, errors *e)
+static bool is_cxx(const char *file)
 {
-    const char *cc = getenv("CC");
-    *c = (compiler){.words = mem_text(cc && *cc ? cc : "cc")};
+    return text_ends(file, ".cpp") || text_ends(file, ".cc") || text_ends(file, ".cxx");
+}
+
+bool plugin_build_is_source(const char *file)
+{
+    return text_ends(file, ".c") || is_cxx(file);
+}
+
+static cvy_status compiler_find(compiler *c, bool cxx, errors *e)
+{
+    const char *named = getenv(cxx ? "CXX" : "CC");
+    *c = (compiler){.cxx = cxx, .words = mem_text(named && *named ? named : cxx ? "c++" : "cc")};
     for (char *save = NULL, *w = strtok_r(c->words, " ", &save); w && c->n < 8;
          w = strtok_r(NULL, " ", &save))
         c->argv[c->n++] = w;
     c->program = c->n ? places_program(c->argv[0]) : NULL;
     if (!c->program)
         return errors_add(e, CVY_ERR_CONFIG, NULL,
-                          "install a C compiler (apt-get install gcc), or name one in CC",
-                          "no C compiler: \"%s\" is not found", c->words);
+                          cxx ? "install a C++ compiler (apt-get install g++), or name one in CXX"
+                              : "install a C compiler (apt-get install gcc), or name one in CC",
+                          "no %s compiler: \"%s\" is not found", cxx ? "C++" : "C", c->words);
     c->argv[0] = c->program;
     return CVY_OK;
 }
@@ -43,14 +55,15 @@ static void compiler_free(compiler *c)
     mem_free(c->program);
 }
 
-/* Runs the compiler with these arguments behind its own; its output goes to `out`, -1: nowhere. */
-static cvy_status compile(const compiler *base, const char *const *args, int out, errors *e)
+/* Runs the compiler with these arguments behind its own; its output goes to `out`, -1: nowhere, and what it says of
+ * mistakes to `said`. */
+static cvy_status compile(const compiler *base, const char *const *args, int out, int said, errors *e)
 {
     compiler c = *base;
     process p;
     while (*args && c.n + 1 < sizeof c.argv / sizeof *c.argv) c.argv[c.n++] = *args++;
     c.argv[c.n] = NULL;
-    process_options o = {.argv = c.argv, .input = -1, .output = out, .messages = STDERR_FILENO, .pass = -1};
+    process_options o = {.argv = c.argv, .input = -1, .output = out, .messages = said, .pass = -1};
     cvy_status status = process_start(&o, &p, e);
     if (status) return status;
     bool ended = process_wait(&p, COMPILE_SECONDS);
@@ -69,7 +82,7 @@ static char *answer_of(const compiler *c, const char *folder, const char *argume
     const char *args[] = {argument, NULL};
     size_t n = 0;
     int fd = open(path, O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600);
-    cvy_status status = fd < 0 ? CVY_ERR_RESOURCE : compile(c, args, fd, e);
+    cvy_status status = fd < 0 ? CVY_ERR_RESOURCE : compile(c, args, fd, STDERR_FILENO, e);
     if (fd >= 0) close(fd);
     if (!status) status = file_read(path, 65536, &said, &n, e);
     if (!status) said[strcspn(said, "\n")] = 0;
@@ -110,6 +123,54 @@ static void words(const char **argv, size_t *n, const char *const *more)
     argv[*n] = NULL;
 }
 
+/* Names of a linker's "multiple definition of `helper'; ..." (lld: "duplicate symbol: helper"), up to three. */
+static bool defined_twice(const char *said, text *names)
+{
+    static const char *const leads[] = {"multiple definition of `", "duplicate symbol: "};
+    size_t found = 0;
+    for (size_t k = 0; k < 2; k++)
+        for (const char *at = said; (at = strstr(at, leads[k])) != NULL;) {
+            at += strlen(leads[k]);
+            if (++found > 3) continue;
+            text_add(names, found > 1 ? ", " : "");
+            text_add_n(names, at, strcspn(at, "';\n"));
+        }
+    return found > 0;
+}
+
+/* Both objects into one; a name that both have is explained, anything else is shown as the linker puts it. */
+static cvy_status link_both(const plugin_build *p, const compiler *c, const char *const *argv,
+                            const char *source, errors *e)
+{
+    char *path = path_join(p->folder, "linker"), *said = NULL;
+    size_t n = 0;
+    errors own = {0}, quiet = {0};
+    int fd = open(path, O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600);
+    cvy_status status = compile(c, argv, -1, fd < 0 ? STDERR_FILENO : fd, &own);
+    if (fd >= 0) close(fd);
+    if (fd >= 0) file_read(path, 1 << 20, &said, &n, &quiet);
+    text twice = {0};
+    const place at = PLACE_FILE(source);
+    if (status && said && defined_twice(said, &twice)) {
+        errors_free(&own);
+        errors_add(e, CVY_ERR_PLUGIN, &at,
+                   c->cxx
+                       ? "the source is compiled twice, for float and double, into one file: make it static, "
+                         "or put it into an unnamed namespace"
+                       : "the source is compiled twice, for float and double, into one file: make it static",
+                   "visible outside the file: %s", text_str(&twice));
+    } else {
+        if (n && write(STDERR_FILENO, said, n) < 0) { /* nowhere left to say so */
+        }
+        errors_move(e, &own);
+    }
+    text_free(&twice);
+    errors_free(&quiet);
+    mem_free(said);
+    mem_free(path);
+    return status;
+}
+
 /* The source twice, for float and for the double twin in which gradients are checked, into one shared object. */
 static cvy_status build(plugin_build *p, const compiler *c, const char *source, bool clang, errors *e)
 {
@@ -126,12 +187,20 @@ static cvy_status build(plugin_build *p, const compiler *c, const char *source, 
         *object = path_join(p->folder, k ? "twin.o" : "own.o");
         const char *argv[24];
         size_t n = 0;
-        const char *const rest[] = {
-            "-std=gnu11", "-fPIC", "-I", include, "-c", source, "-o", *object, k ? "-DCVY_DOUBLE" : NULL,
-            NULL};
+        const char *const rest[] = {c->cxx ? "-std=c++17" : "-std=gnu11",
+                                    "-fPIC",
+                                    "-I",
+                                    include,
+                                    "-c",
+                                    source,
+                                    "-o",
+                                    *object,
+                                    k ? "-DCVY_DOUBLE" : NULL,
+                                    "-w", /* the first time has warned */
+                                    NULL};
         words(argv, &n, p->sanitized ? with_sanitizers : as_author);
         words(argv, &n, rest);
-        status = compile(c, argv, -1, e);
+        status = compile(c, argv, -1, STDERR_FILENO, e);
     }
     if (!status) {
         p->file = path_join(p->folder, "plugin.so");
@@ -140,7 +209,7 @@ static cvy_status build(plugin_build *p, const compiler *c, const char *source, 
         const char *const all[] = {"-shared", "-o", p->file, own, twin, "-lm", NULL};
         words(argv, &n, all);
         if (p->sanitized) words(argv, &n, link_sanitizers);
-        status = compile(c, argv, -1, e);
+        status = link_both(p, c, argv, source, e);
     }
     mem_free(include);
     mem_free(own);
@@ -155,7 +224,7 @@ cvy_status plugin_build_make(plugin_build *p, const char *source, bool sanitized
     compiler c;
     *p = (plugin_build){.folder = mem_printf("%s/convoy-check-XXXXXX", tmp && *tmp ? tmp : "/tmp"),
                         .sanitized = sanitized};
-    cvy_status status = compiler_find(&c, e);
+    cvy_status status = compiler_find(&c, is_cxx(source), e);
     place at = PLACE_FILE(source);
     if (!status && !file_exists(source))
         status = errors_add(e, CVY_ERR_CONFIG, &at, NULL, "there is no such file");

@@ -2,6 +2,8 @@
 #ifndef CLI_PLUGIN_BUILD_H
 #define CLI_PLUGIN_BUILD_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 
 typedef struct plugin_build {
@@ -11,7 +13,9 @@ typedef struct plugin_build {
     char *preload; /* sanitizers' runtime for LD_PRELOAD; NULL when this program has it already */
 } plugin_build;
 
-/* Compiles with $CC or cc, as the author would or (sanitized) with AddressSanitizer and UndefinedBehaviorSanitizer; what
+/* Whether a file is the source of a plugin by its name: .c, or .cpp, .cc, .cxx for C++. */
+bool plugin_build_is_source(const char *file);
+/* Compiles with $CC or cc (C++: $CXX or c++), as the author would or (sanitized) with AddressSanitizer and UndefinedBehaviorSanitizer; what
  * the compiler says goes to stderr. */
 cvy_status plugin_build_make(plugin_build *p, const char *source, bool sanitized, errors *e);
 void plugin_build_free(plugin_build *p); /* removes the folder */

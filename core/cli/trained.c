@@ -50,11 +50,11 @@ static void choose(choice *h, const char *path)
     h->files[h->n++] = (plugin_request){arena_text(&h->t->memory, path), PLACE_NONE};
 }
 
-static bool unchanged(const char *path, const char *sha256)
+static bool unchanged(const char *path, const char *hash)
 {
     char now[65] = "";
     errors quiet = {0};
-    bool same = file_exists(path) && !sha256_file_cached(path, now, &quiet) && !strcmp(now, sha256);
+    bool same = file_exists(path) && !sha256_file_cached(path, now, &quiet) && !strcmp(now, hash);
     errors_free(&quiet);
     return same;
 }
@@ -163,7 +163,8 @@ static bool resize(experiment *x, const trained_options *o, errors *e)
     arena *a = &x->memory;
     const place at = PLACE_FILE("--input-size");
     const node *given = experiment_get(x, "dataset.augment");
-    const char *step = arena_printf(a, "{resize: {size: [%lld, %lld]}}", (long long)o->height, (long long)o->width);
+    const char *step =
+        arena_printf(a, "{resize: {size: [%lld, %lld]}}", (long long)o->height, (long long)o->width);
     node *list = tree_list(a, &at), *last = tree_read_text(a, "--input-size", step, strlen(step), e);
     for (size_t i = 0; given && given->kind == NODE_LIST && i < given->n; i++)
         node_append(a, list, tree_copy(a, given->items[i]));
@@ -204,9 +205,10 @@ static void keep_statistics(trained *t, const char *spec, errors *e)
         memcpy(std, from->std, (size_t)from->channels * sizeof *std);
         now->stats = (cvy_channel_stats){.channels = from->channels, .mean = mean, .std = std};
     } else if ((!s || !s->data) && !data_prepare(now, e) && now->stats.mean) {
-        errors_warn(e, &now->at, NULL,
-                    "the samples that the run was trained on are not there: images are normalized by the statistics "
-                    "of the training samples found");
+        errors_warn(
+            e, &now->at, NULL,
+            "the samples that the run was trained on are not there: images are normalized by the statistics "
+            "of the training samples found");
     }
     setup_free(s);
     experiment_free(x);
@@ -219,13 +221,15 @@ static void check_dataset(const trained *t, const trained_options *o, errors *e)
     const char *recorded = json_get_text(planned, "fingerprint", "");
     const data *d = t->s->data;
     if (!o->n_overrides && strcmp(recorded, d->info.fingerprint) != 0)
-        errors_warn(e, &d->at, NULL,
-                    "the dataset's files have changed since the run was planned: the figures may differ from those "
-                    "of the run");
+        errors_warn(
+            e, &d->at, NULL,
+            "the dataset's files have changed since the run was planned: the figures may differ from those "
+            "of the run");
     if (sets(o, "dataset.validation") || sets(o, "dataset.train_limit") || sets(o, "dataset.type"))
-        errors_warn(e, NULL, NULL,
-                    "the training and validation samples are divided otherwise than in the run: it may have been "
-                    "trained on some of those it is validated on");
+        errors_warn(
+            e, NULL, NULL,
+            "the training and validation samples are divided otherwise than in the run: it may have been "
+            "trained on some of those it is validated on");
 }
 
 /* ---- opening ---- */
@@ -235,7 +239,8 @@ static const char *why_weights_may_not_fit(const trained_options *o)
     if (o->height)
         return "this network reads images of one size only; one that takes the mean over all positions "
                "(global_avg_pool) where this one has `flatten` reads any: architectures/cifar_fcn.yaml";
-    if (o->n_overrides) return "the images or the classes of this dataset are others than those it was trained on";
+    if (o->n_overrides)
+        return "the images or the classes of this dataset are others than those it was trained on";
     return NULL;
 }
 

@@ -84,7 +84,9 @@ static bool read_word(filler *f, const cvy_param *p, const node *n, int64_t *v)
         words[n_words++] = w->word;
         if (strcmp(n->s, w->word) == 0) {
             *v = w->value;
-            return true;
+            if (!w->unknown) return true;
+            errors_add(f->e, CVY_ERR_CONFIG, &n->at, w->hint, "%s", w->unknown);
+            return false;
         }
     }
     const char *near = suggest_near(f->a, n->s, words, n_words);
@@ -177,8 +179,14 @@ static bool read_ints(filler *f, const cvy_param *p, const node *n, cvy_ints *ou
 
 static bool read_floats(filler *f, const cvy_param *p, const node *n, cvy_floats *out)
 {
-    if (!expect_list(f, n)) return false;
     bool ok = true;
+    scalar_type type = n->kind == NODE_SCALAR ? scalar_classify(n) : SCALAR_TEXT;
+    if (type == SCALAR_INT || type == SCALAR_FLOAT) {
+        double *one = arena_array(f->a, 1, sizeof *one);
+        *out = (cvy_floats){one, 1};
+        return read_double(f, p, n, one);
+    }
+    if (n->kind != NODE_LIST) return expected(f, n, "a number or a list of numbers", NULL);
     double *v = arena_array(f->a, n->n ? n->n : 1, sizeof *v);
     for (size_t i = 0; i < n->n; i++) ok = read_double(f, p, n->items[i], &v[i]) && ok;
     *out = (cvy_floats){v, n->n};
@@ -254,7 +262,8 @@ static bool read_children(filler *f, const cvy_param *p, const node *n, cvy_chil
 
 static bool may_be_null(const cvy_param *p)
 {
-    if (p->kind != CVY_PARAM_STRING && p->kind != CVY_PARAM_CHILD && p->kind != CVY_PARAM_CHILDREN)
+    if (p->kind != CVY_PARAM_STRING && p->kind != CVY_PARAM_CHILD && p->kind != CVY_PARAM_CHILDREN &&
+        p->kind != PARAMS_NODE)
         return false;
     return p->fallback && scalar_of(p->fallback) == SCALAR_NULL && p->fallback[0];
 }
@@ -294,6 +303,10 @@ static bool read_value(filler *f, const cvy_param *p, const node *n, void *field
     case CVY_PARAM_LAYERS:
         ok = expect_list(f, n);
         *(cvy_layers *)field = (cvy_layers){n, n->n};
+        break;
+    case PARAMS_NODE:
+        *(const node **)field = n;
+        ok = true;
         break;
     case CVY_PARAM_INTS:
         ok = read_ints(f, p, n, field);
@@ -405,7 +418,9 @@ static const char *report_unknown(filler *f, const params_table *tables, size_t 
         hint = arena_printf(f->a, exact ? "this is `%s` here" : "did you mean `%s`?", meant);
     }
     if (!hint)
-        hint = known.n ? arena_printf(f->a, "known are%s", text_str(&known)) : "it takes no parameters";
+        hint = known.n ? arena_printf(f->a, strchr(text_str(&known), ',') ? "known are%s" : "known:%s",
+                                      text_str(&known))
+                       : "it takes no parameters";
     errors_add(f->e, CVY_ERR_CONFIG, at, hint, "unknown parameter \"%s\"", suggest_shown(f->a, key));
     mem_free(c.words);
     mem_free(c.means);

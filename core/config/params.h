@@ -12,7 +12,9 @@
 typedef struct params_word {
     const char *word;
     int64_t value;
-    const char *only; /* the one parameter that it may stand for; NULL: any */
+    const char *only;    /* the one parameter that it may stand for; NULL: any */
+    const char *unknown; /* it stands for no number here: why, and what to write instead; NULL: it does */
+    const char *hint;
 } params_word;
 
 typedef struct params_env {
@@ -22,6 +24,10 @@ typedef struct params_env {
     const params_word *words;
     size_t n_words;
 } params_env;
+
+/* A kind of parameter for tables of the core's own, beside those of cvy_param_kind: any value, which the table's owner
+ * reads by itself. The field is a const node *, NULL without one; it may be null, its default. */
+enum { PARAMS_NODE = 1000 };
 
 /* A parameter table with the struct it fills. */
 typedef struct params_table {

@@ -33,6 +33,8 @@ size_t params_field_size(uint32_t kind)
         return sizeof(cvy_padding);
     case CVY_PARAM_LAYERS:
         return sizeof(cvy_layers);
+    case PARAMS_NODE:
+        return sizeof(const node *);
     case CVY_PARAM_INTS:
         return sizeof(cvy_ints);
     case CVY_PARAM_FLOATS:

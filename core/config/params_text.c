@@ -74,6 +74,14 @@ static void write_value(const cvy_param *p, const void *field, json_writer *w)
             json_null(w);
         break;
     }
+    case PARAMS_NODE: {
+        const node *const *v = field;
+        if (*v)
+            tree_write_json(*v, w);
+        else
+            json_null(w);
+        break;
+    }
     case CVY_PARAM_INTS: {
         const cvy_ints *v = field;
         json_open(w, '[');
@@ -191,10 +199,12 @@ static const char *kind_name(const cvy_param *p)
         return "int, list, same or valid";
     case CVY_PARAM_LAYERS:
         return "list of layers";
+    case PARAMS_NODE:
+        return "see help";
     case CVY_PARAM_INTS:
         return "int or list";
     case CVY_PARAM_FLOATS:
-        return "list of float";
+        return "float or list";
     case CVY_PARAM_CHILDREN:
         return "list of ";
     default:

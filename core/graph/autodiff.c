@@ -68,6 +68,20 @@ static void autodiff_step(differentiation *d, const instruction *s, int gy)
         autodiff_give(d, in[0], gx);
         return;
     }
+    case OP_CONV_BWD_DATA: { /* a transposed convolution, y in the place of the convolution's input */
+        int gw = autodiff_gradient(d, in[1]), reads[2] = {gy, in[0]};
+        if (gw != NO_VALUE) program_step(p, OP_CONV_BWD_WEIGHTS, &a, reads, 2, &gw, 1, s->unit, true);
+        int gx = autodiff_gradient(d, in[0]), with[2] = {gy, in[1]};
+        if (gx != NO_VALUE) program_step(p, OP_CONV, &a, with, 2, &gx, 1, s->unit, true);
+        autodiff_give(d, in[0], gx);
+        return;
+    }
+    case OP_BIAS: {
+        int gbias = autodiff_gradient(d, in[1]);
+        if (gbias != NO_VALUE) program_step(p, OP_BIAS_BWD, &a, &gy, 1, &gbias, 1, s->unit, true);
+        if (d->needs[in[0]]) autodiff_give(d, in[0], gy);
+        return;
+    }
     case OP_BN_APPLY: {
         bool residual = s->n_in == 5;
         int reads[6] = {in[0], gy, in[1], in[2], in[3], s->out[0]};

@@ -65,6 +65,8 @@ static bool lower_shape(const program *p, cvy_op type, const int *in, int n, con
                             1;
         return true;
     }
+    case CVY_OP_BIAS:
+        return n == 2 && x->rank >= 2 && cvy_count(&p->values[in[1]].t.shape) == x->dim[1];
     case CVY_OP_POOL:
         if (x->rank != 4) return false;
         for (int d = 0; d < 2; d++)
@@ -93,6 +95,21 @@ static bool lower_shape(const program *p, cvy_op type, const int *in, int n, con
     }
 }
 
+/* Output shape of a transposed convolution, whose size is given. */
+static bool lower_transposed_shape(const program *p, const int *in, int n, const cvy_conv_transpose_attr *a,
+                                   cvy_shape *y)
+{
+    if (n != 2) return false;
+    const cvy_shape *x = &p->values[in[0]].t.shape, *w = &p->values[in[1]].t.shape;
+    const int64_t groups = a->conv.groups;
+    bool good =
+        x->rank == 4 && w->rank == 4 && w->dim[0] == x->dim[1] && groups > 0 && w->dim[0] % groups == 0;
+    for (int d = 0; d < 2; d++)
+        good = good && a->size[d] > 0 && a->conv.stride[d] > 0 && a->conv.dilation[d] > 0;
+    if (good) *y = cvy_shape4(x->dim[0], w->dim[1] * groups, a->size[0], a->size[1]);
+    return good;
+}
+
 static cvy_value lower_made(lowering *l, int v)
 {
     l->made = MEM_GROW(l->made, l->n_made, &l->cap_made);
@@ -118,6 +135,10 @@ static cvy_value lower_op(cvy_lower *call, cvy_op type, const cvy_value *handles
     switch (type) {
     case CVY_OP_CONV:
         a.conv = *(const cvy_conv_attr *)attr;
+        break;
+    case CVY_OP_CONV_TRANSPOSE:
+        a.conv = ((const cvy_conv_transpose_attr *)attr)->conv;
+        a.transposed = 1;
         break;
     case CVY_OP_BN_STATS:
     case CVY_OP_BN_APPLY:
@@ -146,6 +167,7 @@ static cvy_value lower_op(cvy_lower *call, cvy_op type, const cvy_value *handles
     case CVY_OP_ADD:
     case CVY_OP_CONCAT:
     case CVY_OP_RESHAPE:
+    case CVY_OP_BIAS:
         break;
     default:
         l->failed = true;
@@ -153,7 +175,8 @@ static cvy_value lower_op(cvy_lower *call, cvy_op type, const cvy_value *handles
         return -1;
     }
     const tensor *x = &p->values[in[0]].t;
-    if (type == CVY_OP_CONV && n > 1 && p->values[in[1]].t.shape.rank == 3) {
+    if ((type == CVY_OP_CONV || type == CVY_OP_CONV_TRANSPOSE) && n > 1 &&
+        p->values[in[1]].t.shape.rank == 3) {
         cvy_shape *w = &p->values[in[1]].t.shape; /* kernels over one axis, the horizontal one */
         *w = cvy_shape4(w->dim[0], w->dim[1], 1, w->dim[2]);
     }
@@ -180,11 +203,17 @@ static cvy_value lower_op(cvy_lower *call, cvy_op type, const cvy_value *handles
         in[3] = in[4];
         n = 4;
     }
+    bool fits = true;
     if (type == CVY_OP_RESHAPE)
         y = ((const cvy_reshape_attr *)attr)->shape;
-    else if (!lower_shape(p, type, in, n, &a, &y)) {
+    else if (type == CVY_OP_CONV_TRANSPOSE)
+        fits = lower_transposed_shape(p, in, n, attr, &y);
+    else
+        fits = lower_shape(p, type, in, n, &a, &y);
+    if (!fits) {
         l->failed = true;
-        cvy_fail(call, "lower: operands do not fit operator %s", op_name((op_type)type));
+        cvy_fail(call, "lower: operands do not fit operator %s",
+                 op_label(&(op){.type = (op_type)type, .attr = a}));
         return -1;
     }
     tensor t = tensor_plain(&y);

@@ -25,6 +25,7 @@ typedef struct plan_options {
     bool train; /* forward with batch statistics and dropout, and backward */
     bool plain; /* every layer by its own plain code: the reference */
     bool no_fusion;
+    bool direct;   /* no kernels that round more than the direct sum */
     bool profile;  /* accumulate time per step */
     uint64_t seed; /* keys dropout */
     void (*log)(void *ctx, const char *name,

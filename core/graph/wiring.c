@@ -88,7 +88,8 @@ static bool wiring_inputs(wiring *g)
         w->n_in = one ? 1 : list->n;
         w->in = arena_array(a, w->n_in + 1, sizeof(int));
         if (w->n_in == 0) {
-            errors_add(e, CVY_ERR_CONFIG, &list->at, NULL, "layer \"%s\": inputs is empty", wiring_path(g, w));
+            errors_add(e, CVY_ERR_CONFIG, &list->at, NULL, "layer \"%s\": inputs is empty",
+                       wiring_path(g, w));
             ok = false;
         }
         for (size_t k = 0; k < w->n_in; k++) {
@@ -208,7 +209,11 @@ net *net_build(const node_t *layers, const cvy_shape *sample, int classes, regis
     net *n = mem_alloc(sizeof *n);
     n->classes = classes;
     params_word words[] = {{.word = "classes", .value = classes}};
-    builder b = {.net = n, .registry = r, .env = {.words = words, .n_words = classes > 0}, .e = e};
+    if (classes < 1) {
+        words[0].unknown = "the dataset has no classes: it gives numbers for each sample";
+        words[0].hint = "write how many numbers the network is to give";
+    }
+    builder b = {.net = n, .registry = r, .env = {.words = words, .n_words = 1}, .e = e};
     cvy_shape batched = {.rank = sample->rank + 1, .dim = {1}};
     for (int i = 0; i < sample->rank; i++) batched.dim[i + 1] = sample->dim[i];
     n->output = net_add_list(&b, "", layers, net_add_input(n, "input", &batched));

@@ -26,6 +26,7 @@ typedef struct kernel {
     const char *name; /* "reference", "onednn", "lanes": shown by `model --layouts` and `profile`, recorded */
     op_type type;
     int in_place; /* out[0] may be the memory of in[in_place] when the layouts agree; -1: never */
+    bool loose;   /* rounds more than the direct sum: left out where results are held close to it */
     /* The k-th combination of layouts (k = 0, 1, ...) in which this kernel takes the op on this machine:
      * writes the layout of every operand and returns the estimated time in nanoseconds; negative when there
      * is no k-th. */

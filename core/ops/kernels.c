@@ -23,6 +23,7 @@ static const kernel *const references[OP_TYPES] = {
     [OP_DROPOUT] = &reference_dropout,
     [OP_RESHAPE] = &reference_reshape,
     [OP_SHORTCUT_PAD] = &reference_shortcut_pad,
+    [OP_BIAS] = &reference_bias,
     [OP_CONV_BWD_DATA] = &reference_conv_bwd_data,
     [OP_CONV_BWD_WEIGHTS] = &reference_conv_bwd_weights,
     [OP_LINEAR_BWD_DATA] = &reference_linear_bwd_data,
@@ -35,6 +36,7 @@ static const kernel *const references[OP_TYPES] = {
     [OP_GLOBAL_AVG_BWD] = &reference_global_avg_bwd,
     [OP_SLICE] = &reference_slice,
     [OP_SHORTCUT_PAD_BWD] = &reference_shortcut_pad_bwd,
+    [OP_BIAS_BWD] = &reference_bias_bwd,
     [OP_CONVERT] = &convert_kernel,
 };
 

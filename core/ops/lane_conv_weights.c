@@ -15,6 +15,7 @@
 
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "ops/lane_bias.h"
 #include "ops/lane_conv_source.h"
 #include "ops/lane_parts.h"
 
@@ -200,7 +201,7 @@ static cvy_status weights_prepare(const op *o, const machine *m, kernel_plan *pl
     plan_chunks(k);
     k->bias_at = (size_t)k->n_shares * k->sum_bytes;
     k->copies_at = k->bias_at;
-    if (o->n_out > 1) k->copies_at += aligned((size_t)(s->n * k->y.blocks * LANES) * sizeof(double));
+    if (o->n_out > 1) k->copies_at += aligned(lane_bias_bytes(&k->y));
     k->copy_bytes = aligned(LANE(conv_source_bytes)(s));
     *plan = (kernel_plan){k, k->copies_at + (size_t)m->threads * k->copy_bytes};
     return CVY_OK;
@@ -213,8 +214,7 @@ static cvy_status weights_prepare(const op *o, const machine *m, kernel_plan *pl
 typedef struct weights_job {
     const weights *k;
     const float *x, *gy;
-    float *gw, *gbias, *sums;
-    double *bias; /* [sample][channel] */
+    float *gw, *sums;
     char *copies;
 } weights_job;
 
@@ -330,40 +330,6 @@ static void merge_part(void *ctx, int64_t begin, int64_t end, int thread)
     }
 }
 
-/* ---- bias
- * ------------------------------------------------------------------------------------------------------------
- */
-
-static void bias_part(void *ctx, int64_t begin, int64_t end, int thread)
-{
-    (void)thread;
-    const weights_job *j = ctx;
-    for (int64_t at = begin; at < end; at++) { /* at = n * blocks + block */
-        const float *gy = j->gy + at * j->k->y.plane;
-        double *to = j->bias + at * LANES;
-        for (int l = 0; l < LANES; l++) to[l] = 0;
-        for (int64_t i = 0; i < j->k->y.pixels; i += 256) {
-            lane s[2] = {{0}};
-            int64_t end_of = j->k->y.pixels - i < 256 ? j->k->y.pixels : i + 256, p = i;
-            for (; p + 2 <= end_of; p += 2)
-                for (int c = 0; c < 2; c++) s[c] += lane_load(gy + (p + c) * LANES);
-            if (p < end_of) s[0] += lane_load(gy + p * LANES);
-            s[0] += s[1];
-            for (int l = 0; l < LANES; l++) to[l] += (double)s[0][l];
-        }
-    }
-}
-
-static void bias_merge(const weights_job *j)
-{
-    const lane_view *v = &j->k->y;
-    for (int64_t c = 0; c < v->c; c++) {
-        double sum = 0;
-        for (int64_t n = 0; n < v->n; n++) sum += j->bias[n * v->blocks * LANES + c];
-        j->gbias[c] = (float)sum;
-    }
-}
-
 static void weights_run(const op *o, void *state, const kernel_args *a)
 {
     const weights *k = state;
@@ -372,18 +338,14 @@ static void weights_run(const op *o, void *state, const kernel_args *a)
                      .x = a->in[0],
                      .gy = a->in[1],
                      .gw = a->out[0],
-                     .gbias = o->n_out > 1 ? a->out[1] : NULL,
                      .sums = a->scratch,
-                     .bias = (double *)(void *)(at + k->bias_at),
                      .copies = at + k->copies_at};
     if (j.gw) {
         parallel_for(k->n_shares * k->b_shares, 1, share_part, &j);
         parallel_for(k->y.c, 1, merge_part, &j);
     }
-    if (j.gbias) {
-        parallel_for(k->y.n * k->y.blocks, lane_parts_grain(k->y.pixels), bias_part, &j);
-        bias_merge(&j);
-    }
+    if (o->n_out > 1 && a->out[1])
+        LANE(lane_bias_sums)(&k->y, j.gy, (double *)(void *)(at + k->bias_at), a->out[1]);
 }
 
 /* ---- the kernel

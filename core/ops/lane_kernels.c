@@ -8,9 +8,9 @@
 const kernel *const *LANE(lane_kernels)(op_type t)
 {
     static const kernel *const lists[OP_TYPES][MOST] = {
-        [OP_CONV] = {&LANE(lane_conv)},
-        [OP_CONV_BWD_DATA] = {&LANE(lane_conv_bwd_data)},
-        [OP_CONV_BWD_WEIGHTS] = {&LANE(lane_conv_bwd_weights)},
+        [OP_CONV] = {&LANE(lane_conv), &LANE(lane_winograd)},
+        [OP_CONV_BWD_DATA] = {&LANE(lane_conv_bwd_data), &LANE(lane_winograd_bwd_data)},
+        [OP_CONV_BWD_WEIGHTS] = {&LANE(lane_conv_bwd_weights), &LANE(lane_winograd_bwd_weights)},
         [OP_LINEAR] = {&LANE(lane_linear)},
         [OP_LINEAR_BWD_DATA] = {&LANE(lane_linear_bwd_data)},
         [OP_LINEAR_BWD_WEIGHTS] = {&LANE(lane_linear_bwd_weights)},
@@ -29,6 +29,8 @@ const kernel *const *LANE(lane_kernels)(op_type t)
         [OP_SLICE] = {&LANE(lane_slice)},
         [OP_SHORTCUT_PAD] = {&LANE(lane_shortcut_pad)},
         [OP_SHORTCUT_PAD_BWD] = {&LANE(lane_shortcut_pad_bwd)},
+        [OP_BIAS] = {&LANE(lane_bias)},
+        [OP_BIAS_BWD] = {&LANE(lane_bias_bwd)},
     };
     return lists[t][0] ? lists[t] : NULL;
 }

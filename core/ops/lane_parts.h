@@ -35,9 +35,11 @@ static inline double lane_parts_cost(const op *o, const machine *m, const layout
 
 extern const kernel LANE(lane_bn_stats), LANE(lane_bn_apply), LANE(lane_bn_bwd);
 extern const kernel LANE(lane_conv), LANE(lane_conv_bwd_data), LANE(lane_conv_bwd_weights);
+extern const kernel LANE(lane_winograd), LANE(lane_winograd_bwd_data), LANE(lane_winograd_bwd_weights);
 extern const kernel LANE(lane_linear), LANE(lane_linear_bwd_data), LANE(lane_linear_bwd_weights);
 extern const kernel LANE(lane_activation), LANE(lane_activation_bwd), LANE(lane_add), LANE(lane_dropout);
 extern const kernel LANE(lane_pool), LANE(lane_pool_bwd), LANE(lane_global_avg), LANE(lane_global_avg_bwd);
 extern const kernel LANE(lane_concat), LANE(lane_slice), LANE(lane_shortcut_pad), LANE(lane_shortcut_pad_bwd);
+extern const kernel LANE(lane_bias), LANE(lane_bias_bwd);
 
 #endif

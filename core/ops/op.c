@@ -16,6 +16,7 @@ static const char *const names[OP_TYPES] = {
     [OP_DROPOUT] = "dropout",
     [OP_RESHAPE] = "reshape",
     [OP_SHORTCUT_PAD] = "shortcut_pad",
+    [OP_BIAS] = "bias",
     [OP_CONV_BWD_DATA] = "conv.bwd_data",
     [OP_CONV_BWD_WEIGHTS] = "conv.bwd_weights",
     [OP_LINEAR_BWD_DATA] = "linear.bwd_data",
@@ -28,6 +29,7 @@ static const char *const names[OP_TYPES] = {
     [OP_GLOBAL_AVG_BWD] = "global_avg.bwd",
     [OP_SLICE] = "slice",
     [OP_SHORTCUT_PAD_BWD] = "shortcut_pad.bwd",
+    [OP_BIAS_BWD] = "bias.bwd",
     [OP_CONVERT] = "convert",
     [OP_PLAIN] = "plain",
     [OP_PLAIN_BWD] = "plain.bwd",
@@ -60,6 +62,9 @@ const char *op_label(const op *o)
     const bool known = f > 0 && f < CVY_ACTIVATION_END;
     if (o->type == OP_ACTIVATION && known) return activations[f].name;
     if (o->type == OP_ACTIVATION_BWD && known) return activations[f].backward;
+    if (o->attr.transposed && o->type == OP_CONV_BWD_DATA) return "conv_transpose";
+    if (o->attr.transposed && o->type == OP_CONV) return "conv_transpose.bwd_data";
+    if (o->attr.transposed && o->type == OP_CONV_BWD_WEIGHTS) return "conv_transpose.bwd_weights";
     return op_name(o->type);
 }
 

@@ -1,5 +1,6 @@
 /* An operator with its operands: what has to be computed, not how. The public operators of convoy/ops.h, and
- * the ones the core adds (backward passes, conversions, plain layer calls).
+ * the ones the core adds (backward passes, conversions, plain layer calls). A transposed convolution and a
+ * convolution's gradient with regard to its input are one operator; each pass of one is a pass of the other.
  *
  * Operands, in order (in -> out); [x] is optional and then absent from the end or flagged by the attribute:
  *   CONV               x, w, [bias]                    -> y, [stats (2,C)]   attr.conv; stats when n_out == 2
@@ -33,6 +34,8 @@
  *   RESHAPE            x                               -> y                  plain both
  *   SHORTCUT_PAD       x                               -> y                  attr.shortcut
  *   SHORTCUT_PAD_BWD   gy                              -> gx
+ *   BIAS               x, bias                         -> y
+ *   BIAS_BWD           gy                              -> gbias
  *   CONVERT            x                               -> y                  layouts differ
  *   PLAIN, PLAIN_BWD   a layer's own code; the graph's business
  * w, bias, gamma, beta, stats and their gradients are always plain. */
@@ -56,8 +59,9 @@ typedef enum op_type {
     OP_DROPOUT = CVY_OP_DROPOUT,
     OP_RESHAPE = CVY_OP_RESHAPE,
     OP_SHORTCUT_PAD = CVY_OP_SHORTCUT_PAD,
-    OP_CONV_BWD_DATA = CVY_OP_PUBLIC_END,
-    OP_CONV_BWD_WEIGHTS,
+    OP_CONV_BWD_DATA = CVY_OP_CONV_TRANSPOSE,
+    OP_BIAS = CVY_OP_BIAS,
+    OP_CONV_BWD_WEIGHTS = CVY_OP_PUBLIC_END,
     OP_LINEAR_BWD_DATA,
     OP_LINEAR_BWD_WEIGHTS,
     OP_BN_FROZEN,
@@ -68,6 +72,7 @@ typedef enum op_type {
     OP_GLOBAL_AVG_BWD,
     OP_SLICE,
     OP_SHORTCUT_PAD_BWD,
+    OP_BIAS_BWD,
     OP_CONVERT,
     OP_PLAIN,
     OP_PLAIN_BWD,
@@ -88,6 +93,7 @@ typedef struct op_attr {
     };
     int relu;       /* BN_APPLY, BN_BWD */
     int fixed;      /* BN_APPLY, BN_BWD: the statistics are given, not the batch's */
+    int transposed; /* CONV and its gradients: serves a transposed convolution. For names alone. */
     int64_t count;  /* BN_RUNNING */
     philox_key key; /* DROPOUT */
 } op_attr;
@@ -99,8 +105,9 @@ typedef struct op {
     op_attr attr;
 } op;
 
-const char *op_name(op_type t);    /* "conv.bwd_data" */
-const char *op_label(const op *o); /* the same, and for an activation its function: "gelu", "gelu.bwd" */
+const char *op_name(op_type t); /* "conv.bwd_data" */
+/* The same, but for an activation its function ("gelu", "gelu.bwd"), and what it is to a transposed convolution. */
+const char *op_label(const op *o);
 /* What is wrong with an activation's attributes, or NULL. */
 const char *op_activation_problem(const cvy_activation_attr *a);
 /* Whether backward needs x. Otherwise it makes do with y, which the next operator mostly keeps anyway. */

@@ -13,6 +13,7 @@ extern const kernel reference_pool, reference_pool_bwd, reference_global_avg, re
 extern const kernel reference_activation, reference_activation_bwd, reference_add, reference_dropout;
 extern const kernel reference_concat, reference_slice, reference_reshape;
 extern const kernel reference_shortcut_pad, reference_shortcut_pad_bwd;
+extern const kernel reference_bias, reference_bias_bwd;
 extern const kernel convert_kernel;
 
 /* (N, C, ...) as N samples of C planes of `plane` elements. */
@@ -29,6 +30,9 @@ static inline reference_view reference_view_of(const tensor *t)
 
 /* Mean and biased variance of every channel into stats (2, C). */
 void reference_stats(reference_view v, const float *x, float *stats);
+
+/* The sum of every channel into sums (C). */
+void reference_channel_sums(reference_view v, const float *x, float *sums);
 
 /* Eight partial sums: a fixed order that the compiler may vectorise. */
 static inline float reference_dot(const float *a, const float *b, int64_t n)

@@ -192,26 +192,6 @@ static void weights_part(void *ctx, int64_t begin, int64_t end, int thread)
     }
 }
 
-typedef struct bias_job {
-    reference_view v;
-    const float *gy;
-    float *gbias;
-} bias_job;
-
-static void bias_part(void *ctx, int64_t begin, int64_t end, int thread)
-{
-    (void)thread;
-    const bias_job *b = ctx;
-    for (int64_t c = begin; c < end; c++) {
-        double sum = 0;
-        for (int64_t n = 0; n < b->v.n; n++) {
-            const float *gy = b->gy + (n * b->v.c + c) * b->v.plane;
-            for (int64_t i = 0; i < b->v.plane; i++) sum += (double)gy[i];
-        }
-        b->gbias[c] = (float)sum;
-    }
-}
-
 static void weights(const op *o, void *state, const kernel_args *a)
 {
     (void)state;
@@ -220,10 +200,7 @@ static void weights(const op *o, void *state, const kernel_args *a)
              .gy = a->in[1],
              .gw = a->out[0]};
     if (b.gw) parallel_for(b.g.o * b.g.cg, 1, weights_part, &b);
-    if (o->n_out > 1 && a->out[1]) {
-        bias_job s = {reference_view_of(&o->in[1]), a->in[1], a->out[1]};
-        parallel_for(s.v.c, 1, bias_part, &s);
-    }
+    if (o->n_out > 1 && a->out[1]) reference_channel_sums(reference_view_of(&o->in[1]), a->in[1], a->out[1]);
 }
 
 /* ---- the kernels ---- */

@@ -414,3 +414,11 @@ const char *const *registry_folders(const registry *r)
 {
     return (const char *const *)r->folders;
 }
+
+bool registry_comes_along(const registry *r, const plugin_entry *p)
+{
+    const char *own = "";
+    for (char **folder = r->folders; folder && *folder; folder++) own = *folder;
+    size_t n = strlen(own);
+    return !p->path[0] || (n && !strncmp(p->path, own, n) && p->path[n] == '/');
+}

@@ -53,6 +53,8 @@ const plugin_entry *registry_list(registry *r, size_t *n);
 void registry_warnings(const registry *r, errors *e);
 /* Folders searched, NULL-terminated. */
 const char *const *registry_folders(const registry *r);
+/* Whether a plugin came with Convoy: it is built in or lies in the last of those folders. */
+bool registry_comes_along(const registry *r, const plugin_entry *p);
 
 const char *plugin_kind_name(uint32_t kind); /* "layer" */
 bool plugin_kind_parse(const char *name, uint32_t *kind);

@@ -96,11 +96,20 @@ enum {
     META_SUMS,
     META_BEST,
     META_FINISHED,
+    META_SCHEDULE,
+    META_STOPPING,
     META_SUM,
     META_COUNT
 };
-static const char *const checkpoint_keys[META_COUNT] = {"format", "config_hash", "step",     "epoch", "batch",
-                                                        "sums",   "best",        "finished", "crc32c"};
+static const char *const checkpoint_keys[META_COUNT] = {"format",   "config_hash", "step",  "epoch",
+                                                        "batch",    "sums",        "best",  "finished",
+                                                        "schedule", "stopping",    "crc32c"};
+
+static const char *checkpoint_schedule(const schedule_state *s, arena *a)
+{
+    return arena_printf(a, "%a %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64, s->waiting.best,
+                        s->waiting.seen, s->waiting.waited, s->reductions, s->cooling);
+}
 
 cvy_status checkpoint_write_last(const char *dir, const state *s, const optimizer *o, const best_copy *best,
                                  const progress_point *at, const char *config_hash, errors *e)
@@ -117,6 +126,9 @@ cvy_status checkpoint_write_last(const char *dir, const state *s, const optimize
                                       text_str(&sums),
                                       arena_printf(&a, "%" PRId64 " %a", at->best_epoch, at->best_value),
                                       at->finished ? "yes" : "no",
+                                      checkpoint_schedule(&at->schedule, &a),
+                                      arena_printf(&a, "%a %" PRId64 " %" PRId64 " %d", at->stopping.best,
+                                                   at->stopping.seen, at->stopping.waited, at->stopped),
                                       checkpoint_checksum(l.items, l.n, &a)};
     char *path = checkpoint_path(dir, checkpoint_last);
     cvy_status status = (at->finished ? safetensors_write_loose : safetensors_write)(
@@ -177,6 +189,24 @@ bool checkpoint_is_whole(const safetensors *f)
     return whole;
 }
 
+/* What schedule and early stopping have seen. */
+static bool checkpoint_seen(const safetensors *f, progress_point *at)
+{
+    const char *schedule = safetensors_metadata(f, checkpoint_keys[META_SCHEDULE]);
+    const char *stopping = safetensors_metadata(f, checkpoint_keys[META_STOPPING]);
+    schedule_state *s = &at->schedule;
+    patience *p = &at->stopping;
+    int stopped = 0;
+    if (!schedule || !stopping ||
+        sscanf(schedule, "%la %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64, &s->waiting.best,
+               &s->waiting.seen, &s->waiting.waited, &s->reductions, &s->cooling) != 5 ||
+        sscanf(stopping, "%la %" SCNd64 " %" SCNd64 " %d", &p->best, &p->seen, &p->waited, &stopped) != 4)
+        return false;
+    at->stopped = stopped != 0;
+    return s->waiting.seen >= 0 && s->waiting.waited >= 0 && s->reductions >= 0 && s->cooling >= 0 &&
+           p->seen >= 0 && p->waited >= 0;
+}
+
 static cvy_status checkpoint_parse(const safetensors *f, const char *path, const char *config_hash,
                                    progress_point *at, errors *e)
 {
@@ -195,7 +225,8 @@ static cvy_status checkpoint_parse(const safetensors *f, const char *path, const
     if (!checkpoint_number(f, META_STEP, &at->step) || !checkpoint_number(f, META_EPOCH, &at->epoch) ||
         !checkpoint_number(f, META_BATCH, &at->batch) ||
         !metrics_read(&at->sums, safetensors_metadata(f, "sums")) || !best ||
-        sscanf(best, "%" SCNd64 " %la", &at->best_epoch, &at->best_value) != 2 || !finished)
+        sscanf(best, "%" SCNd64 " %la", &at->best_epoch, &at->best_value) != 2 || !finished ||
+        !checkpoint_seen(f, at))
         return errors_add(e, CVY_ERR_CONFIG, &where, NULL, "lacks the position of the run in its metadata");
     at->finished = strcmp(finished, "yes") == 0;
     return CVY_OK;

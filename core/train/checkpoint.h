@@ -10,6 +10,7 @@
 
 #include "train/metrics.h"
 #include "train/optimize.h"
+#include "train/schedule.h"
 
 #define CHECKPOINT_FORMAT "convoy-checkpoint-1" /* the metadata's `format` */
 
@@ -24,7 +25,10 @@ typedef struct progress_point {
     metrics sums;       /* of the running epoch's training batches */
     int64_t best_epoch; /* 1 ...; 0: none yet */
     double best_value;
-    bool finished; /* tested, reported: nothing left to do */
+    schedule_state schedule;
+    patience stopping; /* of early stopping */
+    bool stopped;      /* it has ended the epochs */
+    bool finished;     /* tested, reported: nothing left to do */
 } progress_point;
 
 typedef struct best_copy { /* the weights and buffers of the best epoch, like the state's arrays */

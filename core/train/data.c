@@ -13,18 +13,30 @@
 
 /* ---- one sample ---- */
 
-/* One sample as the plugin has it; with pixels NULL only its label. */
+static void data_check_answer(const data *d, const cvy_dataset_read *r)
+{
+    if (d->info.classes > 0 && (r->label < 0 || r->label >= d->info.classes))
+        cvy_fail(r, "class %d of %d", r->label, d->info.classes);
+    for (int32_t k = 0; r->target && k < d->info.targets; k++) {
+        if (isfinite(r->target[k])) continue;
+        cvy_fail(r, "target %d is not finite", (int)k);
+        return;
+    }
+}
+
+/* One sample as the plugin has it; with pixels and target NULL only its label. */
 static cvy_status data_fetch(const data *d, cvy_split split, int64_t i, void *pixels, int32_t *label,
-                             errors *e)
+                             float *target, errors *e)
 {
     static const char *const names[] = {"training", "test"};
     errors own = {0};
     host h = host_make(&own, CVY_ERR_CONFIG, &d->at, d->seed, NULL);
-    cvy_dataset_read r = {.host = &h.face, .split = split, .index = i, .pixels = pixels};
+    if (d->info.targets < 1) target = NULL;
+    cvy_dataset_read r = {.host = &h.face, .split = split, .index = i, .pixels = pixels, .target = target};
     if (d->type->read(&r, d->config, d->opened) && !errors_count(&own))
         cvy_fail(&r, "read failed without saying why");
-    if (!errors_count(&own) && d->info.classes > 0 && (r.label < 0 || r.label >= d->info.classes))
-        cvy_fail(&r, "class %d of %d", r.label, d->info.classes);
+    r.target = target;
+    if (!errors_count(&own)) data_check_answer(d, &r);
     if (errors_count(&own))
         return blame(&own, e, "dataset (%s): %s sample %lld", d->plugin->name, names[split], (long long)i);
     *label = d->info.classes > 0 ? r.label : 0;
@@ -134,7 +146,8 @@ static cvy_status data_split(data *d, errors *e)
     if (!labels || !chosen)
         status = errors_add(e, CVY_ERR_RESOURCE, &d->at, NULL, "not enough memory for %lld samples",
                             (long long)longest);
-    for (int64_t i = 0; i < n && !status; i++) status = data_fetch(d, CVY_TRAIN, i, NULL, &labels[i], e);
+    for (int64_t i = 0; i < n && !status; i++)
+        status = data_fetch(d, CVY_TRAIN, i, NULL, &labels[i], NULL, e);
     if (!status) {
         data_choose(d, labels, n, held, "validation", chosen, VALIDATION);
         data_collect(d, DATA_VALIDATION, chosen, n, VALIDATION);
@@ -142,7 +155,8 @@ static cvy_status data_split(data *d, errors *e)
         data_collect(d, DATA_TRAIN, chosen, n, KEPT);
         memset(chosen, FREE, (size_t)longest);
     }
-    for (int64_t i = 0; i < n_test && !status; i++) status = data_fetch(d, CVY_TEST, i, NULL, &labels[i], e);
+    for (int64_t i = 0; i < n_test && !status; i++)
+        status = data_fetch(d, CVY_TEST, i, NULL, &labels[i], NULL, e);
     if (!status) {
         data_choose(d, labels, n_test, s->test_limit > 0 ? s->test_limit : n_test, "test_limit", chosen,
                     KEPT);
@@ -168,8 +182,12 @@ static cvy_status data_check(const data *d, errors *e)
 {
     const cvy_dataset_info *i = &d->info;
     if (!data_can_be(&i->sample) || i->classes < 0 || i->n[CVY_TRAIN] < 0 || i->n[CVY_TEST] < 0 ||
-        (i->element != CVY_U8 && i->element != CVY_F32))
+        i->targets < 0 || (i->element != CVY_U8 && i->element != CVY_F32))
         return errors_add(e, CVY_ERR_PLUGIN, &d->at, NULL, "open declared samples that cannot be");
+    if (i->classes > 0 && i->targets > 0)
+        return errors_add(e, CVY_ERR_PLUGIN, &d->at, NULL,
+                          "open declared %d classes and %d targets: one is to be 0", (int)i->classes,
+                          (int)i->targets);
     for (int split = 0; split < 2; split++) /* random numbers below a count have 32 bits */
         if (i->n[split] > UINT32_MAX)
             return errors_add(e, CVY_ERR_CONFIG, &d->at, NULL, "%lld samples are more than can be shuffled",
@@ -253,6 +271,12 @@ static int64_t data_largest(const data *d)
     return most;
 }
 
+int32_t data_target(const data *d)
+{
+    if (d->settings->target == TARGET_LABEL && d->info.targets > 0) return TARGET_NUMBERS;
+    return d->settings->target;
+}
+
 int64_t data_scratch(const data *d)
 {
     return 3 * data_largest(d); /* two sides of the chain, and the bytes as read */
@@ -260,11 +284,11 @@ int64_t data_scratch(const data *d)
 
 /* The sample as read, on [0, 1] if it is of bytes. */
 static cvy_status data_raw(const data *d, data_part part, int64_t i, float *x, void *bytes, int32_t *label,
-                           errors *e)
+                           float *target, errors *e)
 {
     bool scaled = d->info.element == CVY_U8;
     cvy_status status = data_fetch(d, part == DATA_TEST ? CVY_TEST : CVY_TRAIN, d->index[part][i],
-                                   scaled ? bytes : x, label, e);
+                                   scaled ? bytes : x, label, target, e);
     if (status || !scaled) return status;
     int64_t count = cvy_count(&d->info.sample);
     const uint8_t *b = bytes;
@@ -304,13 +328,13 @@ static cvy_status data_augment(const data *d, size_t k, data_part part, int64_t 
 }
 
 cvy_status data_read(const data *d, data_part part, int64_t i, int32_t epoch, float *x, int32_t *label,
-                     float *scratch, errors *e)
+                     float *target, float *scratch, errors *e)
 {
     int64_t most = data_largest(d);
     float *side[2] = {scratch, scratch + most};
     size_t n = d->settings->augment.n, applied = 0, todo = 0;
     for (size_t k = 0; k < n; k++) todo += data_applies(d, k, part);
-    cvy_status status = data_raw(d, part, i, todo ? side[0] : x, scratch + 2 * most, label, e);
+    cvy_status status = data_raw(d, part, i, todo ? side[0] : x, scratch + 2 * most, label, target, e);
     for (size_t k = 0; k < n && !status; k++) {
         if (!data_applies(d, k, part)) continue;
         const float *from = side[applied % 2];
@@ -335,15 +359,19 @@ cvy_status data_checksum(const data *d, data_part part, uint32_t *crc, errors *e
     const size_t element = d->info.element == CVY_U8 ? 1 : sizeof(float),
                  bytes = (size_t)cvy_count(&d->info.sample) * element;
     void *pixels = mem_try(bytes, 1);
+    float *target = mem_array((size_t)d->info.targets + 1, sizeof *target);
+    if (!pixels) mem_free(target);
     if (!pixels) return errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "not enough memory for a sample");
     cvy_status status = CVY_OK;
     *crc = 0;
     for (int64_t i = 0; i < d->n[part] && !status; i++) {
         int32_t label = 0;
-        status =
-            data_fetch(d, part == DATA_TEST ? CVY_TEST : CVY_TRAIN, d->index[part][i], pixels, &label, e);
+        status = data_fetch(d, part == DATA_TEST ? CVY_TEST : CVY_TRAIN, d->index[part][i], pixels, &label,
+                            target, e);
         *crc = crc32c(crc32c(*crc, pixels, bytes), &label, sizeof label);
+        *crc = crc32c(*crc, target, (size_t)d->info.targets * sizeof *target);
     }
+    mem_free(target);
     mem_free(pixels);
     return status;
 }
@@ -368,7 +396,7 @@ static void data_moments(void *ctx, int64_t begin, int64_t end, int thread)
     float *x = mem_array((size_t)(2 * channels * plane), sizeof *x);
     for (int64_t i = begin; i < end && !errors_count(&j->e[thread]); i++) {
         int32_t label;
-        if (data_raw(d, DATA_TRAIN, i, x, x + channels * plane, &label, &j->e[thread])) break;
+        if (data_raw(d, DATA_TRAIN, i, x, x + channels * plane, &label, NULL, &j->e[thread])) break;
         for (int64_t c = 0; c < channels; c++) {
             const float *p = x + c * plane;
             double sum = 0, squares = 0;

@@ -45,11 +45,14 @@ void data_validate_on_training(data *d);
 /* A checksum over a part's samples as the plugin gives them, labels included. */
 cvy_status data_checksum(const data *d, data_part part, uint32_t *crc, errors *e);
 
+/* What the network's output is compared with: TARGET_* of settings.h. */
+int32_t data_target(const data *d);
+
 /* Floats of scratch that data_read() needs. */
 int64_t data_scratch(const data *d);
-/* The i-th sample of a part as the network sees it in `epoch`: x gets cvy_count(&d->sample) floats. From any thread with
- * its own scratch and errors. */
+/* The i-th sample of a part as the network sees it in `epoch`: x gets cvy_count(&d->sample) floats, `target` (may be NULL)
+ * d->info.targets. From any thread with its own scratch and errors. */
 cvy_status data_read(const data *d, data_part part, int64_t i, int32_t epoch, float *x, int32_t *label,
-                     float *scratch, errors *e);
+                     float *target, float *scratch, errors *e);
 
 #endif

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "journal/record.h"
 #include "train/ensemble.h"
 #include "train/stepper.h"
 
@@ -139,14 +140,15 @@ static cvy_status evaluation_prepare(evaluation_look *l, int64_t batch_samples, 
     return errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "not enough memory for the outputs of a batch");
 }
 
+/* Rounded as the journal rounds, so that equal figures read equal. */
 void evaluation_take(evaluation *v, const metrics *m, int64_t classes)
 {
     const double n = m->samples > 0 ? (double)m->samples : 1; /* as the trainer divides */
     v->samples = m->samples;
     v->classes = classes;
-    v->loss = metrics_loss(m);
-    v->accuracy = classes ? (double)m->top1 / n : (double)NAN;
-    v->top5 = classes > 5 ? (double)m->top5 / n : (double)NAN;
+    v->loss = record_round(metrics_loss(m));
+    v->accuracy = classes ? record_round((double)m->top1 / n) : (double)NAN;
+    v->top5 = classes > 5 ? record_round((double)m->top5 / n) : (double)NAN;
     v->calibration_error = classes ? scores_calibration_error(&v->scores) : (double)NAN;
 }
 

@@ -40,7 +40,8 @@ static void loader_fill(loader *l, int64_t number, batch *b, errors *e)
     b->n = n - b->first < l->size ? n - b->first : l->size;
     for (int64_t i = 0; i < b->n && !errors_count(e); i++) {
         int64_t at = l->part == DATA_TRAIN ? l->order[b->first + i] : b->first + i;
-        data_read(l->d, l->part, at, l->epoch, b->x + i * l->sample, &b->labels[i], l->scratch, e);
+        data_read(l->d, l->part, at, l->epoch, b->x + i * l->sample, &b->labels[i],
+                  b->target ? b->target + i * l->d->info.targets : NULL, l->scratch, e);
     }
 }
 
@@ -77,8 +78,10 @@ loader *loader_new(const data *d, int64_t largest, errors *e)
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->changed, NULL);
     size_t floats;
+    size_t targets;
     bool fits = size_mul((size_t)largest, (size_t)l->sample, &floats) &&
-                size_mul(floats, sizeof(float), &l->slot_bytes);
+                size_mul(floats, sizeof(float), &l->slot_bytes) &&
+                size_mul((size_t)largest, (size_t)d->info.targets, &targets);
     l->order_size = d->n[DATA_TRAIN];
     l->scratch = mem_try((size_t)data_scratch(d), sizeof(float));
     l->order = mem_try((size_t)l->order_size + 1, sizeof *l->order);
@@ -86,7 +89,8 @@ loader *loader_new(const data *d, int64_t largest, errors *e)
     for (int i = 0; i < SLOTS && fits; i++) {
         l->slots[i].x = buffer_new(l->slot_bytes, e);
         l->slots[i].labels = mem_try((size_t)largest, sizeof(int32_t));
-        fits = l->slots[i].x && l->slots[i].labels;
+        if (targets) l->slots[i].target = mem_try(targets, sizeof(float));
+        fits = l->slots[i].x && l->slots[i].labels && (!targets || l->slots[i].target);
     }
     int wrong = fits ? pthread_create(&l->thread, NULL, loader_main, l) : 0;
     if (!fits || wrong) {
@@ -116,6 +120,7 @@ void loader_free(loader *l)
     for (int i = 0; i < SLOTS; i++) {
         buffer_free(l->slots[i].x, l->slot_bytes);
         mem_free(l->slots[i].labels);
+        mem_free(l->slots[i].target);
         errors_free(&l->problems[i]);
     }
     mem_free(l->scratch);

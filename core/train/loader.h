@@ -9,6 +9,7 @@ typedef struct batch {
     int64_t first;   /* position of its first sample in the epoch's order */
     float *x;        /* (n, sample...) */
     int32_t *labels; /* (n) */
+    float *target;   /* (n, targets); NULL where the dataset has none */
 } batch;
 
 typedef struct loader loader;

@@ -4,6 +4,11 @@
 static const char *const select_choices[] = {"best", "last", NULL};
 static const char *const target_choices[] = {"label", "input", NULL};
 
+#define SETTINGS_NODE(field, help)                                                        \
+    {                                                                                     \
+#field, PARAMS_NODE, 0, offsetof(train_settings, field), "null", 0, 0, NULL, help \
+    }
+
 static const cvy_param train_params[] = {
     CVY_INT(train_settings, epochs, 10, 1, 1000000, "passes over the training set"),
     CVY_ALSO("max_epochs num_epochs n_epochs"),
@@ -14,6 +19,22 @@ static const cvy_param train_params[] = {
     CVY_CHILD(train_settings, lr_schedule, "constant", CVY_SCHEDULE,
               "factor on the optimizer's learning rate"),
     CVY_ALSO("schedule scheduler lr_scheduler lr_policy"),
+    CVY_INT(train_settings, accumulate, 1, 1, 1000000,
+            "batches of which one update is made, as of one large batch"),
+    CVY_ALSO("accumulate_grad_batches gradient_accumulation_steps accumulation iter_size"),
+    CVY_FLOAT(train_settings, clip_value, 0, 0, 1e9,
+              "gradients are cut off at this size, each by itself; 0 leaves them"),
+    CVY_ALSO("clipvalue gradient_clip_value"),
+    CVY_FLOAT(train_settings, clip_norm, 0, 0, 1e9,
+              "all gradients together are scaled down to this length (after clip_value); 0 leaves them"),
+    CVY_ALSO("clipnorm global_clipnorm max_norm max_grad_norm gradient_clip_val clip_grad_norm"),
+    SETTINGS_NODE(no_decay, "patterns of weights that the optimizer's weight_decay leaves alone"),
+    CVY_ALSO("no_weight_decay"),
+    SETTINGS_NODE(lr_multipliers, "factors on the learning rate of single weights: {pattern: factor}"),
+    CVY_ALSO("lr_mult layer_lrs"),
+    SETTINGS_NODE(early_stopping,
+                  "ends the run when a metric stays as it is: {metric: val_loss, patience: 5, min_delta: 0}"),
+    CVY_ALSO("early_stop stopping"),
     CVY_ENUM(train_settings, select, best, select_choices,
              "which weights are tested at the end: best by validation accuracy (by loss where there is no "
              "accuracy), or last"),
@@ -30,10 +51,10 @@ static const cvy_param data_params[] = {
     CVY_INT(data_settings, test_limit, 0, 0, 1000000000, "test samples kept, stratified; 0 keeps all"),
     CVY_CHILDREN(data_settings, augment, "[]", CVY_AUGMENT, "augmentation and preprocessing, in order"),
     CVY_ALSO("transforms transform augmentation augmentations preprocessing"),
-    CVY_ENUM(data_settings, target, label, target_choices,
-             "what the network's output is compared with: the class label, or its own input as the "
-             "augmentation leaves "
-             "it (auto-encoders)"),
+    CVY_ENUM(
+        data_settings, target, label, target_choices,
+        "what the network's output is compared with: what the dataset says of the sample (its class, or "
+        "its numbers in a regression), or the input itself as the augmentation leaves it (auto-encoders)"),
     CVY_ALSO("targets label_mode"),
 };
 

@@ -10,6 +10,7 @@
 #include "convoy/optimizer.h"
 #include "plugin/host.h"
 #include "train/schedule.h"
+#include "train/wrapped.h"
 #include "train/weights.h"
 
 const plugin_request *setup_plugins(const experiment *x, const char *const *extra, size_t n_extra, arena *a,
@@ -129,18 +130,47 @@ static void setup_check_like_input(const setup *s, int unit, errors *e)
     text_free(&wanted);
 }
 
+/* Whether a node gives as many numbers as the dataset. */
+static void setup_check_numbers(const setup *s, int unit, errors *e)
+{
+    const net_node *n = &s->net->nodes[unit];
+    const int32_t targets = s->data->info.targets;
+    if (n->out.rank == 2 && n->out.dim[1] == targets) return;
+    cvy_shape y = {.rank = n->out.rank - 1};
+    for (int i = 0; i < y.rank; i++) y.dim[i] = n->out.dim[i + 1];
+    text own = {0}, hint = {0};
+    setup_shape_text(&y, &own);
+    text_printf(&hint, "end the model with `linear: {units: %d}`", (int)targets);
+    errors_add(
+        e, CVY_ERR_CONFIG, n->at.file ? &n->at : &s->data->at, text_str(&hint),
+        "layer \"%s\" (%s): the network gives (%s) for each sample, and is compared with the dataset's %d "
+        "number%s",
+        n->path, n->plugin->name, text_str(&own), (int)targets, targets == 1 ? "" : "s");
+    text_free(&own);
+    text_free(&hint);
+}
+
+/* A loss that knows classes alone is not for other targets. */
+static void setup_check_classes(const setup *s, const char *instead, errors *e)
+{
+    const node *slot = node_get(s->x->root, "loss");
+    if (s->loss && ((const cvy_loss *)s->loss->type)->traits & CVY_LOSS_CLASSES)
+        errors_add(e, CVY_ERR_CONFIG, slot ? &slot->at : NULL, "write `loss: mean_squared_error`, for one",
+                   "loss (%s): compares with a class, and %s", s->loss->name, instead);
+}
+
 /* Whether there is what the output is to be compared with; false after reporting. */
 static bool setup_check_target(const setup *s, errors *e)
 {
     size_t before = errors_count(e);
-    if (s->data_settings.target == TARGET_INPUT) {
+    if (data_target(s->data) == TARGET_NUMBERS) {
+        setup_check_numbers(s, s->net->output, e);
+        for (size_t i = 0; i < s->net->n_heads; i++) setup_check_numbers(s, s->net->heads[i].node, e);
+        setup_check_classes(s, "the dataset gives numbers", e);
+    } else if (s->data_settings.target == TARGET_INPUT) {
         setup_check_like_input(s, s->net->output, e);
         for (size_t i = 0; i < s->net->n_heads; i++) setup_check_like_input(s, s->net->heads[i].node, e);
-        const node *slot = node_get(s->x->root, "loss");
-        if (s->loss && ((const cvy_loss *)s->loss->type)->traits & CVY_LOSS_CLASSES)
-            errors_add(e, CVY_ERR_CONFIG, slot ? &slot->at : NULL,
-                       "write `loss: mean_squared_error`, for one",
-                       "loss (%s): compares with a class, and dataset.target is `input`", s->loss->name);
+        setup_check_classes(s, "dataset.target is `input`", e);
     } else if (s->loss && s->data->info.classes < 1) {
         errors_add(e, CVY_ERR_CONFIG, &s->data->at, "`dataset: {target: input}` compares with the input",
                    "the dataset has no classes to compare the network's output with");
@@ -157,7 +187,7 @@ static void setup_check_loss(setup *s, int unit, errors *e)
     host h = host_make(e, CVY_ERR_CONFIG, at->file ? at : slot ? &slot->at : NULL, s->x->seed, NULL);
     errors_push(e, "loss (%s)", s->loss->name);
     size_t before = errors_count(e);
-    int32_t classes = s->data_settings.target == TARGET_INPUT ? 0 : s->data->info.classes;
+    int32_t classes = data_target(s->data) == TARGET_LABEL ? s->data->info.classes : 0;
     if (((const cvy_loss *)s->loss->type)->check(&h.face, &y, classes, s->loss_config) &&
         errors_count(e) == before)
         h.face.fail(&h.face, "does not fit the network's output");
@@ -175,8 +205,62 @@ static void setup_check_optimizer(setup *s, errors *e)
     cvy_update u = {.host = &h.face, .n = 0, .step = 1, .lr_factor = 1, .w = none, .g = none, .slots = slots};
     errors_push(e, "train.optimizer (%s)", d->name);
     size_t before = errors_count(e);
-    if (((const cvy_optimizer *)d->type)->update(&u, s->train.optimizer.config) && errors_count(e) == before)
+    const char *names[CVY_MAX_SLOTS];
+    size_t n = wrapped_slots(&s->train.optimizer, &s->memory, names);
+    if (n > CVY_MAX_SLOTS)
+        cvy_fail(&u, "needs %zu state arrays with what it wraps; %d is the most", n, CVY_MAX_SLOTS);
+    else if (((const cvy_optimizer *)d->type)->update(&u, s->train.optimizer.config) &&
+             errors_count(e) == before)
         cvy_fail(&u, "refused its configuration without saying why");
+    errors_pop(e);
+}
+
+static void setup_check_rules(setup *s, errors *e)
+{
+    errors_push(e, "train");
+    tensor_rules_check(&s->rules, s->net, e);
+    double decay = 0;
+    if (s->rules.n_no_decay && s->train.optimizer.config &&
+        (!wrapped_number(&s->train.optimizer, "weight_decay", &decay) || decay == 0))
+        errors_warn(e, &s->rules.no_decay[0].at, NULL,
+                    "no_decay: the optimizer decays no weight: it has no weight_decay above 0");
+    errors_pop(e);
+}
+
+/* Whether a metric that something waits for will be there. */
+static void setup_check_watch(const setup *s, const char *path, int32_t metric, errors *e)
+{
+    const node *slot = experiment_get(s->x, path);
+    const place *at = slot ? &slot->at : NULL;
+    const char *name = patience_metrics[metric];
+    bool validates = metric == WATCH_VAL_LOSS || metric == WATCH_VAL_ACCURACY;
+    if (validates && s->data->n[DATA_VALIDATION] < 1)
+        errors_add(e, CVY_ERR_CONFIG, at, "set dataset.validation, or watch train_loss",
+                   "%s: waits for %s, and there are no validation samples", path, name);
+    else if (patience_maximizes(metric) && !s->accuracy)
+        errors_add(e, CVY_ERR_CONFIG, at, "watch val_loss", "%s: waits for %s, and this run has no accuracy",
+                   path, name);
+}
+
+static bool setup_check_watches(const setup *s, errors *e)
+{
+    size_t before = errors_count(e);
+    int32_t watched = schedule_watches(&s->train.lr_schedule);
+    if (watched >= 0) setup_check_watch(s, "train.lr_schedule", watched, e);
+    if (s->stops_early) setup_check_watch(s, "train.early_stopping", s->stopping.metric, e);
+    return errors_count(e) == before;
+}
+
+/* The keys of `train:` that have keys of their own. */
+static void setup_read_train(setup *s, errors *e)
+{
+    const train_settings *t = &s->train;
+    tensor_rules_read(t->no_decay, t->lr_multipliers, &s->memory, &s->rules, e);
+    s->stops_early = t->early_stopping != NULL;
+    if (!s->stops_early) return;
+    params_table own = patience_of_stopping(&s->stopping);
+    errors_push(e, "early_stopping");
+    params_fill(&s->memory, &own, 1, t->early_stopping, NULL, e);
     errors_pop(e);
 }
 
@@ -251,6 +335,7 @@ setup *setup_new(const experiment *x, registry *r, const char *base_dir, setup_s
         params_table train = settings_of_train(&s->train);
         errors_push(e, "train");
         params_fill(&s->memory, &train, 1, node_get(x->root, "train"), &env, e);
+        setup_read_train(s, e);
         errors_pop(e);
         setup_check_train(s, e);
         s->loss = setup_child(s, "loss", CVY_LOSS, &no_words, &s->loss_config, e);
@@ -264,6 +349,7 @@ setup *setup_new(const experiment *x, registry *r, const char *base_dir, setup_s
     if (scope == SETUP_ALL && s->net) setup_check_names(s, e);
     setup_init(s, base_dir, scope == SETUP_ALL && !resumed, e);
     if (scope == SETUP_ALL && s->train.optimizer.config) setup_check_optimizer(s, e);
+    if (scope == SETUP_ALL && s->net) setup_check_rules(s, e);
     if (errors_count(e) > before) {
         setup_free(s);
         return NULL;
@@ -271,10 +357,15 @@ setup *setup_new(const experiment *x, registry *r, const char *base_dir, setup_s
     if (scope == SETUP_ALL) {
         int64_t n = s->data->n[DATA_TRAIN];
         const cvy_shape *y = &s->net->nodes[s->net->output].out;
-        s->accuracy = s->data_settings.target == TARGET_LABEL && y->rank == 2 &&
+        s->accuracy = data_target(s->data) == TARGET_LABEL && y->rank == 2 &&
                       y->dim[1] == (int64_t)s->data->info.classes;
         s->batch = s->train.batch_size > 0 && s->train.batch_size < n ? s->train.batch_size : n;
-        s->steps_per_epoch = (n + s->batch - 1) / s->batch;
+        s->batches_per_epoch = (n + s->batch - 1) / s->batch;
+        s->steps_per_epoch = (s->batches_per_epoch + s->train.accumulate - 1) / s->train.accumulate;
+        if (!setup_check_watches(s, e)) {
+            setup_free(s);
+            return NULL;
+        }
     }
     return s;
 }
@@ -306,7 +397,9 @@ static void setup_write_dataset(const setup *s, json_writer *w)
     for (size_t i = 0; i < t.n; i++) {
         cvy_param p = params_entry(&t, i);
         const char *none = NULL;
-        if (p.kind == CVY_PARAM_STRING && strcmp(p.name, "path") == 0)
+        const size_t length = strlen(p.name);
+        if (p.kind == CVY_PARAM_STRING &&
+            (strcmp(p.name, "path") == 0 || (length > 5 && strcmp(p.name + length - 5, "_path") == 0)))
             memcpy((char *)config + p.offset, &none, sizeof none);
     }
     json_put_text(w, "type", s->dataset->name);
@@ -362,8 +455,17 @@ void setup_canonical(const setup *s, text *out)
     json_open(&w, '{');
     train_settings train = s->train;
     train.checkpoint_seconds = 0; /* moves no result */
+    train.early_stopping = NULL;
     params_table t = settings_of_train(&train);
     params_write(&t, &w);
+    if (s->stops_early) {
+        stopping_settings stopping = s->stopping;
+        params_table wait = patience_of_stopping(&stopping);
+        json_key(&w, "stopping");
+        json_open(&w, '{');
+        params_write(&wait, &w);
+        json_close(&w, '}');
+    }
     json_close(&w, '}');
     json_close(&w, '}');
     text_add(out, text_str(&w.out));

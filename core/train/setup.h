@@ -9,13 +9,18 @@
 #include "graph/state.h"
 #include "train/data.h"
 #include "train/init.h"
+#include "train/patience.h"
 #include "train/settings.h"
+#include "train/tensor_rules.h"
 
 typedef struct setup {
     arena memory;
     const experiment *x; /* the caller's */
     registry *registry;  /* the caller's; schedules are registered in it */
     train_settings train;
+    tensor_rules rules; /* of no_decay and lr_multipliers */
+    stopping_settings stopping;
+    bool stops_early; /* there is early_stopping */
     data_settings data_settings;
     const cvy_descriptor *loss;
     const void *loss_config;
@@ -28,7 +33,8 @@ typedef struct setup {
     char weights_sha256[65];
     bool accuracy; /* there is a class to be right about: the output has a score for each of the label's */
     int64_t batch; /* samples of a full batch */
-    int64_t steps_per_epoch; /* the last batch may be partial */
+    int64_t batches_per_epoch; /* the last one may be partial */
+    int64_t steps_per_epoch;   /* updates, each of train.accumulate batches; the last may be of fewer */
 } setup;
 
 typedef enum setup_scope {

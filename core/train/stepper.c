@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/parallel.h"
 #include "convoy/loss.h"
 #include "device/buffer.h"
 #include "train/blame.h"
@@ -57,6 +58,9 @@ cvy_status stepper_open(stepper *w, const setup *s, errors *e)
     if (!w->state) return errors_status(e);
     cvy_status status = optimizer_init(&w->optimizer, &s->train.optimizer, w->state, e);
     if (status) return status;
+    optimizer_rule(&w->optimizer, &s->rules);
+    w->optimizer.clip_value = s->train.clip_value;
+    w->optimizer.clip_norm = s->train.clip_norm;
     w->optimizer.seed = s->x->seed;
     w->optimizer.log = step_log_add;
     w->optimizer.log_ctx = &w->log;
@@ -84,6 +88,11 @@ cvy_status stepper_open_evaluation(stepper *w, const setup *s, int64_t samples, 
     return w->loader ? CVY_OK : errors_status(e);
 }
 
+static size_t stepper_accumulated_bytes(const stepper *w)
+{
+    return (size_t)(w->s->net->weight_floats + 1) * sizeof(float);
+}
+
 void stepper_close(stepper *w)
 {
     loader_free(w->loader);
@@ -93,6 +102,7 @@ void stepper_close(stepper *w)
     plan_free(w->other);
     buffer_free(w->memory, w->memory_bytes);
     buffer_free(w->other_memory, w->other_bytes);
+    if (w->accumulated) buffer_free(w->accumulated, stepper_accumulated_bytes(w));
     optimizer_free(&w->optimizer);
     state_free(w->state);
     step_log_free(&w->log);
@@ -110,12 +120,14 @@ static cvy_status stepper_not_finite(const char *what, int64_t step, int64_t epo
 /* A batch's loss as it is shown, and in two parts for averages over batches. */
 typedef struct batch_loss {
     double shown, sum, weight;
+    bool mean; /* what is minimised is sum / weight, and not the sum */
 } batch_loss;
 
 static batch_loss stepper_shown(const cvy_loss_call *call, int64_t n)
 {
-    if (isnan(call->sum)) return (batch_loss){call->loss, call->loss * (double)n, (double)n};
-    return (batch_loss){call->weight > 0 ? call->sum / call->weight : call->loss, call->sum, call->weight};
+    if (isnan(call->sum)) return (batch_loss){call->loss, call->loss * (double)n, (double)n, true};
+    double mean = call->weight > 0 ? call->sum / call->weight : call->loss;
+    return (batch_loss){mean, call->sum, call->weight, fabs(call->loss - mean) <= 1e-4 * fabs(mean)};
 }
 
 /* The loss of one end of the network for the n samples of a batch, and in training its gradient times the end's weight.
@@ -128,12 +140,14 @@ static cvy_status stepper_end_loss(stepper *w, const plan_ending *end, const bat
     errors own = {0};
     host h = host_make(&own, CVY_ERR_RUN, NULL, w->s->x->seed, NULL);
     if (train) h.log = step_log_add, h.log_ctx = &w->log;
-    bool input = w->s->data_settings.target == TARGET_INPUT;
+    const int32_t target = data_target(w->s->data);
     cvy_loss_call call = {.host = &h.face,
                           .shape = &shape,
                           .y = end->y,
-                          .labels = input ? NULL : b->labels,
-                          .target = input ? b->x : NULL,
+                          .labels = target == TARGET_LABEL ? b->labels : NULL,
+                          .target = target == TARGET_INPUT     ? b->x
+                                    : target == TARGET_NUMBERS ? b->target
+                                                               : NULL,
                           .gy = end->gradient,
                           .sum = (double)NAN,
                           .weight = (double)b->n};
@@ -149,8 +163,8 @@ static cvy_status stepper_end_loss(stepper *w, const plan_ending *end, const bat
 
 /* The loss of a plan's output. In training that of its heads flows back too and is logged beside: train_loss stays
  * what validation can be compared with. */
-static cvy_status stepper_loss(stepper *w, plan *p, const batch *b, bool train, metrics *sums, double *loss,
-                               errors *e)
+static cvy_status stepper_loss(stepper *w, plan *p, const batch *b, bool train, metrics *sums,
+                               batch_loss *loss, errors *e)
 {
     double heads = 0;
     for (size_t i = 0; i < plan_ends(p); i++) {
@@ -162,12 +176,12 @@ static cvy_status stepper_loss(stepper *w, plan *p, const batch *b, bool train, 
             heads += end.weight * one.shown;
             continue;
         }
-        *loss = one.shown;
+        *loss = one;
         metrics_add(sums, end.y, w->s->accuracy ? b->labels : NULL, b->n,
                     end.shape.rank == 2 ? end.shape.dim[1] : 0, one.sum, one.weight);
     }
     if (plan_ends(p) > 1) step_log_add(&w->log, "auxiliary_loss", heads);
-    if (!isfinite(heads)) *loss = heads; /* for stepper_not_finite() */
+    if (!isfinite(heads)) loss->shown = heads; /* for stepper_not_finite() */
     return CVY_OK;
 }
 
@@ -207,22 +221,84 @@ static plan *stepper_plan_for(stepper *w, int64_t samples, errors *e)
     return w->other;
 }
 
+/* ---- updates of several batches ---- */
+
+typedef struct gather_job {
+    float *sum, *g;
+    float scale;
+    bool first;
+} gather_job;
+
+static void stepper_gather_piece(void *ctx, int64_t begin, int64_t end, int thread)
+{
+    const gather_job *j = ctx;
+    (void)thread;
+    for (int64_t i = begin; i < end; i++) j->sum[i] = (j->first ? 0 : j->sum[i]) + j->scale * j->g[i];
+}
+
+static void stepper_spread_piece(void *ctx, int64_t begin, int64_t end, int thread)
+{
+    const gather_job *j = ctx;
+    (void)thread;
+    for (int64_t i = begin; i < end; i++) j->g[i] = j->scale * j->sum[i];
+}
+
+/* Adds the gradient of a batch to those before it: that of a mean with the batch's weight, that of a sum as it is. */
+static cvy_status stepper_gather(stepper *w, const batch *b, const batch_loss *loss, errors *e)
+{
+    const int64_t n = w->s->net->weight_floats;
+    if (!w->accumulated && !(w->accumulated = buffer_new(stepper_accumulated_bytes(w), e)))
+        return CVY_ERR_RESOURCE;
+    double scale = loss->mean ? loss->weight : 1;
+    gather_job j = {w->accumulated, w->state->gradients, (float)scale, w->gathered.batches == 0};
+    parallel_for(n, 4096, stepper_gather_piece, &j);
+    w->gathered.samples += b->n;
+    w->gathered.batches++;
+    w->gathered.scale = loss->mean ? w->gathered.scale + scale : 1;
+    w->gathered.sum += loss->sum;
+    w->gathered.weight += loss->weight;
+    return CVY_OK;
+}
+
+/* Puts the gradient of all batches where that of the last one is, and their loss in its place. */
+static void stepper_spread(stepper *w, batch_loss *loss)
+{
+    double scale = w->gathered.scale;
+    gather_job j = {w->accumulated, w->state->gradients, (float)(scale > 0 ? 1 / scale : 0), false};
+    parallel_for(w->s->net->weight_floats, 4096, stepper_spread_piece, &j);
+    if (w->gathered.weight > 0) loss->shown = w->gathered.sum / w->gathered.weight;
+}
+
+static cvy_status stepper_gradient(stepper *w, const batch *b, const step_at *at, metrics *sums,
+                                   batch_loss *loss, errors *e)
+{
+    plan *p = stepper_plan_for(w, b->n, e);
+    if (!p) return errors_status(e);
+    if (!w->gathered.batches) step_log_begin(&w->log, at->logged);
+    cvy_status status = plan_forward(p, b->x, (uint64_t)at->step, w->gathered.samples, e);
+    if (!status) status = stepper_loss(w, p, b, true, sums, loss, e);
+    if (status) return status;
+    if (!isfinite(loss->shown))
+        return stepper_not_finite("loss", at->step + 1, at->epoch + 1, loss->shown, e);
+    status = plan_backward(p, e);
+    if (!status && (at->more || w->gathered.batches)) status = stepper_gather(w, b, loss, e);
+    return status;
+}
+
 cvy_status stepper_step(stepper *w, const batch *b, const step_at *at, metrics *sums, step_result *r,
                         errors *e)
 {
     const setup *s = w->s;
-    plan *p = stepper_plan_for(w, b->n, e);
-    if (!p) return errors_status(e);
-    double loss = 0;
-    step_log_begin(&w->log, at->logged);
-    cvy_status status = plan_forward(p, b->x, (uint64_t)at->step, 0, e);
-    if (!status) status = stepper_loss(w, p, b, true, sums, &loss, e);
+    batch_loss loss = {0};
+    cvy_status status = stepper_gradient(w, b, at, sums, &loss, e);
+    if (!status && at->more) return CVY_OK;
+    if (!status && w->gathered.batches) stepper_spread(w, &loss);
+    memset(&w->gathered, 0, sizeof w->gathered);
     if (status) return status;
-    if (!isfinite(loss)) return stepper_not_finite("loss", at->step + 1, at->epoch + 1, loss, e);
-    status = plan_backward(p, e);
-    double factor = schedule_factor(&s->train.lr_schedule, at->step, s->steps_per_epoch, s->train.epochs);
-    if (!status) status = optimizer_update(&w->optimizer, at->step + 1, factor, e);
-    *r = (step_result){.loss = loss, .lr = optimizer_lr(&w->optimizer) * factor};
+    double factor =
+        schedule_factor(&s->train.lr_schedule, at->step, s->steps_per_epoch, s->train.epochs, at->schedule);
+    status = optimizer_update(&w->optimizer, at->step + 1, factor, e);
+    *r = (step_result){.loss = loss.shown, .lr = optimizer_lr(&w->optimizer) * factor};
     return status;
 }
 
@@ -247,7 +323,7 @@ cvy_status stepper_evaluate(stepper *w, data_part part, const step_at *at, bool 
         /* A short batch is filled up with zeros: samples do not see each other in evaluation. */
         memset(b->x + b->n * sample, 0, (size_t)((w->evaluation_batch - b->n) * sample) * sizeof(float));
         memset(b->labels + b->n, 0, (size_t)(w->evaluation_batch - b->n) * sizeof(int32_t));
-        double loss;
+        batch_loss loss;
         cvy_status status = plan_forward(w->evaluation, b->x, 0, 0, e);
         if (!status) status = stepper_loss(w, w->evaluation, b, false, m, &loss, e);
         if (!status && w->see) status = stepper_show(w, b, e);

@@ -7,6 +7,7 @@
 #include "train/loader.h"
 #include "train/metrics.h"
 #include "train/optimize.h"
+#include "train/schedule.h"
 #include "train/setup.h"
 #include "train/step_log.h"
 
@@ -28,15 +29,23 @@ typedef struct stepper {
     size_t other_bytes;
     int64_t evaluation_batch;
     loader *loader;
-    step_log log;     /* of what plugins logged in the last step, if that was asked for */
-    stepper_see *see; /* set by whoever wants to look on; NULL: nobody does */
+    float *accumulated; /* gradients of the batches of one update so far, as a sum; NULL: not wanted yet */
+    struct {
+        int64_t samples, batches;
+        double scale;       /* what the sum of gradients is to be divided by */
+        double sum, weight; /* of the loss */
+    } gathered;             /* what is in there */
+    step_log log;           /* of what plugins logged in the last step, if that was asked for */
+    stepper_see *see;       /* set by whoever wants to look on; NULL: nobody does */
     void *see_ctx;
 } stepper;
 
 /* The position of a step, all from 0. */
 typedef struct step_at {
-    int64_t step, epoch; /* updates done before it; the epoch it belongs to, for messages */
-    bool logged;         /* gather what plugins log */
+    int64_t step, epoch;            /* updates done before it; the epoch it belongs to, for messages */
+    bool logged;                    /* gather what plugins log */
+    bool more;                      /* the update is of this batch and the next: only its gradient is taken */
+    const schedule_state *schedule; /* NULL: as at the start */
 } step_at;
 
 typedef struct step_result {
@@ -50,7 +59,8 @@ cvy_status stepper_open(stepper *w, const setup *s, errors *e);
 cvy_status stepper_open_evaluation(stepper *w, const setup *s, int64_t samples, errors *e);
 void stepper_close(stepper *w);
 
-/* Forward, loss, backward, update. The batch is added to *sums. */
+/* Forward, loss, backward, update. The batch is added to *sums. Batches of one update, all but the last with `more`, give
+ * the update of one batch that holds all of them (batch normalisation sees them apart); *r is filled by the last. */
 cvy_status stepper_step(stepper *w, const batch *b, const step_at *at, metrics *sums, step_result *r,
                         errors *e);
 

@@ -137,18 +137,29 @@ static cvy_status trainer_log_step(trainer *t, double loss, double lr)
     return record_metrics(t->journal, "step", t->at.step, t->at.epoch, m, 2 + t->w.log.n, t->e);
 }
 
-static cvy_status trainer_step(trainer *t, const batch *b)
+/* One update, of as many batches as it takes. Nothing stops in between: what is in the gradients then is in no
+ * checkpoint. */
+static cvy_status trainer_step(trainer *t)
 {
-    const int64_t every = t->s->train.log_every;
-    const step_at at = {
-        .step = t->at.step, .epoch = t->at.epoch, .logged = every > 0 && (t->at.step + 1) % every == 0};
-    step_result r;
-    cvy_status status = stepper_step(&t->w, b, &at, &t->at.sums, &r, t->e);
-    if (status) return status;
+    const setup *s = t->s;
+    const int64_t every = s->train.log_every, most = s->train.accumulate;
+    const int64_t left = s->batches_per_epoch - t->at.batch * most, n = left < most ? left : most;
+    step_at at = {.step = t->at.step,
+                  .epoch = t->at.epoch,
+                  .logged = every > 0 && (t->at.step + 1) % every == 0,
+                  .schedule = &t->at.schedule};
+    step_result r = {0};
+    for (int64_t i = 0; i < n; i++) {
+        const batch *b = loader_next(t->w.loader, t->e);
+        if (!b) return errors_status(t->e);
+        at.more = i + 1 < n;
+        cvy_status status = stepper_step(&t->w, b, &at, &t->at.sums, &r, t->e);
+        if (status) return status;
+        t->epoch_images += b->n;
+    }
     t->at.step++;
     t->at.batch++;
     t->unsaved = true;
-    t->epoch_images += b->n;
     return at.logged ? trainer_log_step(t, r.loss, r.lr) : CVY_OK;
 }
 
@@ -163,10 +174,15 @@ static cvy_status trainer_evaluate(trainer *t, data_part part, metrics *m)
  * prefix; returns how many metrics. */
 static size_t trainer_metrics(const trainer *t, const char *prefix, const metrics *m, metric out[3])
 {
-    static const char *const names[3][3] = {{"train_loss", "train_accuracy", "train_top5_accuracy"},
-                                            {"val_loss", "val_accuracy", "val_top5_accuracy"},
-                                            {"test_loss", "test_accuracy", "test_top5_accuracy"}};
-    int row = strcmp(prefix, "train") == 0 ? 0 : strcmp(prefix, "val") == 0 ? 1 : 2;
+    static const char *const prefixes[] = {"train", "val", "test", "val_average", "test_average"};
+    static const char *const names[][3] = {
+        {"train_loss", "train_accuracy", "train_top5_accuracy"},
+        {"val_loss", "val_accuracy", "val_top5_accuracy"},
+        {"test_loss", "test_accuracy", "test_top5_accuracy"},
+        {"val_average_loss", "val_average_accuracy", "val_average_top5_accuracy"},
+        {"test_average_loss", "test_average_accuracy", "test_average_top5_accuracy"}};
+    size_t row = 0;
+    while (strcmp(prefix, prefixes[row]) != 0) row++;
     double n = m->samples > 0 ? (double)m->samples : 1;
     out[0] = (metric){names[row][0], metrics_loss(m)};
     if (!t->s->accuracy) return 1;
@@ -187,16 +203,61 @@ static cvy_status trainer_measured(trainer *t)
     return record_metrics(t->journal, NULL, t->at.step, t->at.epoch, m, t->epoch_images > 0 ? 3 : 2, t->e);
 }
 
+/* The weights that the optimizer keeps beside the raw ones, with the raw ones' buffers. */
+static cvy_status trainer_evaluate_average(trainer *t, data_part part, const char *prefix, metric *m,
+                                           size_t *n)
+{
+    metrics v;
+    optimizer_exchange_average(&t->w.optimizer);
+    cvy_status status = trainer_evaluate(t, part, &v);
+    optimizer_exchange_average(&t->w.optimizer);
+    if (!status) *n += trainer_metrics(t, prefix, &v, m + *n);
+    return status;
+}
+
+static double trainer_watched(int32_t watched, const metric *m, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(m[i].name, patience_metrics[watched]) == 0) return m[i].value;
+    return (double)NAN;
+}
+
+/* The schedule and early stopping look at the epoch's metrics. */
+static void trainer_look(trainer *t, const metric *m, size_t n)
+{
+    const setup *s = t->s;
+    const cvy_child *schedule = &s->train.lr_schedule;
+    int32_t watched = schedule_watches(schedule);
+    if (watched >= 0) schedule_see(schedule, &t->at.schedule, trainer_watched(watched, m, n));
+    if (!s->stops_early) return;
+    const stopping_settings *stop = &s->stopping;
+    patience_see(&t->at.stopping, trainer_watched(stop->metric, m, n), patience_maximizes(stop->metric),
+                 stop->min_delta);
+    t->at.stopped = t->at.stopping.waited >= stop->patience;
+}
+
+static cvy_status trainer_note_stop(trainer *t)
+{
+    const stopping_settings *s = &t->s->stopping;
+    char *what = mem_printf("after epoch %" PRId64 " of %" PRId64 ": %s was not better than %.6g for %" PRId64
+                            " epoch%s",
+                            t->at.epoch, t->s->train.epochs, patience_metrics[s->metric], t->at.stopping.best,
+                            t->at.stopping.waited, t->at.stopping.waited == 1 ? "" : "s");
+    cvy_status status = record_event(t->journal, "early_stop", what, t->e);
+    mem_free(what);
+    return status;
+}
+
 /* Validates, and only then moves on to the next epoch: a stop in between leaves a position from which the validation is
  * done again. */
 static cvy_status trainer_end_epoch(trainer *t)
 {
-    metric m[8];
+    metric m[12];
     const setup *s = t->s;
     size_t n = trainer_metrics(t, "train", &t->at.sums, m);
     double seconds = trainer_now() - t->epoch_started; /* training alone */
-    double factor =
-        schedule_factor(&s->train.lr_schedule, t->at.step - 1, s->steps_per_epoch, s->train.epochs);
+    double factor = schedule_factor(&s->train.lr_schedule, t->at.step - 1, s->steps_per_epoch,
+                                    s->train.epochs, &t->at.schedule);
     m[n++] = (metric){"lr", optimizer_lr(&t->w.optimizer) * factor};
     bool better = true;
     double reached = t->at.best_value; /* accuracy, or the loss where there is none */
@@ -208,6 +269,10 @@ static cvy_status trainer_end_epoch(trainer *t)
         reached = s->accuracy ? (double)v.top1 / (double)v.samples : metrics_loss(&v);
         better = t->at.best_epoch == 0 || s->train.select == SELECT_LAST ||
                  (s->accuracy ? reached > t->at.best_value : reached < t->at.best_value);
+        if (optimizer_averages(&t->w.optimizer)) {
+            status = trainer_evaluate_average(t, DATA_VALIDATION, "val_average", m, &n);
+            if (status) return status;
+        }
     }
     t->at.epoch++;
     t->at.batch = 0;
@@ -218,9 +283,11 @@ static cvy_status trainer_end_epoch(trainer *t)
         t->at.best_value = reached;
         trainer_keep_best(t);
     }
+    trainer_look(t, m, n);
     cvy_status status = record_metrics(t->journal, "epoch", t->at.step, t->at.epoch, m, n, t->e);
     t->epoch_started = trainer_now() - seconds;
-    return status ? status : trainer_measured(t);
+    if (!status) status = trainer_measured(t);
+    return status || !t->at.stopped ? status : trainer_note_stop(t);
 }
 
 static cvy_status trainer_epoch(trainer *t)
@@ -228,11 +295,9 @@ static cvy_status trainer_epoch(trainer *t)
     const setup *s = t->s;
     t->epoch_started = trainer_now();
     t->epoch_images = 0;
-    loader_start(t->w.loader, DATA_TRAIN, (int32_t)t->at.epoch, s->batch, t->at.batch);
+    loader_start(t->w.loader, DATA_TRAIN, (int32_t)t->at.epoch, s->batch, t->at.batch * s->train.accumulate);
     while (t->at.batch < s->steps_per_epoch) {
-        const batch *b = loader_next(t->w.loader, t->e);
-        if (!b) return errors_status(t->e);
-        cvy_status status = trainer_step(t, b);
+        cvy_status status = trainer_step(t);
         if (status) return status;
         if (trainer_asked_to_stop(t)) return CVY_STOPPED;
         if (trainer_checkpoint_due(t)) status = trainer_checkpoint(t);
@@ -244,7 +309,7 @@ static cvy_status trainer_epoch(trainer *t)
 static cvy_status trainer_epochs(trainer *t)
 {
     const setup *s = t->s;
-    while (t->at.epoch < s->train.epochs) {
+    while (t->at.epoch < s->train.epochs && !t->at.stopped) {
         if (t->o->until_epoch > 0 && t->at.epoch >= t->o->until_epoch) return CVY_STOPPED;
         cvy_status status = trainer_epoch(t);
         if (status) return status;
@@ -260,7 +325,7 @@ static cvy_status trainer_finish(trainer *t)
 {
     const setup *s = t->s;
     cvy_status status = CVY_OK;
-    metric m[5];
+    metric m[9];
     size_t n = 0;
     bool other = t->at.best_epoch != t->at.epoch;
     if (s->data->n[DATA_TEST] > 0) {
@@ -270,7 +335,11 @@ static cvy_status trainer_finish(trainer *t)
         if (other) trainer_exchange_best(t);
         if (status) return status;
         n = trainer_metrics(t, "test", &v, m);
+        if (optimizer_averages(&t->w.optimizer)) /* of the last epoch: no others are kept */
+            status = trainer_evaluate_average(t, DATA_TEST, "test_average", m, &n);
+        if (status) return status;
     }
+    if (t->at.stopped) m[n++] = (metric){"stopped_epoch", (double)t->at.epoch};
     m[n++] = (metric){"best_epoch", (double)t->at.best_epoch};
     status = record_metrics(t->journal, "run", t->at.step, t->at.epoch, m, n, t->e);
     if (!status)
@@ -292,7 +361,8 @@ static cvy_status trainer_check_position(const trainer *t)
     if (at->epoch <= s->train.epochs && at->batch <= s->steps_per_epoch &&
         at->step == at->epoch * s->steps_per_epoch + at->batch && at->best_epoch >= 0 &&
         at->best_epoch <= at->epoch && (at->best_epoch > 0) == (at->epoch > 0) &&
-        (!at->finished || (at->epoch == s->train.epochs && at->batch == 0)))
+        (!at->finished || ((at->epoch == s->train.epochs || at->stopped) && at->batch == 0)) &&
+        (!at->stopped || (s->stops_early && at->batch == 0)))
         return CVY_OK;
     place where = PLACE_FILE(t->o->dir);
     return errors_add(t->e, CVY_ERR_CONFIG, &where, NULL,

@@ -5,7 +5,7 @@
  * is behind them with equal chance, so that no pixel by itself says anything about the class: a linear
  * classifier stays near chance, a small convolutional network passes 95 %. */
 #include <math.h>
-#include "convoy/dataset.h"
+#include "draw.h"
 
 typedef struct shapes_config {
     int64_t train, test, size, clutter, seed;
@@ -50,45 +50,6 @@ typedef enum kind {
 
 static const char *const class_names[CLASSES] = {"circle", "ring",     "square",    "triangle", "star",
                                                  "cross",  "crescent", "hourglass", "stripes",  "checker"};
-
-/* ---- random numbers ---- */
-
-/* SplitMix64 (Steele, Lea and Flood 2014): the run's generator only gives the key, since a sample wants
- * thousands of numbers within microseconds. */
-typedef struct draw {
-    uint64_t state;
-} draw;
-
-static uint64_t mix(uint64_t z)
-{
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
-}
-
-static uint64_t draw_u64(draw *d)
-{
-    return mix(d->state += 0x9e3779b97f4a7c15u);
-}
-
-static float between(draw *d, float lo, float hi)
-{
-    return lo + (hi - lo) * ((float)(draw_u64(d) >> 40) * (1.0f / 16777216.0f));
-}
-
-static draw draw_open(const cvy_dataset_read *r, const shapes_config *c)
-{
-    draw d;
-    if (c->seed < 0) {
-        cvy_random random = r->host->random(r->host, "shapes", (uint64_t)r->index, r->split);
-        uint64_t high = random.next(&random);
-        d.state = high << 32 | random.next(&random);
-    } else {
-        d.state = mix((uint64_t)c->seed + 0x632be59bd9b4e019u) + (uint64_t)r->split;
-        d.state = mix(mix(d.state) + (uint64_t)r->index);
-    }
-    return d;
-}
 
 /* ---- figures ---- */
 
@@ -375,7 +336,7 @@ static int shapes_read(cvy_dataset_read *r, const void *config, const void *stat
     r->label = (int32_t)(r->index % CLASSES);
     if (!r->pixels) return 0;
 
-    draw d = draw_open(r, c);
+    draw d = draw_open(r, "shapes", c->seed);
     float size = (float)c->size, background = between(&d, 0.15f, 0.85f);
     picture p;
     p.size = (int)c->size;

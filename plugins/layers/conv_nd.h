@@ -342,6 +342,21 @@ static inline cvy_value conv_nd_lower(cvy_lower *l, const conv_nd *g)
     return l->op(l, CVY_OP_RESHAPE, &y, 1, &sequence);
 }
 
+/* A transposed convolution, of two axes. */
+static inline cvy_value conv_nd_transposed_lower(cvy_lower *l, const conv_nd *g)
+{
+    const cvy_conv_transpose_attr attr = {
+        .conv = {.stride = {g->stride[1], g->stride[2]},
+                 .dilation = {g->dilation[1], g->dilation[2]},
+                 .padding = {g->before[1], g->before[2], g->after[1], g->after[2]},
+                 .groups = g->groups},
+        .size = {g->wide[1], g->wide[2]},
+    };
+    const cvy_value operands[] = {cvy_in(0), cvy_weight(0)};
+    const cvy_value y = l->op(l, CVY_OP_CONV_TRANSPOSE, operands, 2, &attr), with[] = {y, cvy_weight(1)};
+    return g->bias ? l->op(l, CVY_OP_BIAS, with, 2, NULL) : y;
+}
+
 /* ---- build ---- */
 
 /* Padding as it is written in an experiment: "same" or "[0, 1, 0, 1]". */

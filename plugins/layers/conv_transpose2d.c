@@ -33,6 +33,12 @@ static int conv_transpose2d_backward(const cvy_plain *call, const void *config)
     return conv_nd_backward(call, &g);
 }
 
+static cvy_value conv_transpose2d_lower(cvy_lower *l, const void *config)
+{
+    const conv_nd g = conv_nd_of(config, 2, true, l->in, l->out);
+    return conv_nd_transposed_lower(l, &g);
+}
+
 static const cvy_layer conv_transpose2d_layer = {
     .size = sizeof(cvy_layer),
     .min_in = 1,
@@ -40,6 +46,7 @@ static const cvy_layer conv_transpose2d_layer = {
     .infer = conv_transpose2d_infer,
     .forward = conv_transpose2d_forward,
     .backward = conv_transpose2d_backward,
+    .lower = conv_transpose2d_lower,
 };
 
 CVY_PLUGIN(

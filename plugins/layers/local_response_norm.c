@@ -30,7 +30,7 @@ static const cvy_param lrn_params[] = {
              "divides alpha by `size`, as PyTorch and Caffe do; false: as in the paper"),
 };
 
-#define SOME 64 /* pixels at a time */
+#define SOME 256 /* pixels at a time */
 
 static int lrn_infer(cvy_infer *in, const void *config)
 {
@@ -71,12 +71,25 @@ static lrn_job job_of(const cvy_plain *call, const lrn_config *c)
     return j;
 }
 
-/* base^-beta; by square roots for the exponent that everybody uses. */
-static double shrink(double base, double beta)
+#ifdef CVY_DOUBLE
+#define lrn_sqrt sqrt
+#define lrn_pow  pow
+#else
+#define lrn_sqrt sqrtf
+#define lrn_pow  powf
+#endif
+
+/* n times base^-beta; by square roots for the exponent that everybody uses. */
+static void shrink(const cvy_real *base, double beta, int64_t n, cvy_real *factor)
 {
-    if (beta != 0.75) return pow(base, -beta);
-    const double root = sqrt(base);
-    return 1 / (root * sqrt(root));
+    if (beta != 0.75) {
+        for (int64_t i = 0; i < n; i++) factor[i] = lrn_pow(base[i], (cvy_real)-beta);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        const cvy_real root = lrn_sqrt(base[i]);
+        factor[i] = 1 / (root * lrn_sqrt(root));
+    }
 }
 
 /* Pixels [at, at + n) of the channels from first to last that exist: the sum of `from` or of its squares. */
@@ -88,7 +101,10 @@ static void sum_window(const lrn_job *j, const cvy_real *from, int64_t first, in
     for (int64_t i = 0; i < n; i++) sum[i] = 0;
     for (int64_t c = first; c <= last; c++) {
         const cvy_real *v = from + c * j->pixels + at;
-        for (int64_t i = 0; i < n; i++) sum[i] += squares ? (double)v[i] * (double)v[i] : (double)v[i];
+        if (squares)
+            for (int64_t i = 0; i < n; i++) sum[i] += (double)v[i] * (double)v[i];
+        else
+            for (int64_t i = 0; i < n; i++) sum[i] += (double)v[i];
     }
 }
 
@@ -97,60 +113,68 @@ static int64_t some(const lrn_job *j, int64_t at)
     return j->pixels - at < SOME ? j->pixels - at : SOME;
 }
 
-/* Planes (n, c). */
-static void sum_planes(void *ctx, int64_t begin, int64_t end)
+/* Pixels [at, at + n) of a plane (n, c): their bases. */
+static void sum_bases(const lrn_job *j, int64_t plane, int64_t at, int64_t n)
 {
-    const lrn_job *j = ctx;
-    const int64_t back = j->c->size / 2, ahead = (j->c->size - 1) / 2;
+    const int64_t back = j->c->size / 2, ahead = (j->c->size - 1) / 2, c = plane % j->channels;
+    cvy_real *base = j->bases + plane * j->pixels + at;
     double sum[SOME];
-    for (int64_t plane = begin; plane < end; plane++) {
-        const int64_t n = plane / j->channels, c = plane % j->channels;
-        const cvy_real *x = j->call->x[0] + n * j->channels * j->pixels; // (C, pixels)
-        cvy_real *base = j->bases + plane * j->pixels;
-        for (int64_t at = 0; at < j->pixels; at += SOME) {
-            sum_window(j, x, c - back, c + ahead, at, some(j, at), 1, sum);
-            for (int64_t i = 0; i < some(j, at); i++) base[at + i] = (cvy_real)(j->c->k + j->a * sum[i]);
-        }
-    }
+    sum_window(j, j->call->x[0] + (plane - c) * j->pixels, c - back, c + ahead, at, n, 1, sum);
+    for (int64_t i = 0; i < n; i++) base[i] = (cvy_real)(j->c->k + j->a * sum[i]);
 }
 
+/* Planes (n, c). */
 static void forward_planes(void *ctx, int64_t begin, int64_t end)
 {
     const lrn_job *j = ctx;
-    sum_planes(ctx, begin, end);
-    for (int64_t i = begin * j->pixels; i < end * j->pixels; i++)
-        j->call->y[i] = (cvy_real)((double)j->call->x[0][i] * shrink((double)j->bases[i], j->c->beta));
+    cvy_real factor[SOME];
+    for (int64_t plane = begin; plane < end; plane++)
+        for (int64_t at = 0; at < j->pixels; at += SOME) {
+            const int64_t first = plane * j->pixels + at, n = some(j, at);
+            const cvy_real *x = j->call->x[0] + first;
+            cvy_real *y = j->call->y + first;
+            sum_bases(j, plane, at, n);
+            shrink(j->bases + first, j->c->beta, n, factor);
+            for (int64_t i = 0; i < n; i++) y[i] = x[i] * factor[i];
+        }
 }
 
+/* gx_c = gy_c base_c^-beta - 2 a beta x_c sum of the ratios of the channels whose window holds c: its first term, and
+ * the ratios. */
 static void ratio_planes(void *ctx, int64_t begin, int64_t end)
 {
     const lrn_job *j = ctx;
-    for (int64_t i = begin * j->pixels; i < end * j->pixels; i++) {
-        const double base = (double)j->bases[i];
-        j->ratios[i] =
-            (cvy_real)((double)j->call->gy[i] * (double)j->call->x[0][i] * shrink(base, j->c->beta) / base);
-    }
+    cvy_real factor[SOME];
+    for (int64_t plane = begin; plane < end; plane++)
+        for (int64_t at = 0; at < j->pixels; at += SOME) {
+            const int64_t first = plane * j->pixels + at, n = some(j, at);
+            const cvy_real *x = j->call->x[0] + first, *gy = j->call->gy + first, *base = j->bases + first;
+            cvy_real *gx = j->call->gx[0] + first, *ratio = j->ratios + first;
+            if (!j->call->saved) sum_bases(j, plane, at, n);
+            shrink(base, j->c->beta, n, factor);
+            for (int64_t i = 0; i < n; i++) {
+                gx[i] = gy[i] * factor[i];
+                ratio[i] = gx[i] * (x[i] / base[i]);
+            }
+        }
 }
 
-/* gx_c = gy_c base_c^-beta - 2 a beta x_c sum of the ratios of the channels whose window holds c. */
+/* Its second term. */
 static void backward_planes(void *ctx, int64_t begin, int64_t end)
 {
     const lrn_job *j = ctx;
     const int64_t back = (j->c->size - 1) / 2, ahead = j->c->size / 2; /* the mirrored window */
+    const double factor = 2 * j->a * j->c->beta;
     double sum[SOME];
-    for (int64_t plane = begin; plane < end; plane++) {
-        const int64_t n = plane / j->channels, c = plane % j->channels, own = plane * j->pixels;
-        const cvy_real *ratios = j->ratios + n * j->channels * j->pixels; // (C, pixels)
+    for (int64_t plane = begin; plane < end; plane++)
         for (int64_t at = 0; at < j->pixels; at += SOME) {
-            sum_window(j, ratios, c - back, c + ahead, at, some(j, at), 0, sum);
-            for (int64_t i = 0; i < some(j, at); i++) {
-                const int64_t k = own + at + i;
-                const double direct = (double)j->call->gy[k] * shrink((double)j->bases[k], j->c->beta);
-                j->call->gx[0][k] =
-                    (cvy_real)(direct - 2 * j->a * j->c->beta * (double)j->call->x[0][k] * sum[i]);
-            }
+            const int64_t c = plane % j->channels, first = plane * j->pixels + at, n = some(j, at);
+            const cvy_real *x = j->call->x[0] + first;
+            cvy_real *gx = j->call->gx[0] + first;
+            sum_window(j, j->ratios + (plane - c) * j->pixels, c - back, c + ahead, at, n, 0, sum);
+            for (int64_t i = 0; i < n; i++)
+                gx[i] = (cvy_real)((double)gx[i] - factor * (double)x[i] * sum[i]);
         }
-    }
 }
 
 static int lrn_forward(const cvy_plain *call, const void *config)
@@ -165,7 +189,6 @@ static int lrn_backward(const cvy_plain *call, const void *config)
     if (!call->gx[0]) return 0;
     lrn_job j = job_of(call, config);
     const int64_t planes = j.batch * j.channels;
-    if (!call->saved) call->host->parallel_for(call->host, planes, 1, sum_planes, &j);
     call->host->parallel_for(call->host, planes, 1, ratio_planes, &j);
     call->host->parallel_for(call->host, planes, 1, backward_planes, &j);
     return 0;

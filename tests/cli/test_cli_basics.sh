@@ -53,6 +53,17 @@ for arguments in "plugin --help" "help plugin" "--help plugin" "plugin ls -h"; d
     says out "--plugin FILE"
     empty err
 done
+for arguments in "plugin new --help" "help plugin new"; do # of a subcommand its own part
+    expect 0 $arguments
+    begins out Examples:
+    says out "  convoy plugin new layer maxout"
+    says out "--composite"
+    grep -q "convoy plugin ls\|--timeout" out && fail "the help of another subcommand: $(cat out)"
+    empty err
+done
+expect 0 sweep --help # what the examples name is there
+says out "convoy sweep experiments/quickstart.yaml"
+[ -s "$source_dir/experiments/quickstart.yaml" ] || fail "experiments/quickstart.yaml is not there"
 expect 0 --version
 grep -qE '^convoy [0-9]+\.[0-9]+\.[0-9]+$' out || fail "version: $(cat out)"
 

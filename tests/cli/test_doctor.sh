@@ -33,6 +33,7 @@ for what in version executable library headers "plugin folder" plugins architect
     results "free space" database; do
     says "^(ok|warning) +$what  "
 done
+grep -q 'N/A' out && fail "a version that says nothing: $(cat out)"
 grep -q '^missing' out && fail "something is missing: $(cat out)"
 if command -v gnuplot >/dev/null; then says '^ok +gnuplot +version [0-9]'; fi
 [ -z "$(find . -mindepth 1 -not -name out -not -name err)" ] || fail "it leaves files behind: $(ls -A)"

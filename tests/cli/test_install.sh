@@ -39,12 +39,13 @@ convoy=$prefix/bin/convoy
 lib=$prefix/$(setting CMAKE_INSTALL_LIBDIR)
 abi=$(sed -n 's/^#define CVY_ABI \([0-9]*\)u.*/\1/p' "$source_dir/core/include/convoy/plugin.h")
 for file in bin/convoy include/convoy/plugin.h share/convoy/architectures/mini_resnet.yaml share/convoy/experiments/quickstart.yaml \
-    share/man/man1/convoy.1 share/bash-completion/completions/convoy share/fish/vendor_completions.d/convoy.fish; do
+    share/man/man1/convoy.1 share/bash-completion/completions/convoy share/fish/vendor_completions.d/convoy.fish \
+    share/doc/convoy/copyright share/doc/convoy/examples/example.c share/doc/convoy/examples/example.yaml; do
     [ -s "$prefix/$file" ] || fail "$file is not installed"
 done
 [ -s "$lib/convoy/plugins-$abi/layers/conv2d.so" ] || fail "conv2d.so is not in plugins-$abi"
 [ -s "$lib/libconvoy.so.0" ] || fail "libconvoy.so.0 is not installed"
-found=$(find "$prefix" -name '*.in' -o -name '*.c' -o -name 'CMakeCache.txt')
+found=$(find "$prefix" -path '*/doc/convoy/examples' -prune -o -name '*.in' -print -o -name '*.c' -print -o -name 'CMakeCache.txt' -print)
 [ -z "$found" ] || fail "what has no place in an installation: $found"
 grep -rlIF "$build" "$prefix" && fail "the files above name the build folder"
 
@@ -79,6 +80,12 @@ expect 0 cmake -S follow -B follow/build "-DCMAKE_PREFIX_PATH=$prefix"
 expect 0 cmake --build follow/build
 # shellcheck disable=SC2086
 expect 0 "$convoy" run follow/follow.yaml $short
+# While that folder is there, it comes before any other Convoy, found as a package or not.
+mkdir -p other/lib/cmake/Convoy
+echo 'message(FATAL_ERROR "another Convoy was taken")' >other/lib/cmake/Convoy/ConvoyConfig.cmake
+expect 0 "$convoy" plugin new loss mine
+expect 0 cmake -S mine -B mine/build "-DCMAKE_PREFIX_PATH=$PWD/other"
+expect 0 cmake --build mine/build
 
 # ---- find_package for a program, and pkg-config
 mkdir program
@@ -112,6 +119,13 @@ if command -v pkg-config >/dev/null; then
         expect 0 cc program/program.c -o program/linked $(pkg-config --cflags --libs convoy) "-Wl,-rpath,$lib"
         expect 0 program/linked "$example" second.safetensors
         expect 0 cmp first.safetensors second.safetensors
+        # docs/library.md's own lines, in a private prefix.
+        mkdir library
+        awk '/^```sh$/ { inside = 1; next } /^```$/ { if (inside) exit } inside' "$source_dir/docs/library.md" |
+            sed -e "s|^prefix=.*|prefix=$prefix|" -e "s|\$prefix/lib/|$lib/|" >library/lines
+        [ "$(wc -l <library/lines)" = 5 ] || fail "docs/library.md has other lines: $(cat library/lines)"
+        (cd library && unset PKG_CONFIG_PATH && expect 0 bash -e lines && exit $failures) || fail "docs/library.md"
+        expect 0 cmp first.safetensors library/weights.safetensors
     fi
 fi
 
@@ -145,6 +159,9 @@ if [ -z "$sanitized" ] && command -v dpkg-shlibdeps dpkg-deb cpack >/dev/null &&
     says '^ Depends: .*gnuplot-nox'
     grep -q 'Depends:.*convoy' "$dir/out" && fail "the package depends on itself"
     expect 0 dpkg-deb -x "$package" "$dir/root"
+    gzip -dc "$dir/root/usr/share/man/man1/convoy.1.gz" | cmp - "$source_dir/man/convoy.1" || fail "the packed manual"
+    [ ! -e "$dir/root/usr/share/man/man1/convoy.1" ] || fail "the manual is in the package twice"
+    [ -s "$dir/root/usr/share/doc/convoy/copyright" ] || fail "the package has no copyright file"
     expect 0 "$dir/root/usr/bin/convoy" doctor
     says "^ok +headers +$dir/root/usr/include\$"
 fi

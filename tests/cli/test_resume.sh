@@ -134,6 +134,38 @@ expect 0 resume --results twice --threads 2 --inexact -q
 expect 2 resume r9 --results twice
 says err 'is called "r9"'
 
+# ---- under another plugin nothing goes on, nothing is begun, and put back it does
+sed -e 's/- relu/- leaky/' -e '2i plugins: [./leaky.so]' tiny.yaml >own.yaml
+expect 0 plugin new layer leaky
+cp leaky/leaky.c .
+${CC:-cc} -O2 -shared -fPIC -I"$source_dir/core/include" -o leaky.so leaky.c -lm || fail "the plugin does not compile"
+hash=$(sha256sum leaky.so)
+"$convoy" run own.yaml "${slow[@]}" --threads 1 --results own -q >/dev/null 2>&1 &
+supervisor=$!
+for k in $(seq 200); do
+    [ -e own/r1/journal.1 ] && break
+    sleep 0.02
+done
+kill $supervisor
+wait $supervisor
+mv leaky.so kept.so
+expect 5 resume --results own
+says err "leaky.so: r1 cannot go on: the plugin is not there any more"
+${CC:-cc} -O0 -g -shared -fPIC -I"$source_dir/core/include" -o leaky.so leaky.c -lm
+for inexact in "" --inexact; do
+    # shellcheck disable=SC2086
+    expect 5 resume --results own $inexact
+    says err "leaky.so: r1 cannot go on: the plugin changed since the run was planned"
+    says err "sha256 beginning ${hash:0:12}, then \`convoy resume r1\`"
+    [ ! -e own/r1/journal.2 ] || fail "a trial was started under another plugin"
+    expect 0 ls --results own
+    says out stopped
+done
+mv kept.so leaky.so
+expect 0 resume --results own -q
+expect 0 ls --results own
+says out finished
+
 # ---- sweeps: kill all of it, go on, same bits
 {
     sed 's/epochs: 8/epochs: 6/' tiny.yaml

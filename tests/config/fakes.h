@@ -97,7 +97,7 @@ static const cvy_descriptor *fake_find(void *ctx, uint32_t kind, const char *nam
     return NULL;
 }
 
-static const params_word fake_words[] = {{"classes", 10, NULL}, {"all", -1, NULL}};
+static const params_word fake_words[] = {{.word = "classes", .value = 10}, {.word = "all", .value = -1}};
 static const params_env fake_env = {fake_find, NULL, fake_words, 2};
 
 /* All messages as text; the caller frees. */

@@ -341,7 +341,7 @@ static void test_printing(void **state)
         "  label       string                              \"\"        shown in charts\n"
         "  path        string                              -         a file\n"
         "  milestones  int or list 0 .. 100                [1, 2]    epochs\n"
-        "  mean        list of float 0 .. 1                [0.5]     per channel\n"
+        "  mean        float or list 0 .. 1                [0.5]     per channel\n"
         "  optimizer   optimizer                           sgd       how weights move\n"
         "  augment     list of augmentation                []        what happens to images\n");
     text_free(&out);

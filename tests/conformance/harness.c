@@ -96,7 +96,7 @@ const void *rig_config(arena *a, const cvy_descriptor *d, const char *params)
     char yaml[1024];
     snprintf(yaml, sizeof yaml, "{%s}", params);
     errors e = {0};
-    static const params_word words[] = {{"classes", 10, NULL}};
+    static const params_word words[] = {{.word = "classes", .value = 10}};
     const params_env env = {.words = words, .n_words = 1};
     const node *map = tree_read_text(a, d->name, arena_text(a, yaml), strlen(yaml), &e);
     const void *config = map ? params_make(a, d, map, &env, &e) : NULL;

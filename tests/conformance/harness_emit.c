@@ -51,15 +51,24 @@ static void add_four(text *out, const char *name, const int64_t v[4])
     text_printf(out, " %s %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64, name, v[0], v[1], v[2], v[3]);
 }
 
+static void add_conv(text *out, const cvy_conv_attr *a)
+{
+    add_pair(out, "stride", a->stride);
+    add_pair(out, "dilation", a->dilation);
+    add_four(out, "padding", a->padding);
+    text_printf(out, " groups %" PRId64 " flip %" PRId32, a->groups, a->flip);
+}
+
 static void add_attributes(text *out, cvy_op op, const void *attr)
 {
     switch (op) {
-    case CVY_OP_CONV: {
-        const cvy_conv_attr *a = attr;
-        add_pair(out, "stride", a->stride);
-        add_pair(out, "dilation", a->dilation);
-        add_four(out, "padding", a->padding);
-        text_printf(out, " groups %" PRId64 " flip %" PRId32, a->groups, a->flip);
+    case CVY_OP_CONV:
+        add_conv(out, attr);
+        break;
+    case CVY_OP_CONV_TRANSPOSE: {
+        const cvy_conv_transpose_attr *a = attr;
+        add_conv(out, &a->conv);
+        add_pair(out, "size", a->size);
         break;
     }
     case CVY_OP_BN_STATS:
@@ -109,10 +118,20 @@ static void add_attributes(text *out, cvy_op op, const void *attr)
 static cvy_value emit(cvy_lower *l, cvy_op op, const cvy_value *in, int32_t n, const void *attr)
 {
     static const char *const names[CVY_OP_PUBLIC_END] = {
-        [CVY_OP_CONV] = "conv",         [CVY_OP_LINEAR] = "linear",   [CVY_OP_BN_STATS] = "bn_stats",
-        [CVY_OP_BN_APPLY] = "bn_apply", [CVY_OP_ACTIVATION] = "act",  [CVY_OP_POOL] = "pool",
-        [CVY_OP_GLOBAL_AVG] = "gap",    [CVY_OP_ADD] = "add",         [CVY_OP_CONCAT] = "concat",
-        [CVY_OP_DROPOUT] = "dropout",   [CVY_OP_RESHAPE] = "reshape", [CVY_OP_SHORTCUT_PAD] = "shortcut_pad",
+        [CVY_OP_CONV] = "conv",
+        [CVY_OP_LINEAR] = "linear",
+        [CVY_OP_BN_STATS] = "bn_stats",
+        [CVY_OP_BN_APPLY] = "bn_apply",
+        [CVY_OP_ACTIVATION] = "act",
+        [CVY_OP_POOL] = "pool",
+        [CVY_OP_GLOBAL_AVG] = "gap",
+        [CVY_OP_ADD] = "add",
+        [CVY_OP_CONCAT] = "concat",
+        [CVY_OP_DROPOUT] = "dropout",
+        [CVY_OP_RESHAPE] = "reshape",
+        [CVY_OP_SHORTCUT_PAD] = "shortcut_pad",
+        [CVY_OP_CONV_TRANSPOSE] = "conv_transpose",
+        [CVY_OP_BIAS] = "bias",
     };
     emitter *e = l->core;
     assert_true(op > 0 && op < CVY_OP_PUBLIC_END);

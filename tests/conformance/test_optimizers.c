@@ -188,6 +188,9 @@ static void test_slots(void **state)
     check_slots("optimizers/rmsprop", "centered: true", "square mean ");
     check_slots("optimizers/rmsprop", "centered: true, momentum: 0.5", "square mean momentum ");
     check_slots("optimizers/adam", "", "mean square ");
+    check_slots("optimizers/adam", "amsgrad: true", "mean square max_square ");
+    check_slots("optimizers/adamw", "amsgrad: true", "mean square max_square ");
+    check_slots("optimizers/adadelta", "", "square step_square ");
 }
 
 static void check_refused(const char *params, const char *wanted)
@@ -227,6 +230,9 @@ static void test_parameters(void **state)
     check_parameters("optimizers/adam", "lr: -1", "lr: -1 is below 0");
     check_parameters("optimizers/adam", "beta1: 1", "beta1: 1 is above 0.99999999");
     check_parameters("optimizers/rmsprop", "rho: 0.9", "alpha");
+    check_parameters("optimizers/adagrad", "initial_accumulator_value: 1", "initial_accumulator");
+    check_parameters("optimizers/adamw", "wd: 0.1", "weight_decay");
+    check_parameters("optimizers/lion", "beta2: 1.5", "beta2: 1.5 is above 1");
     check_parameters("optimizers/adagrad", "eps: 0", "eps: 0 is below 1e-30");
     check_parameters("optimizers/sgd", "l2: 0.1", "weight_decay");
 }

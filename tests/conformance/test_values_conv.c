@@ -526,6 +526,15 @@ static void test_lower(void **state)
            "v0 = reshape(x0) (2, 6, 1, 20)\n"
            "v1 = conv(v0, w0, w1) stride 1 2 dilation 1 3 padding 0 1 0 4 groups 1 flip 1\n"
            "v2 = reshape(v1) (2, 4, 7)\n-> v2\n");
+    lowers("conv_transpose2d",
+           "channels: 4, groups: 2, stride: [2, 3], padding: [0, 1, 2, 3], output_padding: 1",
+           cvy_shape4(2, 6, 9, 8),
+           "v0 = conv_transpose(x0, w0) stride 2 3 dilation 1 1 padding 0 1 2 3 groups 2 flip 0 size 18 21\n"
+           "v1 = bias(v0, w1)\n-> v1\n");
+    lowers("conv_transpose2d", "channels: 4, kernel: 2, dilation: 2, stride: 2, padding: same, bias: false",
+           cvy_shape4(2, 6, 9, 8),
+           "v0 = conv_transpose(x0, w0) stride 2 2 dilation 2 2 padding 0 0 1 1 groups 1 flip 0 size 18 16\n"
+           "-> v0\n");
 }
 
 static void builds(const char *layer, const char *params, cvy_shape in, const char *expected)

@@ -182,6 +182,8 @@ static void test_local_response_norm(void **state)
     check_gradients("local_response_norm", "size: 4, alpha: 1, beta: 0.6", true, 1, &in);
     check_gradients("local_response_norm", "size: 3, alpha: 0.5, divide_by_size: false", true, 1, &in);
     check_gradients("local_response_norm", "size: 2, alpha: 0.5", false, 1, &in);
+    const cvy_shape wide = cvy_shape4(1, 4, 1, 261); /* more pixels than are summed together */
+    check_gradients("local_response_norm", "size: 3, alpha: 0.5", true, 1, &wide);
 }
 
 /* Channels {1, 3, 5} and {0, 0, 6} along whatever axes there are: normalised by the biased variance, stored is the

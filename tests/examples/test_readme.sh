@@ -55,11 +55,24 @@ for compiler in gcc clang; do
 done
 expect 0 "$convoy" plugin info squareplus --plugin ./squareplus.so
 
+# The same line for an installation, and the one for C++.
+grep -qF '`cc -O2 -shared -fPIC $(pkg-config --cflags convoy) -o squareplus.so squareplus.c -lm`' "$source_dir/README.md" ||
+    fail "README does not say how a plugin is built with pkg-config"
+if command -v g++ >/dev/null; then
+    ln -s "$source_dir/tests/plugins_cxx" tests/plugins_cxx
+    command=$(grep -m 1 '^g++ ' "$source_dir/README.md")
+    expect 0 bash -c "$command"
+    expect 0 "$convoy" plugin info halve --plugin ./halve.so
+fi
+
 block yaml 'squareplus\.so' >squareplus.yaml
 expect 0 "$convoy" check squareplus.yaml
 sed 's/b: 1/b: -1/' squareplus.yaml >wrong.yaml
 expect 2 "$convoy" check wrong.yaml
 grep -q '^wrong.yaml:7:21: layer "2" (squareplus): b: -1 is below 1e-06' out || fail "the refusal reads $(cat out)"
+sed 's/b: 1/roundness: 1/' squareplus.yaml >unknown.yaml
+expect 2 "$convoy" check unknown.yaml
+grep -q 'hint: known: b$' out || fail "of the only parameter the hint reads $(cat out)"
 expect 0 "$convoy" run squareplus.yaml train.epochs=1 dataset.train_limit=200 dataset.test_limit=50
 
 # The other experiment needs CIFAR-10, which need not be here; nothing but its dataset may be missing.

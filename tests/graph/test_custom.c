@@ -50,8 +50,44 @@ static void test_two_conversions(void **unused)
     network_free(&without), network_free(&with);
 }
 
+static void lowering_says(const char *what, const char *said)
+{
+    char yaml[128];
+    snprintf(yaml, sizeof yaml, "- misfit: {what: %s, name: own}\n- flatten\n- linear: {units: classes}\n",
+             what);
+    network n = network_with(yaml, 3, 4, 5, 10, BINARY_DIR "/plugins:" BINARY_DIR "/tests/plugins");
+    network_print(&n);
+    assert_non_null(n.net);
+    machine m = machine_here();
+    state *s = state_new(n.net, 1, true, &n.e);
+    plan *p = plan_new(n.net, s, &m, &(plan_options){.batch = 2, .train = true}, &n.e);
+    text t = {0};
+    errors_text(&n.e, false, &t);
+    assert_int_equal(p == NULL, said != NULL);
+    if (said && !strstr(text_str(&t), said)) fail_msg("%s: %s", what, text_str(&t));
+    text_free(&t);
+    plan_free(p);
+    state_free(s);
+    network_free(&n);
+}
+
+/* A plugin's operators are believed no more than their kernels can bear. */
+static void test_misfits(void **unused)
+{
+    (void)unused;
+    static const char *const transposed[] = {"groups", "no_groups", "channels", "rank",
+                                             "stride", "dilation",  "size",     "biased"};
+    lowering_says("fits", NULL);
+    for (size_t i = 0; i < sizeof transposed / sizeof *transposed; i++)
+        lowering_says(transposed[i], "lower: operands do not fit operator conv_transpose");
+    lowering_says("bias", "lower: operands do not fit operator bias");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_two_conversions)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_two_conversions),
+        cmocka_unit_test(test_misfits),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,19 +2,18 @@
 #include <math.h>
 #include "networks.h"
 
-static const char *const headed =
-    "- conv2d: {channels: 8, kernel: 3, padding: 1, name: stem}\n"
-    "- relu\n"
-    "- auxiliary_head:\n"
-    "    name: aux\n"
-    "    weight: 0.25\n"
-    "    layers:\n"
-    "      - global_avg_pool\n"
-    "      - linear: {units: classes, name: fc}\n"
-    "- conv2d: {channels: 8, kernel: 3, padding: 1, name: top}\n"
-    "- relu\n"
-    "- flatten\n"
-    "- linear: {units: classes, name: fc}\n";
+static const char *const headed = "- conv2d: {channels: 8, kernel: 3, padding: 1, name: stem}\n"
+                                  "- relu\n"
+                                  "- auxiliary_head:\n"
+                                  "    name: aux\n"
+                                  "    weight: 0.25\n"
+                                  "    layers:\n"
+                                  "      - global_avg_pool\n"
+                                  "      - linear: {units: classes, name: fc}\n"
+                                  "- conv2d: {channels: 8, kernel: 3, padding: 1, name: top}\n"
+                                  "- relu\n"
+                                  "- flatten\n"
+                                  "- linear: {units: classes, name: fc}\n";
 
 enum { BATCH = 3, CLASSES = 5 };
 

@@ -19,6 +19,22 @@ static const char *const mixed =
     "- flatten\n"
     "- linear: {units: 20}\n- relu\n- linear: {units: classes}\n";
 
+/* Transposed convolutions: with batch normalisation behind them, in groups, with maps that go on beyond every kernel,
+ * small and wide ones, read twice. */
+static const char *const transposed =
+    "- conv2d: {channels: 20, kernel: 3, stride: 3, name: down}\n- relu: {name: a}\n"
+    "- conv_transpose2d: {channels: 18, kernel: 4, stride: 2, padding: 1, bias: false, name: up}\n"
+    "- batch_norm: {name: n}\n- relu: {name: r}\n"
+    "- conv_transpose2d: {channels: 12, kernel: [1, 3], groups: 6, stride: [2, 1], output_padding: [1, 0], "
+    "name: g}\n"
+    "- conv_transpose2d: {channels: 12, kernel: 2, dilation: 3, output_padding: 2, inputs: [r], bias: false, "
+    "name: d}\n"
+    "- global_avg_pool: {inputs: [d], name: e}\n"
+    "- conv_transpose2d: {channels: 5, kernel: 1, stride: 3, padding: same, inputs: [g], name: s}\n"
+    "- relu: {name: t}\n- global_avg_pool: {name: f}\n"
+    "- conv_transpose2d: {channels: 3, kernel: [5, 3], inputs: [r], name: c}\n- flatten: {name: h}\n"
+    "- concat: {inputs: [e, f, h]}\n- linear: {units: classes}\n";
+
 static double relative(const float *a, const float *b, int64_t n)
 {
     double worst = 0, largest = 1e-20;
@@ -60,10 +76,10 @@ static void compare_states(const state *a, const state *b, double bound_gradient
     }
 }
 
-static void against_plain(int batch, int threads, machine_isa isa, bool no_fusion)
+static void against_plain(const char *yaml, int batch, int threads, machine_isa isa, bool no_fusion)
 {
     parallel_set_threads(threads);
-    network n = network_of(mixed, 3, 19, 17, 10);
+    network n = network_of(yaml, 3, 19, 17, 10);
     network_print(&n);
     assert_non_null(n.net);
     machine m = machine_here();
@@ -114,10 +130,13 @@ static void against_plain(int batch, int threads, machine_isa isa, bool no_fusio
 static void test_fast_is_plain(void **unused)
 {
     (void)unused;
-    against_plain(5, 2, ISA_AVX512, false);
-    against_plain(1, 1, ISA_AVX512, false);
-    against_plain(4, 1, ISA_AVX2, false);
-    against_plain(3, 2, ISA_BASE, true);
+    const char *const networks[] = {mixed, transposed};
+    for (int i = 0; i < 2; i++) {
+        against_plain(networks[i], 5, 2, ISA_AVX512, false);
+        against_plain(networks[i], 1, 1, ISA_AVX512, false);
+        against_plain(networks[i], 4, 1, ISA_AVX2, false);
+        against_plain(networks[i], 3, 2, ISA_BASE, true);
+    }
 }
 
 /* d(sum gy y)/dw along random directions, the plan's own gradients against differences of its own forward
@@ -202,6 +221,26 @@ static void test_fusion(void **unused)
     network_free(&n);
 }
 
+static void test_transposed_steps(void **unused)
+{
+    (void)unused;
+    network n = network_of(transposed, 3, 19, 17, 10);
+    assert_non_null(n.net);
+    machine m = machine_here();
+    state *s = state_new(n.net, 1, true, &n.e);
+    bound b = bound_of(&n, s, &m, (plan_options){.batch = 4, .train = true});
+    assert_int_equal(count_steps(b.plan, "plain", NULL), 0);
+    assert_int_equal(count_steps(b.plan, "conv_transpose", ""), 5);
+    assert_int_equal(count_steps(b.plan, "conv_transpose.bwd_data", ""), 5);
+    assert_int_equal(count_steps(b.plan, "conv_transpose.bwd_weights", ""), 5);
+    assert_int_equal(count_steps(b.plan, "bias", NULL), 3);
+    assert_int_equal(count_steps(b.plan, "bias.bwd", NULL), 3);
+    assert_int_equal(count_steps(b.plan, "bn_stats", NULL), 1); /* no convolution gathers them */
+    bound_free(&b);
+    state_free(s);
+    network_free(&n);
+}
+
 /* Values are packed by lifetime: far less than the sum of everything written, and evaluation far less than
  * training. */
 static void test_memory(void **unused)
@@ -228,9 +267,8 @@ static void test_memory(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fast_is_plain),
-        cmocka_unit_test(test_gradient_of_whole_network),
-        cmocka_unit_test(test_fusion),
+        cmocka_unit_test(test_fast_is_plain), cmocka_unit_test(test_gradient_of_whole_network),
+        cmocka_unit_test(test_fusion),        cmocka_unit_test(test_transposed_steps),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -414,6 +414,86 @@ static void test_conv_gradients(void **unused)
     conv_gradients(cvy_shape4(2, 4, 3, 4), cvy_shape4(4, 1, 2, 2), cvy_shape4(2, 4, 3, 2), a);
 }
 
+/* A transposed convolution's gradients are the convolution and, with x and gy in each other's places, the gradient of
+ * its weights. */
+static void conv_transpose_gradients(cvy_shape x, cvy_shape w, cvy_shape y, cvy_conv_attr a)
+{
+    size_t nx = (size_t)cvy_count(&x), nw = (size_t)cvy_count(&w), ny = (size_t)cvy_count(&y);
+    float *px = malloc(nx * 4), *pw = malloc(nw * 4), *py = malloc(ny * 4), *r = malloc(ny * 4);
+    float *gx = malloc(nx * 4), *gw = malloc(nw * 4);
+    fill(px, nx);
+    fill(pw, nw);
+    fill(r, ny);
+    call f = call_of(OP_CONV_BWD_DATA), d = call_of(OP_CONV), g = call_of(OP_CONV_BWD_WEIGHTS);
+    f.o.attr.conv = d.o.attr.conv = g.o.attr.conv = a;
+    call_in(&f, x, px);
+    call_in(&f, w, pw);
+    call_out(&f, y, py);
+    call_in(&d, y, r);
+    call_in(&d, w, pw);
+    call_out(&d, x, gx);
+    call_in(&g, y, r);
+    call_in(&g, x, px);
+    call_out(&g, w, gw);
+    call_run(&d);
+    call_run(&g);
+    scalar s = {&f, NULL, py, r, ny};
+    check_gradient(&s, px, gx, nx, 0.5f, 1e-5);
+    check_gradient(&s, pw, gw, nw, 0.5f, 1e-5);
+    free(px), free(pw), free(py), free(r), free(gx), free(gw);
+}
+
+static void test_conv_transpose_gradients(void **unused)
+{
+    (void)unused;
+    cvy_conv_attr a = {.stride = {2, 2}, .dilation = {1, 1}, .padding = {1, 1, 1, 1}, .groups = 1};
+    conv_transpose_gradients(cvy_shape4(2, 3, 3, 2), cvy_shape4(3, 2, 3, 3), cvy_shape4(2, 2, 6, 4), a);
+    a.groups = 3;
+    conv_transpose_gradients(cvy_shape4(1, 3, 3, 2), cvy_shape4(3, 2, 3, 3), cvy_shape4(1, 6, 5, 3), a);
+    /* windows apart from each other, and an edge that none reaches */
+    a = (cvy_conv_attr){.stride = {3, 2}, .dilation = {1, 3}, .padding = {0, 2, 0, 1}, .groups = 1};
+    conv_transpose_gradients(cvy_shape4(2, 2, 2, 3), cvy_shape4(2, 1, 2, 2), cvy_shape4(2, 1, 7, 7), a);
+}
+
+static void test_conv_transpose(void **unused)
+{
+    (void)unused;
+    static const float x[2] = {1, 10}, w[4] = {1, 2, 3, 4};
+    float y[18];
+    for (int i = 0; i < 18; i++) y[i] = NAN;
+    call c = call_of(OP_CONV_BWD_DATA);
+    c.o.attr.conv = (cvy_conv_attr){.stride = {1, 3}, .dilation = {1, 1}, .groups = 1};
+    c.o.attr.transposed = 1;
+    call_in(&c, cvy_shape4(1, 1, 1, 2), x);
+    call_in(&c, cvy_shape4(1, 1, 2, 2), w);
+    call_out(&c, cvy_shape4(1, 1, 3, 6), y);
+    call_run(&c);
+    expect(y, (float[]){1, 2, 0, 10, 20, 0, 3, 4, 0, 30, 40, 0, 0, 0, 0, 0, 0, 0}, 18);
+    assert_string_equal(op_label(&c.o), "conv_transpose");
+    assert_int_equal(op_macs(&c.o), 2 * 4);
+    c.o.type = OP_CONV;
+    assert_string_equal(op_label(&c.o), "conv_transpose.bwd_data");
+    c.o.type = OP_CONV_BWD_WEIGHTS;
+    assert_string_equal(op_label(&c.o), "conv_transpose.bwd_weights");
+}
+
+static void test_bias(void **unused)
+{
+    (void)unused;
+    static const float x[12] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, bias[3] = {10, 20, -5};
+    float y[12], sums[3];
+    call f = call_of(OP_BIAS), b = call_of(OP_BIAS_BWD);
+    call_in(&f, cvy_shape4(2, 3, 1, 2), x);
+    call_in(&f, cvy_shape1(3), bias);
+    call_out(&f, cvy_shape4(2, 3, 1, 2), y);
+    call_run(&f);
+    expect(y, (float[]){11, 12, 23, 24, 0, 1, 17, 18, 29, 30, 6, 7}, 12);
+    call_in(&b, cvy_shape4(2, 3, 1, 2), x);
+    call_out(&b, cvy_shape1(3), sums);
+    call_run(&b);
+    expect(sums, (float[]){1 + 2 + 7 + 8, 3 + 4 + 9 + 10, 5 + 6 + 11 + 12}, 3);
+}
+
 static void test_linear_gradients(void **unused)
 {
     (void)unused;
@@ -599,6 +679,9 @@ int main(void)
         cmocka_unit_test(test_moves),
         cmocka_unit_test(test_dropout),
         cmocka_unit_test(test_conv_gradients),
+        cmocka_unit_test(test_conv_transpose_gradients),
+        cmocka_unit_test(test_conv_transpose),
+        cmocka_unit_test(test_bias),
         cmocka_unit_test(test_linear_gradients),
         cmocka_unit_test(test_bn_gradients),
         cmocka_unit_test(test_other_gradients),

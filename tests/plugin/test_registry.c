@@ -73,7 +73,8 @@ static void test_contract_params(void **state)
     breaks("-DCONFIG_SIZE=0", "config_size 0 is not within");
     breaks("-DCONFIG_SIZE=4",
            "parameter \"kernel\": its field (8 bytes at offset 0) lies outside the config struct of 4 bytes");
-    breaks("-DPARAM='CVY_PARAM_(config, flag, CVY_PARAM_INT, 0, \"1\", 0, 1, NULL, \"\")' -DCONFIG_SIZE=12",
+    breaks("-DPARAM='{\"flag\", CVY_PARAM_INT, 0, offsetof(config, flag), \"1\", 0, 1, NULL, \"\"}' "
+           "-DCONFIG_SIZE=12",
            "parameter \"flag\": its field (8 bytes at offset 8) lies outside the config struct of 12 bytes");
     breaks("-DPARAM='{\"odd\", CVY_PARAM_INT, 0, 4, \"1\", 0, 1, NULL, \"\"}'",
            "offset 4 is not a multiple of 8");

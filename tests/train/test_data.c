@@ -169,7 +169,7 @@ static void *read_some(void *ctx)
     errors e = {0};
     for (int i = r->from; i >= 0 && i < 48; i += r->step) {
         int32_t label;
-        if (data_read(r->d, DATA_TRAIN, i, 3, r->x + i * SAMPLE, &label, scratch, &e)) break;
+        if (data_read(r->d, DATA_TRAIN, i, 3, r->x + i * SAMPLE, &label, NULL, scratch, &e)) break;
         if (label != class_of(r->d->index[DATA_TRAIN][i])) r->x[i * SAMPLE] = NAN;
     }
     errors_free(&e);
@@ -202,7 +202,7 @@ static void test_sample_depends_on_nothing_else(void **unused)
     int differing = 0;
     for (int64_t i = 0; i < 48; i++) {
         int32_t label;
-        assert_int_equal(data_read(l.s->data, DATA_TRAIN, i, 4, later, &label, scratch, &l.e), CVY_OK);
+        assert_int_equal(data_read(l.s->data, DATA_TRAIN, i, 4, later, &label, NULL, scratch, &l.e), CVY_OK);
         differing += memcmp(later, forward + i * SAMPLE, SAMPLE * sizeof(float)) != 0;
     }
     assert_in_range(differing, 40, 48);
@@ -222,8 +222,8 @@ static void test_evaluation_is_not_augmented(void **unused)
     int32_t label;
     for (int part = DATA_VALIDATION; part <= DATA_TEST; part++)
         for (int64_t i = 0; i < 16; i++) {
-            data_read(a.s->data, (data_part)part, i, 0, x, &label, scratch, &a.e);
-            data_read(b.s->data, (data_part)part, i, 0, y, &label, scratch, &b.e);
+            data_read(a.s->data, (data_part)part, i, 0, x, &label, NULL, scratch, &a.e);
+            data_read(b.s->data, (data_part)part, i, 0, y, &label, NULL, scratch, &b.e);
             for (int k = 0; k < SAMPLE; k++) assert_true(fabsf(x[k] - (2 * y[k] - 1)) < 1e-6f);
         }
     mem_free(scratch);
@@ -248,7 +248,7 @@ static void test_statistics(void **unused)
     double sum[3] = {0}, squares[3] = {0}, n = 48 * 256;
     for (int64_t i = 0; i < 48; i++) {
         int32_t label;
-        data_read(raw.s->data, DATA_TRAIN, i, 0, x, &label, scratch, &raw.e);
+        data_read(raw.s->data, DATA_TRAIN, i, 0, x, &label, NULL, scratch, &raw.e);
         for (int k = 0; k < SAMPLE; k++) {
             sum[k / 256] += (double)x[k];
             squares[k / 256] += (double)x[k] * (double)x[k];
@@ -270,9 +270,9 @@ static void test_error_says_where(void **unused)
     assert_non_null(l.s);
     float x[16], scratch[64];
     int32_t label;
-    assert_int_equal(data_read(l.s->data, DATA_TRAIN, 6, 0, x, &label, scratch, &l.e), CVY_OK);
+    assert_int_equal(data_read(l.s->data, DATA_TRAIN, 6, 0, x, &label, NULL, scratch, &l.e), CVY_OK);
     assert_true(x[0] == 6.0f && label == 6);
-    assert_int_equal(data_read(l.s->data, DATA_TRAIN, 7, 0, x, &label, scratch, &l.e), CVY_ERR_CONFIG);
+    assert_int_equal(data_read(l.s->data, DATA_TRAIN, 7, 0, x, &label, NULL, scratch, &l.e), CVY_ERR_CONFIG);
     lab_says(&l, "brittle.bin: byte 1234: dataset (brittle): training sample 7: this spot is gone");
     lab_close(&l);
     l = with_dataset("{type: brittle, classes: 10, fail_at: 7, augment: [normalize]}");

@@ -84,4 +84,8 @@ torture 2 every-step-2 train.checkpoint_seconds=0
 kills_wanted=$((sanitized ? 3 : 8))
 torture 1 default-1
 torture 2 default-2
+# Everything that waits, averages or gathers: what it has seen is in the checkpoint.
+torture 2 waiting train.checkpoint_seconds=0 train.accumulate=3 train.clip_norm=1 \
+    "train.optimizer={type: lookahead, k: 4, optimizer: {type: adam, lr: 0.01, amsgrad: true}}" \
+    "train.lr_schedule={type: reduce_on_plateau, patience: 1, factor: 0.5}" "train.early_stopping={patience: 7}"
 [ $failures = 0 ]

@@ -77,6 +77,7 @@ typedef struct cvy_experiment_info {
     int32_t classes;                             /* of the dataset */
     int64_t samples[CVY_PARTS];                  /* by cvy_part; a part may be empty */
     int64_t epochs, batch_size, steps_per_epoch; /* the last batch of an epoch may be smaller */
+    int32_t targets;                             /* numbers to predict for each sample; 0: its class */
 } cvy_experiment_info;
 
 /* Reads an experiment's file, with overrides as on the command line ("train.epochs=5"), loads its plugins, opens its
@@ -151,7 +152,8 @@ typedef struct cvy_session cvy_session;
 typedef struct cvy_batch {
     int64_t n;             /* samples */
     const float *images;   /* (n, input...) */
-    const int32_t *labels; /* (n), each from 0 to classes - 1; NULL only where the input is the target */
+    const int32_t *labels; /* (n), each from 0 to classes - 1; NULL only where the class is not the target */
+    const float *targets;  /* (n, targets); NULL only where the dataset has none */
 } cvy_batch;
 
 typedef struct cvy_step {

@@ -1,4 +1,4 @@
-/* Datasets: numbered samples of one shape with a class each. */
+/* Datasets: numbered samples of one shape, each with a class or with numbers to be predicted. */
 #ifndef CONVOY_DATASET_H
 #define CONVOY_DATASET_H
 
@@ -13,12 +13,13 @@ typedef enum cvy_split { CVY_TRAIN = 0, CVY_TEST = 1 } cvy_split;
 
 typedef struct cvy_dataset_info {
     int64_t n[2];     /* samples by cvy_split; a test split may be empty */
-    cvy_shape sample; /* (C, H, W) */
+    cvy_shape sample; /* (C, H, W); (C, L) of a sequence, (F) of a row of a table, (C, D, H, W) of a volume */
     uint32_t element; /* cvy_element */
-    int32_t classes;
+    int32_t classes;  /* 0 under `targets` */
     const char *const *class_names; /* `classes` of them, living as long as the dataset; or NULL */
     char fingerprint[65]; /* hex SHA-256 of all that decides the samples besides the configuration: the
                              files' contents; empty when the configuration and the seed decide all */
+    int32_t targets;      /* floats to be predicted for each sample (regression); 0: the class is */
 } cvy_dataset_info;
 
 typedef struct cvy_dataset_open {
@@ -34,7 +35,8 @@ typedef struct cvy_dataset_read {
     uint32_t split; /* cvy_split */
     int64_t index;  /* 0 .. n[split]-1 */
     void *pixels;   /* to fill: one sample; NULL: only the label is wanted */
-    int32_t label;  /* to fill: 0 .. classes-1 */
+    int32_t label;  /* to fill: 0 .. classes-1; nothing under `targets` */
+    float *target;  /* to fill: `targets` finite floats; NULL: not wanted, or there are none */
 } cvy_dataset_read;
 
 typedef struct cvy_dataset {

@@ -23,8 +23,12 @@ typedef enum cvy_op {
     CVY_OP_DROPOUT,    /* (x) -> x * mask / (1 - p), mask drawn per (step, sample, element); cvy_dropout_attr.
                           Training only. */
     CVY_OP_RESHAPE,    /* (x) -> the same elements in NCHW order; cvy_reshape_attr */
-    CVY_OP_SHORTCUT_PAD, /* (x (N,C,H,W)) -> x[:, :, ::s, ::s] with zero channels before and after;
+    CVY_OP_SHORTCUT_PAD,   /* (x (N,C,H,W)) -> x[:, :, ::s, ::s] with zero channels before and after;
                             cvy_shortcut_attr */
+    CVY_OP_CONV_TRANSPOSE, /* (x (N,O,H,W), weight (O,C/groups,Kh,Kw)) -> (N,C,H',W'): what the gradient of a
+                              convolution with this weight does; cvy_conv_transpose_attr. Pixels that no kernel
+                              reaches are 0. */
+    CVY_OP_BIAS,           /* (x (N,C,...), bias (C)) -> x + bias of its channel; no attributes */
     CVY_OP_PUBLIC_END
 } cvy_op;
 
@@ -34,6 +38,11 @@ typedef struct cvy_conv_attr {
     int64_t groups;
     int32_t flip; /* 1: true convolution, the kernel turned by 180 degrees */
 } cvy_conv_attr;
+
+typedef struct cvy_conv_transpose_attr {
+    cvy_conv_attr conv; /* the convolution from (N,C,H',W') to (N,O,H,W) that it is the transpose of */
+    int64_t size[2];    /* H', W': with strides, several sizes come to the same H and W */
+} cvy_conv_transpose_attr;
 
 typedef struct cvy_bn_attr {
     double eps;

@@ -101,9 +101,34 @@ typedef struct cvy_param {
     const char *help;           /* what it is, its unit */
 } cvy_param;
 
-#define CVY_PARAM_(T, field, kind, child, fallback, lo, hi, choices, help)                           \
-    {                                                                                                \
-#field, kind, child, offsetof(T, field), fallback, (double)(lo), (double)(hi), choices, help \
+/* Where a field lies; in C, that it has the type its kind fills. An error in here ("not compatible with any association")
+ * says that it has not: CVY_INT needs an int64_t, CVY_FLOAT a double, CVY_BOOL and CVY_ENUM an int32_t. */
+#ifdef __cplusplus
+#define CVY_OFFSET_(T, field, kind) offsetof(T, field)
+#else
+#define CVY_OFFSET_(T, field, kind) \
+    (offsetof(T, field) + 0 * sizeof(char[_Generic(((T *)0)->field, CVY_FILLS_##kind : 1)]))
+/* clang-format off */
+#define CVY_FILLS_CVY_PARAM_INT      int64_t: 1, int64_t *
+#define CVY_FILLS_CVY_PARAM_FLOAT    double
+#define CVY_FILLS_CVY_PARAM_BOOL     int32_t
+#define CVY_FILLS_CVY_PARAM_STRING   const char *
+#define CVY_FILLS_CVY_PARAM_ENUM     int32_t
+#define CVY_FILLS_CVY_PARAM_PAIR     int64_t *
+#define CVY_FILLS_CVY_PARAM_TRIPLE   int64_t *
+#define CVY_FILLS_CVY_PARAM_INTS     cvy_ints
+#define CVY_FILLS_CVY_PARAM_FLOATS   cvy_floats
+#define CVY_FILLS_CVY_PARAM_PADDING  cvy_padding
+#define CVY_FILLS_CVY_PARAM_CHILD    cvy_child
+#define CVY_FILLS_CVY_PARAM_CHILDREN cvy_children
+#define CVY_FILLS_CVY_PARAM_LAYERS   cvy_layers
+/* clang-format on */
+#endif
+
+#define CVY_PARAM_(T, field, kind, child, fallback, lo, hi, choices, help)                               \
+    {                                                                                                    \
+#field, kind, child, CVY_OFFSET_(T, field, kind), fallback, (double)(lo), (double)(hi), choices, \
+            help                                                                                         \
     }
 /* T is the config struct, `field` both its member and the parameter's name. */
 #define CVY_INT(T, field, def, lo, hi, help) CVY_PARAM_(T, field, CVY_PARAM_INT, 0, #def, lo, hi, NULL, help)

@@ -1,0 +1,45 @@
+/* What augmentations made of others share: which ones they take, and how they call them. Must not know how they choose. */
+#ifndef AUGMENT_WRAPPER_H
+#define AUGMENT_WRAPPER_H
+
+#include "image.h"
+
+/* Each must take the image and give one of the same shape. */
+static inline int wrapper_expect(const cvy_host *host, const char *name, const cvy_children *list,
+                                 size_t most, const cvy_shape *in)
+{
+    if (!list->n || list->n > most)
+        return host->fail(host, "%s: %zu augmentations; give 1 to %zu", name, list->n, most);
+    for (size_t i = 0; i < list->n; i++) {
+        const cvy_descriptor *plugin = list->v[i].plugin;
+        const cvy_augment *type = plugin->type;
+        if (type->traits & CVY_AUGMENT_STATS)
+            return host->fail(host,
+                              "%s: `%s` is for every image, in evaluation too; put it behind, into the list "
+                              "`augment` itself",
+                              name, plugin->name);
+        cvy_shape out = *in;
+        if (type->infer(host, list->v[i].config, in, &out)) return 1;
+        int same = out.rank == in->rank;
+        for (int d = 0; d < in->rank && same; d++) same = out.dim[d] == in->dim[d];
+        if (!same)
+            return host->fail(host,
+                              "%s: `%s` gives images of another size; only what keeps the size can be here",
+                              name, plugin->name);
+    }
+    return 0;
+}
+
+/* The child draws on from the caller's stream. */
+static inline int wrapper_apply(const cvy_augment_call *call, const cvy_child *child, const float *x,
+                                float *y)
+{
+    cvy_augment_call inner = *call;
+    inner.out = call->in;
+    inner.x = x;
+    inner.y = y;
+    inner.stats = NULL;
+    return ((const cvy_augment *)child->plugin->type)->apply(&inner, child->config);
+}
+
+#endif
