@@ -191,13 +191,14 @@ static void check_type(check *c, const cvy_descriptor *d)
     }
     case CVY_DATASET: {
         const cvy_dataset *s = d->type;
-        if (type_fits(c, d, sizeof *s, "cvy_dataset") && (!s->open || !s->read || !s->close))
+        if (type_fits(c, d, offsetof(cvy_dataset, import), "cvy_dataset") &&
+            (!s->open || !s->read || !s->close))
             broken(c, "needs `open`, `read` and `close`");
         break;
     }
     case CVY_AUGMENT: {
         const cvy_augment *a = d->type;
-        if (type_fits(c, d, sizeof *a, "cvy_augment") && (!a->infer || !a->apply))
+        if (type_fits(c, d, offsetof(cvy_augment, traits_of), "cvy_augment") && (!a->infer || !a->apply))
             broken(c, "needs `infer` and `apply`");
         break;
     }

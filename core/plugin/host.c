@@ -104,6 +104,20 @@ static int host_sha256_file(const cvy_host *face, const char *path, char hex[65]
     return (int)status;
 }
 
+__attribute__((format(printf, 2, 3))) static void host_warn(const cvy_host *face, const char *fmt, ...)
+{
+    const host *h = host_of(face);
+    text what = {0};
+    va_list ap;
+    va_start(ap, fmt);
+    text_vprintf(&what, fmt, ap);
+    va_end(ap);
+    pthread_mutex_lock(&report_lock);
+    errors_warn(h->e, &h->at, NULL, "%s", text_str(&what));
+    pthread_mutex_unlock(&report_lock);
+    text_free(&what);
+}
+
 static void host_log(const cvy_host *face, const char *name, double value)
 {
     const host *h = host_of(face);
@@ -114,7 +128,7 @@ host host_make(errors *e, cvy_status status, const place *at, uint64_t seed, con
 {
     host h = {
         .face = {sizeof(cvy_host), NULL, host_fail, host_fail_at, host_parallel_for, host_random,
-                 host_sha256_file, host_log},
+                 host_sha256_file, host_log, host_warn, NULL, NULL, NULL},
         .e = e,
         .status = status,
         .at = at ? *at : PLACE_NONE,

@@ -40,7 +40,8 @@ static int cifar10_open(cvy_dataset_open *o, const void *config, void **state)
     return cifar_open(o, &format, 0, c->path, official, state);
 }
 
-static const cvy_dataset cifar10_type = {sizeof(cvy_dataset), cifar10_open, cifar_read, cifar_close};
+static const cvy_dataset cifar10_type = {
+    .size = sizeof(cvy_dataset), .open = cifar10_open, .read = cifar_read, .close = cifar_close};
 
 CVY_PLUGIN(CVY_DATASET, cifar10, "CIFAR10 cifar CIFAR-10 cifar-10 cifar_10",
            "60,000 photographs of 32x32 pixels in 10 classes, from the official binary files",

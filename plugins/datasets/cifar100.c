@@ -43,7 +43,8 @@ static int cifar100_open(cvy_dataset_open *o, const void *config, void **state)
     return cifar_open(o, &format, c->labels == 0 ? 1 : 0, c->path, NULL, state);
 }
 
-static const cvy_dataset cifar100_type = {sizeof(cvy_dataset), cifar100_open, cifar_read, cifar_close};
+static const cvy_dataset cifar100_type = {
+    .size = sizeof(cvy_dataset), .open = cifar100_open, .read = cifar_read, .close = cifar_close};
 
 CVY_PLUGIN(CVY_DATASET, cifar100, "CIFAR100 CIFAR-100 cifar-100 cifar_100",
            "60,000 photographs of 32x32 pixels in 100 classes of 20 groups, from the official binary files",

@@ -550,7 +550,8 @@ static void csv_close(void *state)
     csv_table_free(state);
 }
 
-static const cvy_dataset csv_type = {sizeof(cvy_dataset), csv_open, csv_read, csv_close};
+static const cvy_dataset csv_type = {
+    .size = sizeof(cvy_dataset), .open = csv_open, .read = csv_read, .close = csv_close};
 
 CVY_PLUGIN(CVY_DATASET, csv, "table tabular tsv CSVDataset csv_file pandas",
            "tables from text files, a line for each sample: classes or regression, vectors or sequences",

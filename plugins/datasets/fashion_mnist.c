@@ -32,7 +32,8 @@ static int fashion_mnist_open(cvy_dataset_open *o, const void *config, void **st
     return idx_open(o, &format, c->path, state);
 }
 
-static const cvy_dataset fashion_mnist_type = {sizeof(cvy_dataset), fashion_mnist_open, idx_read, idx_close};
+static const cvy_dataset fashion_mnist_type = {
+    .size = sizeof(cvy_dataset), .open = fashion_mnist_open, .read = idx_read, .close = idx_close};
 
 CVY_PLUGIN(CVY_DATASET, fashion_mnist, "FashionMNIST fashion-mnist Fashion-MNIST fashion",
            "70,000 photographs of clothes in 10 classes, 28x28 grey pixels, from the official IDX files",

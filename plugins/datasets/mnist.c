@@ -31,7 +31,8 @@ static int mnist_open(cvy_dataset_open *o, const void *config, void **state)
     return idx_open(o, &format, c->path, state);
 }
 
-static const cvy_dataset mnist_type = {sizeof(cvy_dataset), mnist_open, idx_read, idx_close};
+static const cvy_dataset mnist_type = {
+    .size = sizeof(cvy_dataset), .open = mnist_open, .read = idx_read, .close = idx_close};
 
 CVY_PLUGIN(CVY_DATASET, mnist, "MNIST digits handwritten_digits",
            "70,000 handwritten digits of 28x28 grey pixels, from the official IDX files",

@@ -377,7 +377,8 @@ static void shapes_close(void *state)
     (void)state;
 }
 
-static const cvy_dataset shapes_type = {sizeof(cvy_dataset), shapes_open, shapes_read, shapes_close};
+static const cvy_dataset shapes_type = {
+    .size = sizeof(cvy_dataset), .open = shapes_open, .read = shapes_read, .close = shapes_close};
 
 CVY_PLUGIN(CVY_DATASET, shapes, "synthetic FakeData toy geometric figures",
            "generated images of ten geometric figures at random places, sizes, angles and colours; needs no "

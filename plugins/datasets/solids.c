@@ -123,7 +123,8 @@ static void solids_close(void *state)
     (void)state;
 }
 
-static const cvy_dataset solids_type = {sizeof(cvy_dataset), solids_open, solids_read, solids_close};
+static const cvy_dataset solids_type = {
+    .size = sizeof(cvy_dataset), .open = solids_open, .read = solids_read, .close = solids_close};
 
 CVY_PLUGIN(CVY_DATASET, solids, "volumes voxels synthetic_volumes",
            "generated volumes that hold one of eight bodies at random places, sizes and attitudes; needs no "

@@ -108,7 +108,8 @@ static void waves_close(void *state)
     (void)state;
 }
 
-static const cvy_dataset waves_type = {sizeof(cvy_dataset), waves_open, waves_read, waves_close};
+static const cvy_dataset waves_type = {
+    .size = sizeof(cvy_dataset), .open = waves_open, .read = waves_read, .close = waves_close};
 
 CVY_PLUGIN(
     CVY_DATASET, waves, "signals sequences timeseries synthetic_sequences",

@@ -59,7 +59,8 @@ static void brittle_close(void *state)
     (void)state;
 }
 
-static const cvy_dataset brittle_type = {sizeof(cvy_dataset), brittle_open, brittle_read, brittle_close};
+static const cvy_dataset brittle_type = {
+    .size = sizeof(cvy_dataset), .open = brittle_open, .read = brittle_read, .close = brittle_close};
 
 CVY_PLUGIN(CVY_DATASET, brittle, "", "samples that tests can foretell", "", brittle_config, &brittle_type,
            CVY_PARAMS(brittle_params));

@@ -20,6 +20,7 @@ typedef struct cvy_dataset_info {
     char fingerprint[65]; /* hex SHA-256 of all that decides the samples besides the configuration: the
                              files' contents; empty when the configuration and the seed decide all */
     int32_t targets;      /* floats to be predicted for each sample (regression); 0: the class is */
+    int32_t varied; /* 1: heights and widths (the last two dims) differ; `sample` has the largest of each */
 } cvy_dataset_info;
 
 typedef struct cvy_dataset_open {
@@ -32,12 +33,23 @@ typedef struct cvy_dataset_open {
 
 typedef struct cvy_dataset_read {
     const cvy_host *host;
-    uint32_t split; /* cvy_split */
-    int64_t index;  /* 0 .. n[split]-1 */
-    void *pixels;   /* to fill: one sample; NULL: only the label is wanted */
-    int32_t label;  /* to fill: 0 .. classes-1; nothing under `targets` */
-    float *target;  /* to fill: `targets` finite floats; NULL: not wanted, or there are none */
+    uint32_t split;  /* cvy_split */
+    int64_t index;   /* 0 .. n[split]-1 */
+    void *pixels;    /* to fill: one sample; NULL: only the label is wanted */
+    int32_t label;   /* to fill: 0 .. classes-1; nothing under `targets` */
+    float *target;   /* to fill: `targets` finite floats; NULL: not wanted, or there are none */
+    cvy_shape shape; /* under `varied` to fill, also when no pixels are wanted: this sample's */
 } cvy_dataset_read;
+
+/* A picture from elsewhere that is to become a sample like the dataset's own. */
+typedef struct cvy_dataset_import {
+    const cvy_host *host;
+    const uint8_t *pixels; /* (channels, height, width) */
+    int32_t channels;      /* those of the dataset's samples */
+    int64_t height, width;
+    cvy_shape shape; /* to fill: of the sample */
+    void *sample;    /* to fill, in the dataset's element type; NULL: only the shape is wanted */
+} cvy_dataset_import;
 
 typedef struct cvy_dataset {
     uint32_t size;
@@ -47,6 +59,9 @@ typedef struct cvy_dataset {
     int (*read)(cvy_dataset_read *r, const void *config,
                 const void *state); /* from any thread, concurrently */
     void (*close)(void *state);
+    /* Treats a picture as it does its own: the same resizing and cropping. NULL: the core resizes it to the shape of the
+     * samples. */
+    int (*import)(cvy_dataset_import *i, const void *config);
 } cvy_dataset;
 
 #endif

@@ -195,6 +195,8 @@ static inline uint32_t cvy_below(cvy_random *r, uint32_t n) /* uniform on [0, n)
     return (uint32_t)(((uint64_t)r->next(r) * n) >> 32);
 }
 
+struct cvy_image;
+
 typedef struct cvy_host {
     uint32_t size;
     void *core; /* the core's own */
@@ -216,6 +218,16 @@ typedef struct cvy_host {
      * averaged over the step. Heard from losses, layers' own code and optimizers that are not elementwise, in
      * training; not to be called from within parallel_for, whose order would show in the average. */
     void (*log)(const struct cvy_host *host, const char *name, double value);
+    /* Says what the user should know and what stops nothing: a file left out. Heard from a dataset's open. */
+    void (*warn)(const struct cvy_host *host, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+    /* JPEG and PNG files (convoy/image.h). Nonzero after reporting file and byte offset. image_size reads the header alone;
+     * image_read fills channels * height * width bytes, of the size that image_size says for the same `least`. */
+    int (*image_size)(const struct cvy_host *host, struct cvy_image *image);
+    int (*image_read)(const struct cvy_host *host, struct cvy_image *image, uint8_t *pixels);
+    /* Planes (planes, h, w) at x as (planes, h2, w2) at y: bilinear, and where it shrinks every pixel counts (a triangle as wide
+     * as the step), as PIL and torchvision with antialias do. Nonzero after reporting. */
+    int (*image_resize)(const struct cvy_host *host, int64_t planes, const float *x, int64_t h, int64_t w,
+                        float *y, int64_t h2, int64_t w2);
 } cvy_host;
 
 /* `call` is any struct whose member `host` is the host. */

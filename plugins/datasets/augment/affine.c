@@ -60,7 +60,8 @@ static int affine_apply(cvy_augment_call *call, const void *config)
     return 0;
 }
 
-static const cvy_augment affine_type = {sizeof(cvy_augment), 0, affine_infer, affine_apply};
+static const cvy_augment affine_type = {
+    .size = sizeof(cvy_augment), .infer = affine_infer, .apply = affine_apply};
 
 CVY_PLUGIN(CVY_AUGMENT, affine, "RandomAffine random_affine ShiftScaleRotate",
            "random scale, stretch, shear, rotation and translation in one warp, bilinear; training only", "",

@@ -71,7 +71,7 @@ static int auto_apply(cvy_augment_call *call, const void *config)
     return 0;
 }
 
-static const cvy_augment auto_type = {sizeof(cvy_augment), 0, auto_infer, auto_apply};
+static const cvy_augment auto_type = {.size = sizeof(cvy_augment), .infer = auto_infer, .apply = auto_apply};
 
 CVY_PLUGIN(CVY_AUGMENT, auto_augment, "AutoAugment autoaugment",
            "AutoAugment's policy for CIFAR-10; before `normalize`, training only",

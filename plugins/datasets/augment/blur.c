@@ -81,7 +81,7 @@ static int blur_apply(cvy_augment_call *call, const void *config)
     return 0;
 }
 
-static const cvy_augment blur_type = {sizeof(cvy_augment), 0, blur_infer, blur_apply};
+static const cvy_augment blur_type = {.size = sizeof(cvy_augment), .infer = blur_infer, .apply = blur_apply};
 
 CVY_PLUGIN(CVY_AUGMENT, blur, "GaussianBlur gaussian_blur RandomGaussianBlur smooth",
            "smoothed by a Gaussian of random width; training only", "", blur_config, &blur_type,

@@ -26,7 +26,8 @@ static int brightness_apply(cvy_augment_call *call, const void *config)
     return 0;
 }
 
-static const cvy_augment brightness_type = {sizeof(cvy_augment), 0, brightness_infer, brightness_apply};
+static const cvy_augment brightness_type = {
+    .size = sizeof(cvy_augment), .infer = brightness_infer, .apply = brightness_apply};
 
 CVY_PLUGIN(CVY_AUGMENT, brightness, "RandomBrightness adjust_brightness random_brightness",
            "pixels times a random factor, cut to [0, 1]; before `normalize`, training only", "",

@@ -46,7 +46,8 @@ static int center_apply(cvy_augment_call *call, const void *config)
     return 0;
 }
 
-static const cvy_augment center_type = {sizeof(cvy_augment), CVY_AUGMENT_ALWAYS, center_infer, center_apply};
+static const cvy_augment center_type = {
+    .size = sizeof(cvy_augment), .traits = CVY_AUGMENT_ALWAYS, .infer = center_infer, .apply = center_apply};
 
 CVY_PLUGIN(CVY_AUGMENT, center_crop, "CenterCrop centre_crop middle_crop CenterSpatialCrop",
            "the middle window of the image, in evaluation too", "", center_config, &center_type,

@@ -45,7 +45,8 @@ static int jitter_apply(cvy_augment_call *call, const void *config)
     return 0;
 }
 
-static const cvy_augment jitter_type = {sizeof(cvy_augment), 0, jitter_infer, jitter_apply};
+static const cvy_augment jitter_type = {
+    .size = sizeof(cvy_augment), .infer = jitter_infer, .apply = jitter_apply};
 
 CVY_PLUGIN(CVY_AUGMENT, color_jitter, "ColorJitter colour_jitter RandomColorJitter jitter",
            "random brightness, contrast, saturation and hue; before `normalize`, training only", "",

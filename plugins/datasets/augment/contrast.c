@@ -26,7 +26,8 @@ static int contrast_apply(cvy_augment_call *call, const void *config)
     return 0;
 }
 
-static const cvy_augment contrast_type = {sizeof(cvy_augment), 0, contrast_infer, contrast_apply};
+static const cvy_augment contrast_type = {
+    .size = sizeof(cvy_augment), .infer = contrast_infer, .apply = contrast_apply};
 
 CVY_PLUGIN(CVY_AUGMENT, contrast, "RandomContrast adjust_contrast random_contrast",
            "towards or away from the image's mean grey, cut to [0, 1]; before `normalize`, training only", "",

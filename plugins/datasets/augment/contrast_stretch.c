@@ -27,8 +27,10 @@ static int stretching_apply(cvy_augment_call *call, const void *config)
     return 0;
 }
 
-static const cvy_augment stretching_type = {sizeof(cvy_augment), CVY_AUGMENT_ALWAYS, stretching_infer,
-                                            stretching_apply};
+static const cvy_augment stretching_type = {.size = sizeof(cvy_augment),
+                                            .traits = CVY_AUGMENT_ALWAYS,
+                                            .infer = stretching_infer,
+                                            .apply = stretching_apply};
 
 CVY_PLUGIN(CVY_AUGMENT, contrast_stretch,
            "RandomAutocontrast autocontrast auto_contrast AutoContrast min_max",

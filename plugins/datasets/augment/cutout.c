@@ -50,7 +50,8 @@ static int cutout_apply(cvy_augment_call *call, const void *config)
     return 0;
 }
 
-static const cvy_augment cutout_type = {sizeof(cvy_augment), 0, cutout_infer, cutout_apply};
+static const cvy_augment cutout_type = {
+    .size = sizeof(cvy_augment), .infer = cutout_infer, .apply = cutout_apply};
 
 CVY_PLUGIN(CVY_AUGMENT, cutout, "Cutout CoarseDropout coarse_dropout RandomCutout",
            "squares painted over at random places; training only",

@@ -33,7 +33,8 @@ static int noise_apply(cvy_augment_call *call, const void *config)
     return 0;
 }
 
-static const cvy_augment noise_type = {sizeof(cvy_augment), 0, noise_infer, noise_apply};
+static const cvy_augment noise_type = {
+    .size = sizeof(cvy_augment), .infer = noise_infer, .apply = noise_apply};
 
 CVY_PLUGIN(CVY_AUGMENT, gaussian_noise, "GaussianNoise GaussNoise noise RandomGaussianNoise",
            "independent normal numbers added to the pixels; training only", "", noise_config, &noise_type,

@@ -47,8 +47,10 @@ static int grayscale_apply(cvy_augment_call *call, const void *config)
     return 0;
 }
 
-static const cvy_augment grayscale_type = {sizeof(cvy_augment), CVY_AUGMENT_ALWAYS, grayscale_infer,
-                                           grayscale_apply};
+static const cvy_augment grayscale_type = {.size = sizeof(cvy_augment),
+                                           .traits = CVY_AUGMENT_ALWAYS,
+                                           .infer = grayscale_infer,
+                                           .apply = grayscale_apply};
 
 CVY_PLUGIN(CVY_AUGMENT, grayscale, "Grayscale RandomGrayscale greyscale gray grey to_gray ToGray",
            "the luma 0.2989 R + 0.587 G + 0.114 B; before `normalize`", "ITU-R BT.601", grayscale_config,

@@ -16,8 +16,10 @@ static int equalize_apply(cvy_augment_call *call, const void *config)
     return 0;
 }
 
-static const cvy_augment equalize_type = {sizeof(cvy_augment), CVY_AUGMENT_ALWAYS, equalize_infer,
-                                          equalize_apply};
+static const cvy_augment equalize_type = {.size = sizeof(cvy_augment),
+                                          .traits = CVY_AUGMENT_ALWAYS,
+                                          .infer = equalize_infer,
+                                          .apply = equalize_apply};
 
 CVY_PLUGIN(CVY_AUGMENT, histogram_equalize,
            "RandomEqualize equalize equalise Equalize histogram_equalization equalize_histogram",

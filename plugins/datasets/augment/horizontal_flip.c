@@ -55,7 +55,7 @@ static int flip_apply(cvy_augment_call *call, const void *config)
     return 0;
 }
 
-static const cvy_augment flip_type = {sizeof(cvy_augment), 0, flip_infer, flip_apply};
+static const cvy_augment flip_type = {.size = sizeof(cvy_augment), .infer = flip_infer, .apply = flip_apply};
 
 CVY_PLUGIN(CVY_AUGMENT, horizontal_flip, "RandomHorizontalFlip RandomFlip random_flip flip hflip mirror",
            "left and right exchanged with probability p, or every other epoch; training only",

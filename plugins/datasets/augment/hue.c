@@ -26,7 +26,7 @@ static int hue_apply(cvy_augment_call *call, const void *config)
     return 0;
 }
 
-static const cvy_augment hue_type = {sizeof(cvy_augment), 0, hue_infer, hue_apply};
+static const cvy_augment hue_type = {.size = sizeof(cvy_augment), .infer = hue_infer, .apply = hue_apply};
 
 CVY_PLUGIN(CVY_AUGMENT, hue, "RandomHue adjust_hue random_hue",
            "the hue turned by a random angle, in HSV; before `normalize`, training only",

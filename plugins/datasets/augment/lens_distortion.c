@@ -56,7 +56,7 @@ static int lens_apply(cvy_augment_call *call, const void *config)
     return 0;
 }
 
-static const cvy_augment lens_type = {sizeof(cvy_augment), 0, lens_infer, lens_apply};
+static const cvy_augment lens_type = {.size = sizeof(cvy_augment), .infer = lens_infer, .apply = lens_apply};
 
 CVY_PLUGIN(CVY_AUGMENT, lens_distortion, "OpticalDistortion barrel pincushion barrel_distortion fisheye",
            "radial distortion, barrel or pincushion, of random strength; training only",

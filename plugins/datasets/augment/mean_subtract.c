@@ -59,8 +59,10 @@ static int subtract_apply(cvy_augment_call *call, const void *config)
     return 0;
 }
 
-static const cvy_augment subtract_type = {sizeof(cvy_augment), CVY_AUGMENT_ALWAYS | CVY_AUGMENT_STATS,
-                                          subtract_infer, subtract_apply};
+static const cvy_augment subtract_type = {.size = sizeof(cvy_augment),
+                                          .traits = CVY_AUGMENT_ALWAYS | CVY_AUGMENT_STATS,
+                                          .infer = subtract_infer,
+                                          .apply = subtract_apply};
 
 CVY_PLUGIN(CVY_AUGMENT, mean_subtract, "subtract_mean MeanSubtract center zero_center zero_mean",
            "mean 0 per channel over the training set, or per image", "", subtract_config, &subtract_type,

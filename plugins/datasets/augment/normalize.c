@@ -92,8 +92,10 @@ static int normalize_apply(cvy_augment_call *call, const void *config)
     return 0;
 }
 
-static const cvy_augment normalize_type = {sizeof(cvy_augment), CVY_AUGMENT_ALWAYS | CVY_AUGMENT_STATS,
-                                           normalize_infer, normalize_apply};
+static const cvy_augment normalize_type = {.size = sizeof(cvy_augment),
+                                           .traits = CVY_AUGMENT_ALWAYS | CVY_AUGMENT_STATS,
+                                           .infer = normalize_infer,
+                                           .apply = normalize_apply};
 
 CVY_PLUGIN(CVY_AUGMENT, normalize,
            "Normalize Normalization normalise standardize standardise per_image_standardization",

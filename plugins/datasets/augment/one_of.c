@@ -59,7 +59,7 @@ static int one_apply(cvy_augment_call *call, const void *config)
     return wrapper_apply(call, &c->choices.v[one_draw(call->random, c)], call->x, call->y);
 }
 
-static const cvy_augment one_type = {sizeof(cvy_augment), 0, one_infer, one_apply};
+static const cvy_augment one_type = {.size = sizeof(cvy_augment), .infer = one_infer, .apply = one_apply};
 
 CVY_PLUGIN(CVY_AUGMENT, one_of, "OneOf RandomChoice random_choice RandomApply random_apply sometimes",
            "one of several augmentations at random; training only", "", one_config, &one_type,

@@ -56,7 +56,7 @@ static int pca_apply(cvy_augment_call *call, const void *config)
     return 0;
 }
 
-static const cvy_augment pca_type = {sizeof(cvy_augment), 0, pca_infer, pca_apply};
+static const cvy_augment pca_type = {.size = sizeof(cvy_augment), .infer = pca_infer, .apply = pca_apply};
 
 CVY_PLUGIN(CVY_AUGMENT, pca_color_noise, "lighting Lighting FancyPCA fancy_pca pca_lighting pca_noise",
            "one random colour along the principal axes of colour added to the image; training only",

@@ -39,7 +39,7 @@ static int rand_apply(cvy_augment_call *call, const void *config)
     return 0;
 }
 
-static const cvy_augment rand_type = {sizeof(cvy_augment), 0, rand_infer, rand_apply};
+static const cvy_augment rand_type = {.size = sizeof(cvy_augment), .infer = rand_infer, .apply = rand_apply};
 
 CVY_PLUGIN(
     CVY_AUGMENT, rand_augment, "RandAugment randaugment rand_aug",

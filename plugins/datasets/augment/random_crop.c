@@ -70,7 +70,8 @@ static int crop_apply(cvy_augment_call *call, const void *config)
 }
 
 /* ALWAYS, since a result of another size than the image must be so in evaluation too. */
-static const cvy_augment crop_type = {sizeof(cvy_augment), CVY_AUGMENT_ALWAYS, crop_infer, crop_apply};
+static const cvy_augment crop_type = {
+    .size = sizeof(cvy_augment), .traits = CVY_AUGMENT_ALWAYS, .infer = crop_infer, .apply = crop_apply};
 
 CVY_PLUGIN(CVY_AUGMENT, random_crop, "RandomCrop crop pad_crop",
            "zero padding, then a random window in training and the middle one in evaluation",

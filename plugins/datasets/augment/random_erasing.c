@@ -72,7 +72,8 @@ static int erasing_apply(cvy_augment_call *call, const void *config)
     return 0;
 }
 
-static const cvy_augment erasing_type = {sizeof(cvy_augment), 0, erasing_infer, erasing_apply};
+static const cvy_augment erasing_type = {
+    .size = sizeof(cvy_augment), .infer = erasing_infer, .apply = erasing_apply};
 
 CVY_PLUGIN(CVY_AUGMENT, random_erasing, "RandomErasing erasing random_erase",
            "a random rectangle filled with noise or a colour, with probability p; training only",

@@ -54,7 +54,8 @@ static int order_apply(cvy_augment_call *call, const void *config)
     return failed;
 }
 
-static const cvy_augment order_type = {sizeof(cvy_augment), 0, order_infer, order_apply};
+static const cvy_augment order_type = {
+    .size = sizeof(cvy_augment), .infer = order_infer, .apply = order_apply};
 
 CVY_PLUGIN(CVY_AUGMENT, random_order, "RandomOrder SomeOf some_of RandomAugmentationPipeline",
            "several augmentations in random order; training only", "", order_config, &order_type,

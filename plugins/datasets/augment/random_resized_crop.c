@@ -166,8 +166,10 @@ static int resized_apply(cvy_augment_call *call, const void *config)
                            : 0;
 }
 
-static const cvy_augment resized_type = {sizeof(cvy_augment), CVY_AUGMENT_ALWAYS, resized_infer,
-                                         resized_apply};
+static const cvy_augment resized_type = {.size = sizeof(cvy_augment),
+                                         .traits = CVY_AUGMENT_ALWAYS,
+                                         .infer = resized_infer,
+                                         .apply = resized_apply};
 
 CVY_PLUGIN(CVY_AUGMENT, random_resized_crop, "RandomResizedCrop RandomSizedCrop inception_crop resized_crop",
            "a random window of random size, resized; in evaluation the largest middle one of that shape",

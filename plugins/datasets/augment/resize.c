@@ -87,7 +87,8 @@ static int resize_apply(cvy_augment_call *call, const void *config)
     return 0;
 }
 
-static const cvy_augment resize_type = {sizeof(cvy_augment), CVY_AUGMENT_ALWAYS, resize_infer, resize_apply};
+static const cvy_augment resize_type = {
+    .size = sizeof(cvy_augment), .traits = CVY_AUGMENT_ALWAYS, .infer = resize_infer, .apply = resize_apply};
 
 CVY_PLUGIN(CVY_AUGMENT, resize, "Resize Rescale Resizing",
            "the image at another size by bilinear interpolation, in evaluation too", "", resize_config,

@@ -30,7 +30,8 @@ static int rotate_apply(cvy_augment_call *call, const void *config)
     return 0;
 }
 
-static const cvy_augment rotate_type = {sizeof(cvy_augment), 0, rotate_infer, rotate_apply};
+static const cvy_augment rotate_type = {
+    .size = sizeof(cvy_augment), .infer = rotate_infer, .apply = rotate_apply};
 
 CVY_PLUGIN(CVY_AUGMENT, rotate, "RandomRotation rotation random_rotate random_rotation turn",
            "the image turned by a random angle, bilinear; training only", "", rotate_config, &rotate_type,

@@ -26,7 +26,8 @@ static int saturation_apply(cvy_augment_call *call, const void *config)
     return 0;
 }
 
-static const cvy_augment saturation_type = {sizeof(cvy_augment), 0, saturation_infer, saturation_apply};
+static const cvy_augment saturation_type = {
+    .size = sizeof(cvy_augment), .infer = saturation_infer, .apply = saturation_apply};
 
 CVY_PLUGIN(CVY_AUGMENT, saturation, "RandomSaturation adjust_saturation random_saturation color",
            "towards or away from the grey image, cut to [0, 1]; before `normalize`, training only", "",

@@ -35,7 +35,8 @@ static int shear_apply(cvy_augment_call *call, const void *config)
     return 0;
 }
 
-static const cvy_augment shear_type = {sizeof(cvy_augment), 0, shear_infer, shear_apply};
+static const cvy_augment shear_type = {
+    .size = sizeof(cvy_augment), .infer = shear_infer, .apply = shear_apply};
 
 CVY_PLUGIN(CVY_AUGMENT, shear, "RandomShear random_shear skew slant",
            "the image leaning by a random angle, bilinear; training only", "", shear_config, &shear_type,

@@ -35,7 +35,8 @@ static int stretch_apply(cvy_augment_call *call, const void *config)
     return 0;
 }
 
-static const cvy_augment stretch_type = {sizeof(cvy_augment), 0, stretch_infer, stretch_apply};
+static const cvy_augment stretch_type = {
+    .size = sizeof(cvy_augment), .infer = stretch_infer, .apply = stretch_apply};
 
 CVY_PLUGIN(CVY_AUGMENT, stretch, "RandomZoom zoom anisotropic_scale squeeze",
            "height and width scaled by random factors, bilinear; training only", "", stretch_config,

@@ -37,7 +37,8 @@ static int translate_apply(cvy_augment_call *call, const void *config)
     return 0;
 }
 
-static const cvy_augment translate_type = {sizeof(cvy_augment), 0, translate_infer, translate_apply};
+static const cvy_augment translate_type = {
+    .size = sizeof(cvy_augment), .infer = translate_infer, .apply = translate_apply};
 
 CVY_PLUGIN(CVY_AUGMENT, translate, "RandomTranslation translation shift RandomShift move",
            "the image moved by a random distance; training only", "", translate_config, &translate_type,

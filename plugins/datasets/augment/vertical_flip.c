@@ -31,7 +31,8 @@ static int vertical_apply(cvy_augment_call *call, const void *config)
     return 0;
 }
 
-static const cvy_augment vertical_type = {sizeof(cvy_augment), 0, vertical_infer, vertical_apply};
+static const cvy_augment vertical_type = {
+    .size = sizeof(cvy_augment), .infer = vertical_infer, .apply = vertical_apply};
 
 CVY_PLUGIN(CVY_AUGMENT, vertical_flip, "RandomVerticalFlip vflip flip_vertical upside_down",
            "top and bottom exchanged with probability p; training only", "", vertical_config, &vertical_type,

@@ -16,6 +16,6 @@ static int apply(cvy_augment_call *call, const void *config)
     return 0;
 }
 
-static const cvy_augment type = {sizeof(cvy_augment), 0, infer, apply};
+static const cvy_augment type = {.size = sizeof(cvy_augment), .infer = infer, .apply = apply};
 CVY_PLUGIN(CVY_AUGMENT, augment_input, "", "An augmentation that is broken on purpose", "", cvy_no_config,
            &type, CVY_NO_PARAMS);

@@ -33,6 +33,7 @@ static void close_it(void *state)
     (void)state;
 }
 
-static const cvy_dataset type = {sizeof(cvy_dataset), open_it, read_it, close_it};
+static const cvy_dataset type = {
+    .size = sizeof(cvy_dataset), .open = open_it, .read = read_it, .close = close_it};
 CVY_PLUGIN(CVY_DATASET, dataset_shared, "", "A dataset that is broken on purpose", "", cvy_no_config, &type,
            CVY_NO_PARAMS);
