@@ -50,6 +50,9 @@ void api_model_release(cvy_model *m);
 /* Plans hold the number of threads that they were made for. */
 cvy_status api_same_threads(int threads, errors *e);
 
+/* That the samples the network sees are all of one shape, for calls that say nothing of shapes. */
+cvy_status api_one_size(const cvy_experiment *x, const char *call, errors *e);
+
 /* ---- a call ---- */
 
 /* Every function that can fail: api_begin(), work with &call.e, return api_end(). In between, numbers read and are

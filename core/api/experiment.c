@@ -112,6 +112,15 @@ cvy_status api_prepare_data(const cvy_experiment *x, errors *e)
     return status;
 }
 
+cvy_status api_one_size(const cvy_experiment *x, const char *call, errors *e)
+{
+    const data *d = x->s->data;
+    if (d->n_groups == 1) return CVY_OK;
+    return errors_add(e, CVY_ERR_CONFIG, &d->at,
+                      "`resize` or a crop in dataset.augment brings them to one; sessions train on several",
+                      "the samples have %zu sizes, and %s gives those of one size", d->n_groups, call);
+}
+
 static cvy_status read_sample(const cvy_experiment *x, cvy_part part, int64_t i, float *image, int32_t *label,
                               errors *e)
 {
@@ -125,7 +134,8 @@ static cvy_status read_sample(const cvy_experiment *x, cvy_part part, int64_t i,
     if (i < 0 || i >= d->n[part])
         return errors_add(e, CVY_ERR_CONFIG, NULL, NULL, "sample %lld: the %s part has %lld", (long long)i,
                           names[part], (long long)d->n[part]);
-    cvy_status status = api_prepare_data(x, e);
+    cvy_status status = api_one_size(x, "cvy_experiment_read()", e);
+    if (!status) status = api_prepare_data(x, e);
     if (status) return status;
     float *scratch = mem_try((size_t)data_scratch(d), sizeof *scratch);
     float *own = image ? NULL : mem_try((size_t)cvy_count(&d->sample), sizeof *own);

@@ -29,6 +29,10 @@ static cvy_status open_session(cvy_session *s, const cvy_experiment *x, errors *
     if (x->s->train.accumulate > 1)
         return errors_add(e, CVY_ERR_CONFIG, NULL, "a larger train.batch_size does the same",
                           "train.accumulate: a session makes an update of each batch");
+    if (x->s->gather > 1)
+        return errors_add(e, CVY_ERR_CONFIG, NULL,
+                          "set train.micro_batch to the size of the batch, or leave it out",
+                          "train.micro_batch: a session makes an update of each batch it computes at once");
     if (schedule_watches(&x->s->train.lr_schedule) >= 0)
         return errors_add(
             e, CVY_ERR_CONFIG, NULL, "choose a schedule that depends on the step alone",
@@ -139,6 +143,7 @@ cvy_status cvy_session_batch(cvy_session *s, cvy_batch *b, cvy_error **error)
 {
     api_call c = api_begin();
     cvy_status status = !s ? api_missing("session", &c.e) : !b ? api_missing("batch", &c.e) : ready(s, &c.e);
+    if (!status) status = api_one_size(s->x, "cvy_session_batch()", &c.e);
     if (!status) status = fetch(s, &c.e);
     if (!status)
         *b = (cvy_batch){

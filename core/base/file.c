@@ -203,6 +203,16 @@ cvy_status file_make_dirs(const char *path, errors *e)
     return status;
 }
 
+cvy_status file_create(const char *path, const void *data, size_t n, errors *e)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0) return storage_failed(path, "create", errno, e);
+    bool good = write_all(fd, data, n) && fsync(fd) == 0;
+    int error = errno;
+    close(fd);
+    return good ? CVY_OK : storage_failed(path, "write", error, e);
+}
+
 cvy_status file_sync_dir(const char *path, errors *e)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

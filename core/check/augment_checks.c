@@ -10,13 +10,19 @@
 #include "check/growth.h"
 #include "check/guarded.h"
 #include "convoy/augment.h"
+#include "plugin/contract.h"
 
 #define CHANNELS_MAX 8
 
 static const cvy_shape shapes[] = {
     {3, {3, 16, 16}}, {3, {1, 9, 7}}, {3, {3, 32, 20}}, {3, {4, 1, 1}}, {2, {1, 12}}, {1, {6}},
 };
-enum { SHAPES = sizeof shapes / sizeof *shapes };
+/* What learns from its samples may take long on large ones. */
+static const cvy_shape small_shapes[] = {
+    {3, {3, 4, 4}}, {3, {1, 5, 7}}, {3, {2, 6, 3}}, {3, {4, 1, 1}}, {2, {1, 12}}, {1, {6}},
+};
+enum { SHAPES = sizeof shapes / sizeof *shapes, LEARNED_SAMPLES = 40 };
+_Static_assert(SHAPES == sizeof small_shapes / sizeof *small_shapes, "as many small ones");
 
 typedef struct bench { /* one configuration on one shape */
     const cvy_augment *type;
@@ -24,12 +30,35 @@ typedef struct bench { /* one configuration on one shape */
     errors e;
     host host;
     cvy_shape in, out;
-    double *x, *y;
+    double *x, *y, *partner;
+    uint32_t traits;
+    void *state; /* of prepare */
     arena memory;
     const char *text;
     float mean[CHANNELS_MAX], std[CHANNELS_MAX];
     bool failed;
 } bench;
+
+static bool learns(const cvy_augment *type)
+{
+    return CONTRACT_HAS(cvy_augment, type, release) && type->prepare && type->release;
+}
+
+static int learned_sample(const cvy_augment_prepare *p, int64_t i, float *x)
+{
+    if (i < 0 || i >= p->n)
+        return p->host->fail(p->host, "asks for sample %lld of %lld", (long long)i, (long long)p->n);
+    for (int64_t k = 0; k < cvy_count(p->in); k++)
+        x[k] = (float)(specimen_number((uint32_t)i + 10, (uint64_t)k) + 1) / 2;
+    return 0;
+}
+
+static bool bench_learn(bench *b)
+{
+    cvy_augment_prepare p = {
+        .host = &b->host.face, .in = &b->in, .n = LEARNED_SAMPLES, .sample = learned_sample};
+    return !b->type->prepare(&p, b->config, &b->state) && !errors_count(&b->e);
+}
 
 /* Case k; false behind the last. `refused` when infer does not take it. */
 static bool bench_open(bench *b, specimen *s, size_t k, bool *refused)
@@ -40,7 +69,8 @@ static bool bench_open(bench *b, specimen *s, size_t k, bool *refused)
     const specimen_config *c = &s->configs[k / n];
     *b = (bench){.type = s->d->type, .config = c->own};
     b->host = host_make(&b->e, CVY_ERR_PLUGIN, NULL, 1, "augment");
-    b->in = s->n_shapes ? s->shapes[k % n] : shapes[k % n];
+    b->in = s->n_shapes ? s->shapes[k % n] : learns(b->type) ? small_shapes[k % n] : shapes[k % n];
+    b->traits = cvy_augment_traits(b->type, b->config);
     text t = {0};
     text_printf(&t, "%s on ", c->text);
     exchange_shape_text(&b->in, &t);
@@ -51,13 +81,17 @@ static bool bench_open(bench *b, specimen *s, size_t k, bool *refused)
     if (*refused) return true;
     b->x = arena_array(&b->memory, (size_t)cvy_count(&b->in), sizeof *b->x);
     b->y = arena_array(&b->memory, (size_t)cvy_count(&b->out) + 1, sizeof *b->y);
+    b->partner = arena_array(&b->memory, (size_t)cvy_count(&b->in), sizeof *b->partner);
     for (int64_t i = 0; i < cvy_count(&b->in); i++) b->x[i] = (specimen_number(1, (uint64_t)i) + 1) / 2;
+    for (int64_t i = 0; i < cvy_count(&b->in); i++) b->partner[i] = (specimen_number(2, (uint64_t)i) + 1) / 2;
+    if (learns(b->type)) *refused = !bench_learn(b);
     for (int i = 0; i < CHANNELS_MAX; i++) b->mean[i] = 0.25f + 0.0625f * (float)i, b->std[i] = 0.25f;
     return true;
 }
 
 static void bench_close(bench *b)
 {
+    if (b->state) b->type->release(b->state);
     errors_free(&b->e);
     arena_free(&b->memory);
     *b = (bench){0};
@@ -66,6 +100,7 @@ static void bench_close(bench *b)
 static void bench_run(bench *b, bool train, uint64_t stream, verdict *v)
 {
     guarded x = guarded_of(sizeof(float), cvy_count(&b->in), b->x);
+    guarded partner = guarded_of(sizeof(float), cvy_count(&b->in), b->partner);
     guarded y = guarded_new(sizeof(float), cvy_count(&b->out), GUARDED_MARK);
     cvy_channel_stats stats = {(int32_t)b->in.dim[0], b->mean, b->std};
     cvy_random random = b->host.face.random(&b->host.face, "augment", stream, 0);
@@ -78,7 +113,10 @@ static void bench_run(bench *b, bool train, uint64_t stream, verdict *v)
                              .x = x.data,
                              .y = y.data,
                              .random = &random,
-                             .stats = b->type->traits & CVY_AUGMENT_STATS ? &stats : NULL};
+                             .stats = b->traits & CVY_AUGMENT_STATS ? &stats : NULL,
+                             .partner = train && b->traits & CVY_AUGMENT_MIX ? partner.data : NULL,
+                             .share = 1,
+                             .state = b->state};
     errors_free(&b->e);
     b->failed = b->type->apply(&call, b->config) != 0;
     int64_t at;
@@ -86,6 +124,15 @@ static void bench_run(bench *b, bool train, uint64_t stream, verdict *v)
         verdict_fail(v, "apply fails: %s", b->e.n ? b->e.items[0].what : "without saying why");
     if (v && guarded_broken(&y, &at)) verdict_fail(v, "apply writes outside y, at byte %" PRId64, at);
     if (v && guarded_broken(&x, &at)) verdict_fail(v, "apply writes outside x, at byte %" PRId64, at);
+    if (v && guarded_broken(&partner, &at))
+        verdict_fail(v, "apply writes outside partner, at byte %" PRId64, at);
+    at = guarded_changed(&partner, b->partner);
+    if (v && at >= 0)
+        verdict_number(v, "partner", at, guarded_get(&partner, at), b->partner[at],
+                       "apply changes the partner");
+    if (v && !(call.share >= 0 && call.share <= 1))
+        verdict_fail(v, "apply gives the share %g, expected 0 to 1", (double)call.share);
+    if (v && call.share < 1 && !call.partner) verdict_fail(v, "apply gives a share without a partner");
     at = guarded_changed(&x, b->x);
     if (v && at >= 0) verdict_number(v, "x", at, guarded_get(&x, at), b->x[at], "apply changes its input");
     for (int64_t i = 0; i < y.count; i++) {
@@ -98,13 +145,14 @@ static void bench_run(bench *b, bool train, uint64_t stream, verdict *v)
         v = NULL;
     }
     guarded_free(&x);
+    guarded_free(&partner);
     guarded_free(&y);
 }
 
 /* The product runs the others in training only. */
 static bool in_evaluation(const bench *b)
 {
-    return b->type->traits & CVY_AUGMENT_ALWAYS;
+    return b->traits & CVY_AUGMENT_ALWAYS;
 }
 
 typedef void case_fn(bench *b, verdict *v);
@@ -228,7 +276,8 @@ void augment_checks_threads(specimen *s, verdict *v)
         for (int i = 0; i < 3; i++) {
             if (i) bench_open(&w[i].bench, s, k, &refused);
             /* Each its own image, so that anything shared shows. */
-            for (int64_t p = 0; p < cvy_count(&w[i].bench.in); p++) w[i].bench.x[p] /= 1 << i;
+            for (int64_t p = 0; p < cvy_count(&w[i].bench.in); p++)
+                w[i].bench.x[p] /= 1 << i, w[i].bench.partner[p] /= 1 << i;
             bench_run(&w[i].bench, true, 7, NULL);
             w[i].expected = mem_copy(w[i].bench.y, (size_t)cvy_count(&w[i].bench.out) * sizeof(double));
             for (int64_t p = 0; p < cvy_count(&w[i].bench.out); p++) w[i].bench.y[p] = NAN;

@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/file.h"
+#include "base/memory.h"
 #include "check/exchange.h"
 #include "check/growth.h"
 #include "check/guarded.h"
@@ -20,18 +22,22 @@ typedef struct shelf { /* an open dataset */
     host host;
     cvy_dataset_open o;
     void *state;
+    char *cache; /* where it may keep what it found out */
     bool open;
 } shelf;
 
 static bool shelf_open(shelf *b, specimen *s)
 {
     specimen_configure(s);
-    *b = (shelf){.type = s->d->type};
+    *b = (shelf){.type = s->d->type, .cache = path_user_cache()};
     if (!s->n_configs) return false;
     b->config = s->configs[0].own;
     b->host = host_make(&b->e, CVY_ERR_CONFIG, NULL, 1, "dataset");
-    b->o = (cvy_dataset_open){
-        .host = &b->host.face, .base_dir = ".", .data_dir = s->data_dir ? s->data_dir : ".", .seed = 1};
+    b->o = (cvy_dataset_open){.host = &b->host.face,
+                              .base_dir = ".",
+                              .data_dir = s->data_dir ? s->data_dir : ".",
+                              .seed = 1,
+                              .cache_dir = b->cache};
     b->open = b->type->open(&b->o, b->config, &b->state) == 0 && errors_count(&b->e) == 0;
     return b->open;
 }
@@ -40,6 +46,7 @@ static void shelf_close(shelf *b)
 {
     if (b->open) b->type->close(b->state);
     errors_free(&b->e);
+    mem_free(b->cache);
     *b = (shelf){0};
 }
 
@@ -107,7 +114,7 @@ void dataset_checks_open(specimen *s, verdict *v)
         const cvy_dataset_info *x = &b.o.info, *y = &again.o.info;
         if (x->n[0] != y->n[0] || x->n[1] != y->n[1] || !exchange_same_shape(&x->sample, &y->sample) ||
             x->element != y->element || x->classes != y->classes || x->targets != y->targets ||
-            strcmp(x->fingerprint, y->fingerprint) != 0)
+            x->varied != y->varied || strcmp(x->fingerprint, y->fingerprint) != 0)
             verdict_fail(v, "opened a second time it says something else of itself");
     } else {
         verdict_fail(v, "opened a second time, while open, it fails: %s",
@@ -121,14 +128,33 @@ void dataset_checks_open(specimen *s, verdict *v)
 
 typedef struct sample {
     guarded pixels, target;
+    cvy_shape shape;
     int32_t label;
     bool failed;
 } sample;
 
+/* Whether a sample of a dataset that varies can have the shape. */
+static bool shape_fits(const cvy_shape *s, const cvy_shape *most)
+{
+    bool fits = s->rank == most->rank;
+    for (int i = 0; fits && i < s->rank; i++)
+        fits = i < s->rank - 2 ? s->dim[i] == most->dim[i] : s->dim[i] >= 1 && s->dim[i] <= most->dim[i];
+    return fits;
+}
+
+/* As it is said to be without pixels; the largest, where that cannot be. */
+static cvy_shape announced(shelf *b, uint32_t split, int64_t index)
+{
+    cvy_dataset_read r = {.host = &b->host.face, .split = split, .index = index};
+    bool told = b->o.info.varied && !b->type->read(&r, b->config, b->state);
+    return told && shape_fits(&r.shape, &b->o.info.sample) ? r.shape : b->o.info.sample;
+}
+
 static sample read_sample(shelf *b, uint32_t split, int64_t index, bool wanted)
 {
     sample p = {.label = INT32_MIN};
-    if (wanted) p.pixels = guarded_bytes(cvy_count(&b->o.info.sample) * (int64_t)element_of(b));
+    const cvy_shape room = wanted ? announced(b, split, index) : b->o.info.sample;
+    if (wanted) p.pixels = guarded_bytes(cvy_count(&room) * (int64_t)element_of(b));
     if (wanted && b->o.info.targets > 0)
         p.target = guarded_bytes((int64_t)b->o.info.targets * (int64_t)sizeof(float));
     cvy_dataset_read r = {.host = &b->host.face,
@@ -139,6 +165,7 @@ static sample read_sample(shelf *b, uint32_t split, int64_t index, bool wanted)
                           .label = INT32_MIN};
     p.failed = b->type->read(&r, b->config, b->state) != 0;
     p.label = b->o.info.classes > 0 ? r.label : 0;
+    p.shape = b->o.info.varied ? r.shape : b->o.info.sample;
     return p;
 }
 
@@ -171,6 +198,10 @@ static void check_sample(shelf *b, uint32_t split, int64_t index, verdict *v)
         if (p.label != label.label)
             verdict_fail(v, "%s sample %" PRId64 " has label %" PRId32 " with pixels and %" PRId32 " without",
                          of, index, p.label, label.label);
+        if (!shape_fits(&p.shape, &b->o.info.sample))
+            verdict_fail(v, "%s sample %" PRId64 " has a shape that open did not allow", of, index);
+        else if (!exchange_same_shape(&p.shape, &label.shape))
+            verdict_fail(v, "%s sample %" PRId64 " has another shape with pixels than without", of, index);
         if (guarded_broken(&p.pixels, &at))
             verdict_fail(v, "%s sample %" PRId64 ": read writes outside the pixels, at byte %" PRId64, of,
                          index, at);
@@ -184,7 +215,7 @@ static void check_sample(shelf *b, uint32_t split, int64_t index, verdict *v)
                          k);
             break;
         }
-        for (int64_t i = 0; b->o.info.element == CVY_F32 && i < cvy_count(&b->o.info.sample); i++) {
+        for (int64_t i = 0; b->o.info.element == CVY_F32 && i < (int64_t)p.pixels.bytes / 4; i++) {
             if (isfinite(pixel[i])) continue;
             verdict_fail(v, "%s sample %" PRId64 ": pixel %" PRId64 " is unwritten or not finite", of, index,
                          i);
@@ -210,7 +241,7 @@ void dataset_checks_samples(specimen *s, verdict *v)
 
 static bool equal_samples(const sample *a, const sample *b)
 {
-    return a->label == b->label && a->failed == b->failed &&
+    return a->label == b->label && a->failed == b->failed && a->pixels.bytes == b->pixels.bytes &&
            !memcmp(a->pixels.data, b->pixels.data, a->pixels.bytes) &&
            (!a->target.data || !memcmp(a->target.data, b->target.data, a->target.bytes));
 }

@@ -212,6 +212,16 @@ static bool in_range(const cvy_param *p, double v)
     return v >= p->min && v <= p->max;
 }
 
+/* Plugins that work without being told anything, for those that are made of others. */
+static const char *child_value(uint32_t kind, int k)
+{
+    static const char *const augments[] = {"horizontal_flip", "brightness", "{cutout: {size: 1}}", "mixup"},
+                             *const optimizers[] = {"{sgd: {lr: 0.1}}", "adam"};
+    if (k < 0) return NULL;
+    if (kind == CVY_AUGMENT) return k < 4 ? augments[k] : NULL;
+    return kind == CVY_OPTIMIZER && k < 2 ? optimizers[k] : NULL;
+}
+
 /* The k-th value worth trying, small so that cases stay small; NULL behind the last. */
 static const char *candidate_value(specimen *s, const cvy_param *p, int k)
 {
@@ -261,8 +271,14 @@ static const char *candidate_value(specimen *s, const cvy_param *p, int k)
         return k == 0 ? arena_printf(&s->memory, "[%.0f]", fmax(p->min, fmin(p->max, 2))) : NULL;
     case CVY_PARAM_FLOATS:
         return k == 0 ? arena_printf(&s->memory, "[%g]", fmax(p->min, fmin(p->max, 0.5))) : NULL;
+    case CVY_PARAM_CHILD:
+        return child_value(p->child, k);
+    case CVY_PARAM_CHILDREN: {
+        const char *one = child_value(p->child, k), *two = child_value(p->child, k + 1);
+        return !one ? NULL : arena_printf(&s->memory, two && k % 2 == 0 ? "[%s, %s]" : "[%s]", one, two);
+    }
     default:
-        return NULL; /* strings and children mean something: the author names them with --config */
+        return NULL; /* strings mean something: the author names them with --config */
     }
 }
 

@@ -94,8 +94,8 @@ void cli_say(const common *c, const char *fmt, ...)
 
 bool cli_is_override(const char *arg)
 {
-    static const char *const keys[] = {"experiment", "seed", "plugins", "dataset", "model",
-                                       "init",       "loss", "train",   "repeats", "sweep"};
+    static const char *const keys[] = {"experiment", "seed", "plugins", "dataset", "model",   "init", "loss",
+                                       "train",      "eval", "folds",   "fold",    "repeats", "sweep"};
     size_t n = strspn(arg, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.");
     if (n == 0 || arg[n] != '=' || arg[0] == '.' || arg[n - 1] == '.') return false;
     if (memchr(arg, '.', n)) return true;

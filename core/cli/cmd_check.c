@@ -10,9 +10,11 @@
 #include "cli/cli.h"
 #include "cli/places.h"
 #include "config/model_file.h"
+#include "config/override.h"
 #include "graph/plan.h"
-#include "sweep/grid.h"
+#include "sweep/describe.h"
 #include "sweep/label.h"
+#include "sweep/search.h"
 #include "train/setup.h"
 
 enum {
@@ -109,19 +111,54 @@ static void add_new(errors *to, errors *seen, errors *own, const char *label, si
     errors_move(seen, own);
 }
 
+static size_t depth_of(const char *path)
+{
+    size_t depth = 0, n = override_base(path);
+    for (size_t i = 0; i < n; i++) depth += path[i] == '.';
+    return depth;
+}
+
 /* One configuration of a sweep. Nodes are set and not texts, so that what is wrong with a value is told where
  * the value stands. */
-static void plan_config(const experiment *x, const space *all, size_t config, const named *files,
+static void plan_config(const experiment *x, const space *all, const double *point, const named *files,
                         json_writer *w, errors *e)
 {
     experiment *y = experiment_copy(x);
+    arena a = {0};
     bool good = true;
-    for (size_t i = 0; i < all->n && good; i++) {
-        const node *v = all->parameters[i].values[grid_choice(all, config, i)];
-        good = experiment_set(y, all->parameters[i].path, v, &v->at, e) == CVY_OK;
-    }
+    size_t n;
+    const space_setting *set = space_settings(all, point, &a, &n);
+    for (size_t depth = 0, left = n; left && good;
+         depth++) /* what names a plugin before what is set inside it */
+        for (size_t i = 0; i < n && good; i++) {
+            if (depth_of(set[i].path) != depth) continue;
+            good = experiment_set(y, set[i].path, set[i].value, &set[i].at, e) == CVY_OK;
+            left--;
+        }
     if (good && experiment_resolve(y, e) == CVY_OK) plan_one(y, files, SETUP_ALL, w, e);
     experiment_free(y);
+    arena_free(&a);
+}
+
+static void put_space(const space *all, json_writer *w)
+{
+    text early = {0};
+    json_put_text(w, "method", all->method);
+    json_key(w, "space");
+    json_open(w, '[');
+    for (size_t i = 0; i < all->n; i++) {
+        text what = {0};
+        describe_parameter(all, i, &what);
+        json_open(w, '{');
+        json_put_text(w, "path", all->parameters[i].path);
+        json_put_text(w, "values", text_str(&what));
+        json_close(w, '}');
+        text_free(&what);
+    }
+    json_close(w, ']');
+    describe_early(all, &early);
+    if (early.n) json_put_text(w, "early_terminate", early.s);
+    text_free(&early);
 }
 
 static void plan_sweep(const experiment *x, const named *files, json_writer *w, errors *e)
@@ -132,13 +169,16 @@ static void plan_sweep(const experiment *x, const named *files, json_writer *w, 
     errors seen = {0};
     const node *sweep = node_get(x->root, "sweep");
     cvy_status status = space_read(x, NULL, 0, &a, &all, e);
-    if (!status) status = grid_count(&all, x->repeats, &sweep->at, &configs, e);
+    if (!status) status = search_count(&all, experiment_members(x), &sweep->at, &configs, e);
+    double *point = arena_array(&a, status ? 1 : all.n + 1, sizeof *point);
     for (; !status && planned < configs && planned < CONFIGS_PLANNED; planned++) {
         errors own = {0};
         text label = {0};
-        plan_config(x, &all, planned, files, planned ? NULL : w, &own);
+        /* without results: those that a method would choose by them are drawn as its first are */
+        if (!search_propose(&all, x->seed, NULL, 0, planned, point, e)) break;
+        plan_config(x, &all, point, files, planned ? NULL : w, &own);
         wrong += errors_status(&own) != CVY_OK;
-        label_of(&all, planned, &label);
+        label_of(&all, point, &label);
         add_new(e, &seen, &own, text_str(&label), planned + 1);
         text_free(&label);
     }
@@ -148,6 +188,7 @@ static void plan_sweep(const experiment *x, const named *files, json_writer *w, 
     if (!status) {
         json_put_int(w, "configurations", (int64_t)configs);
         json_put_int(w, "configurations_planned", (int64_t)planned);
+        put_space(&all, w);
     }
     errors_free(&seen);
     arena_free(&a);
@@ -177,6 +218,7 @@ static void look(const char *file, const common *c, int fd, json_writer *w, erro
         send_suspects(fd, &files);
         json_put_bool(w, "experiment", !model);
         json_put_int(w, "repeats", x->repeats);
+        if (x->folds) json_put_int(w, "folds", x->fold ? 1 : x->folds);
         if (space_given(x))
             plan_sweep(x, &files, w, e);
         else
@@ -306,10 +348,11 @@ static void put_count(text *out, const json *root, const char *key, const char *
 static void summary_trials(text *out, const json *root)
 {
     int64_t repeats = json_get_int(root, "repeats", 1), configs = json_get_int(root, "configurations", 0);
+    const int64_t folds = json_get_int(root, "folds", 0);
     int64_t planned = json_get_int(root, "configurations_planned", configs);
-    if (configs || repeats > 1) {
+    if (configs || repeats > 1 || folds > 1) {
         text_add(out, "; ");
-        text_count(out, (configs ? configs : 1) * repeats);
+        text_count(out, (configs ? configs : 1) * repeats * (folds > 1 ? folds : 1));
         text_add(out, " trials");
     }
     if (configs && repeats > 1) {
@@ -317,7 +360,32 @@ static void summary_trials(text *out, const json *root)
         put_count(out, root, "configurations", "configuration, ", "configurations, ");
         put_count(out, root, "repeats", "seed", "seeds");
     }
+    if (folds > 1) text_printf(out, "%s%lld folds", configs && repeats > 1 ? ", " : ": ", (long long)folds);
     if (planned < configs) text_printf(out, " (of which %lld were planned)", (long long)planned);
+}
+
+/* What varies, a line for each path. */
+static void summary_space(text *out, const json *root)
+{
+    enum { WIDEST = 40 };
+    const json *all = json_get(root, "space");
+    if (!all || all->kind != JSON_ARRAY) return;
+    text_printf(out, "  method %s\n", json_get_text(root, "method", ""));
+    size_t widest = 0;
+    for (size_t i = 0; i < all->n; i++) {
+        size_t n = strlen(json_get_text(all->items[i], "path", ""));
+        if (n > widest) widest = n < WIDEST ? n : WIDEST;
+    }
+    for (size_t i = 0; i < all->n; i++) {
+        const char *path = json_get_text(all->items[i], "path", "");
+        text_add(out, "  ");
+        text_safe(out, path, SIZE_MAX);
+        for (size_t n = strlen(path); n < widest + 2; n++) text_char(out, ' ');
+        text_safe(out, json_get_text(all->items[i], "values", ""), SIZE_MAX);
+        text_char(out, '\n');
+    }
+    const char *early = json_get_text(root, "early_terminate", NULL);
+    if (early) text_printf(out, "  stops early: %s\n", early);
 }
 
 static void summary(const char *file, const json *root)
@@ -341,8 +409,27 @@ static void summary(const char *file, const json *root)
         summary_trials(&out, root);
     }
     text_char(&out, '\n');
+    summary_space(&out, root);
     cli_print(&out);
     text_free(&out);
+}
+
+static void put_json_space(json_writer *w, const json *root)
+{
+    static const char *const words[] = {"method", "early_terminate"};
+    const json *all = json_get(root, "space");
+    if (!all || all->kind != JSON_ARRAY) return;
+    for (size_t i = 0; i < 2; i++)
+        if (json_get(root, words[i])) json_put_text(w, words[i], json_get_text(root, words[i], ""));
+    json_key(w, "space");
+    json_open(w, '[');
+    for (size_t i = 0; i < all->n; i++) {
+        json_open(w, '{');
+        json_put_text(w, "path", json_get_text(all->items[i], "path", ""));
+        json_put_text(w, "values", json_get_text(all->items[i], "values", ""));
+        json_close(w, '}');
+    }
+    json_close(w, ']');
 }
 
 static void put_json(json_writer *w, const char *file, const json *root, const errors *e)
@@ -356,6 +443,7 @@ static void put_json(json_writer *w, const char *file, const json *root, const e
                                           "batches_per_epoch",
                                           "epochs",
                                           "repeats",
+                                          "folds",
                                           "configurations",
                                           "configurations_planned"};
     json_open(w, '{');
@@ -365,6 +453,7 @@ static void put_json(json_writer *w, const char *file, const json *root, const e
     if (json_get_text(root, "model", NULL)) json_put_text(w, "model", json_get_text(root, "model", NULL));
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (json_get(root, numbers[i])) json_put_int(w, numbers[i], json_get_int(root, numbers[i], 0));
+    put_json_space(w, root);
     json_key(w, "errors");
     errors_write_json(e, w);
     json_close(w, '}');

@@ -1,197 +1,128 @@
-/* `convoy compare`: configurations side by side, repeats put together, the best first. */
+/* `convoy compare`: configurations, or the values of one parameter, side by side; which differences are more than chance, and which
+ * parameters matter. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "cli/cli.h"
+#include "cli/compare_show.h"
+#include "cli/importance_show.h"
 #include "cli/results.h"
-#include "cli/table.h"
-#include "report/groups.h"
 
-static double val_accuracy(const query_run *r)
-{
-    return r->best_val_accuracy;
-}
+typedef struct compare_args {
+    const char *by, *metric, *test, *alpha;
+    bool importance;
+} compare_args;
 
-static double val_loss(const query_run *r)
-{
-    return r->best_val_loss;
-}
+static const option_row compare_rows[] = {
+    OPTION(compare_args, by, 0, OPTION_TEXT, "PATH",
+           "a line for each value of this parameter (model, train.optimizer, train.batch_size, ...), its "
+           "seeds paired and "
+           "everything else held equal"),
+    OPTION(compare_args, metric, 0, OPTION_TEXT, "NAME",
+           "judge by val_accuracy, val_loss, test_accuracy or test_loss; else by the sweep's metric"),
+    OPTION(compare_args, test, 0, OPTION_TEXT, "TEST",
+           "sign-flip, the default, or wilcoxon; both exact, on differences paired by seed"),
+    OPTION(compare_args, alpha, 0, OPTION_TEXT, "A",
+           "what counts as significant after Holm's adjustment; default 0.05"),
+    OPTION(compare_args, importance, 0, OPTION_FLAG, NULL,
+           "how much of the metric's variance each parameter explains (fANOVA)"),
+};
 
-static double test_accuracy(const query_run *r)
-{
-    return r->test_accuracy;
-}
-
-static double test_loss(const query_run *r)
-{
-    return r->test_loss;
-}
-
-static double seconds(const query_run *r)
-{
-    return r->seconds;
-}
-
-static double chosen(const query_run *r)
+static double judged_best(const query_run *r)
 {
     return r->best;
 }
 
-/* What is compared, in the order of the columns. */
-static const struct {
-    const char *key, *title;
-    groups_value *value;
-    bool percent;
-} compared[] = {
-    {"val_accuracy", "VAL ACC %", val_accuracy, true},
-    {"val_loss", "VAL LOSS", val_loss, false},
-    {"test_accuracy", "TEST ACC %", test_accuracy, true},
-    {"test_loss", "TEST LOSS", test_loss, false},
-};
-enum { COMPARED = sizeof compared / sizeof *compared };
-
-/* ---- as text ---- */
-
-static bool any(const groups *g, groups_value *value)
+/* What to judge by; NULL after reporting. */
+static groups_value *judge(const char *metric, const char **name, const query_run *first, bool *maximize,
+                           errors *e)
 {
-    for (size_t i = 0; i < g->n; i++)
-        if (groups_statistics(&g->items[i], value).n) return true;
-    return false;
+    *name = first->metric ? first->metric : "val_accuracy";
+    *maximize = !(first->goal && !strcmp(first->goal, "minimize"));
+    if (!metric) return judged_best;
+    const char *names[8];
+    for (size_t i = 0; i < compare_columns_n; i++) {
+        names[i] = compare_columns[i].key;
+        if (strcmp(metric, names[i]) != 0) continue;
+        *name = names[i];
+        *maximize = compare_columns[i].percent;
+        return compare_columns[i].value;
+    }
+    const char *near = text_nearest(metric, names, compare_columns_n);
+    char *hint = near ? mem_printf("did you mean %s?", near)
+                      : mem_text("known are val_accuracy, val_loss, test_accuracy, test_loss");
+    errors_add(e, CVY_ERR_CONFIG, NULL, hint, "--metric: \"%.100s\" is not compared", metric);
+    mem_free(hint);
+    return NULL;
 }
 
-static void value_cell(table *t, statistics s, bool percent)
+/* All pairs of a few, else the best against each other. */
+static size_t make_pairs(const factor *f, paired_test test, comparison **out)
 {
-    text out = {0};
-    if (percent)
-        results_accuracy(&out, s.mean);
-    else
-        results_loss(&out, s.mean);
-    if (s.n > 1) {
-        text_add(&out, " ± ");
-        if (percent)
-            results_accuracy(&out, s.sd);
+    enum { ALL = 6 };
+    const bool all = f->by && f->n <= ALL;
+    size_t n = f->n < 2 ? 0 : all ? f->n * (f->n - 1) / 2 : f->n - 1, k = 0;
+    *out = mem_array(n + 1, sizeof **out);
+    double *p = mem_array(n + 1, sizeof *p), *adjusted = mem_array(n + 1, sizeof *adjusted);
+    for (size_t i = 0; i < f->n && k < n; i++)
+        for (size_t j = i + 1; j < f->n && (i == 0 || all); j++) {
+            (*out)[k] = (comparison){i, j, factor_compare(f, i, j, test), (double)NAN};
+            p[k] = (*out)[k].p.p;
+            k++;
+        }
+    paired_holm(p, n, adjusted);
+    for (size_t i = 0; i < n; i++) (*out)[i].adjusted = adjusted[i];
+    mem_free(p);
+    mem_free(adjusted);
+    return n;
+}
+
+static cvy_status read_test(const compare_args *o, paired_test *test, double *alpha, errors *e)
+{
+    char *end = NULL;
+    *alpha = o->alpha ? strtod(o->alpha, &end) : 0.05;
+    if (o->alpha && (end == o->alpha || *end || !(*alpha > 0 && *alpha < 1)))
+        return errors_add(e, CVY_ERR_CONFIG, NULL, "as in --alpha 0.05",
+                          "--alpha: \"%.100s\" is no number between 0 and 1", o->alpha);
+    *test = o->test && !strcmp(o->test, "wilcoxon") ? PAIRED_WILCOXON : PAIRED_SIGN_FLIP;
+    if (o->test && strcmp(o->test, "wilcoxon") != 0 && strcmp(o->test, "sign-flip") != 0)
+        return errors_add(e, CVY_ERR_CONFIG, NULL, "known are sign-flip and wilcoxon", "--test: \"%.100s\"",
+                          o->test);
+    return CVY_OK;
+}
+
+static cvy_status compare(const common *c, const compare_args *o, store *s, const query_run *runs, size_t n,
+                          errors *e)
+{
+    arena a = {0};
+    factor f;
+    paired_test test = PAIRED_SIGN_FLIP;
+    double alpha = 0;
+    bool maximize;
+    const char *metric;
+    groups_value *value = judge(o->metric, &metric, &runs[0], &maximize, e);
+    cvy_status status = value ? read_test(o, &test, &alpha, e) : CVY_ERR_CONFIG;
+    if (status == CVY_OK && o->importance)
+        status = importance_of(c, s, runs, n, value, metric, e);
+    else if (status == CVY_OK &&
+             (status = factor_make(s, runs, n, o->by, value, maximize, &a, &f, e)) == CVY_OK) {
+        comparison *pairs;
+        size_t n_pairs = make_pairs(&f, test, &pairs);
+        compare_shown shown = {&f, metric, pairs, n_pairs, alpha};
+        if (c->json)
+            compare_json(&shown);
         else
-            results_loss(&out, s.sd);
-        text_printf(&out, " (%zu)", s.n);
+            compare_table(c, &shown);
+        mem_free(pairs);
     }
-    table_cell(t, text_str(&out));
-    text_free(&out);
+    arena_free(&a);
+    return status;
 }
-
-/* "r12", "r12-r14", "r3 r7", "r3 and 5 more" */
-static void names_cell(table *t, const group *g)
-{
-    int64_t first = g->runs[0]->number;
-    bool row = g->n > 2;
-    for (size_t i = 0; i < g->n && row; i++) row = g->runs[i]->number == first + (int64_t)i;
-    if (row)
-        table_cellf(t, "%s-%s", g->runs[0]->name, g->runs[g->n - 1]->name);
-    else if (g->n == 1)
-        table_cell(t, g->runs[0]->name);
-    else if (g->n == 2)
-        table_cellf(t, "%s %s", g->runs[0]->name, g->runs[1]->name);
-    else
-        table_cellf(t, "%s and %zu more", g->runs[0]->name, g->n - 1);
-}
-
-static void print_table(const common *c, const groups *g)
-{
-    table t = {0};
-    text out = {0};
-    bool shown[COMPARED];
-    table_column(&t, "RUNS", TABLE_LEFT);
-    table_column(&t, "CONFIGURATION", TABLE_LEFT);
-    for (size_t k = 0; k < COMPARED; k++)
-        if ((shown[k] = any(g, compared[k].value))) table_column(&t, compared[k].title, TABLE_RIGHT);
-    table_column(&t, "PARAMETERS", TABLE_RIGHT);
-    table_column(&t, "MACS", TABLE_RIGHT);
-    table_column(&t, "TIME", TABLE_RIGHT);
-    for (size_t i = 0; i < g->n; i++) {
-        const group *one = &g->items[i];
-        text s = {0};
-        names_cell(&t, one);
-        table_cell(&t, one->label);
-        for (size_t k = 0; k < COMPARED; k++)
-            if (shown[k]) value_cell(&t, groups_statistics(one, compared[k].value), compared[k].percent);
-        results_count(&s, one->runs[0]->parameters);
-        table_cell(&t, text_str(&s));
-        text_free(&s);
-        results_big(&s, one->runs[0]->macs);
-        table_cell(&t, text_str(&s));
-        text_free(&s);
-        results_duration(&s, groups_statistics(one, seconds).mean);
-        table_cell(&t, text_str(&s));
-        text_free(&s);
-    }
-    table_write(&t, cli_colour(c, stdout), &out);
-    cli_print(&out);
-    text_free(&out);
-    table_free(&t);
-}
-
-/* ---- as JSON ---- */
-
-static void put_statistics(json_writer *w, const char *key, statistics s)
-{
-    json_key(w, key);
-    if (!s.n) {
-        json_null(w);
-        return;
-    }
-    json_open(w, '{');
-    json_put_int(w, "n", (int64_t)s.n);
-    results_put_double(w, "mean", s.mean);
-    results_put_double(w, "sd", s.sd);
-    json_key(w, "ci95");
-    if (isnan(s.half)) {
-        json_null(w);
-    } else {
-        json_open(w, '[');
-        json_double(w, s.mean - s.half);
-        json_double(w, s.mean + s.half);
-        json_close(w, ']');
-    }
-    results_put_double(w, "min", s.least);
-    results_put_double(w, "max", s.most);
-    json_close(w, '}');
-}
-
-static void print_json(const groups *g)
-{
-    json_writer w = {0};
-    json_open(&w, '{');
-    json_key(&w, "configurations");
-    json_open(&w, '[');
-    for (size_t i = 0; i < g->n; i++) {
-        const group *one = &g->items[i];
-        const query_run *first = one->runs[0];
-        json_open(&w, '{');
-        json_put_text(&w, "label", one->label);
-        json_key(&w, "runs");
-        json_open(&w, '[');
-        for (size_t k = 0; k < one->n; k++) json_text(&w, one->runs[k]->name);
-        json_close(&w, ']');
-        json_put_text(&w, "metric", first->metric);
-        json_put_text(&w, "goal", first->goal);
-        put_statistics(&w, "best", groups_statistics(one, chosen));
-        for (size_t k = 0; k < COMPARED; k++)
-            put_statistics(&w, compared[k].key, groups_statistics(one, compared[k].value));
-        results_put_int(&w, "parameters", first->parameters);
-        results_put_int(&w, "macs", first->macs);
-        put_statistics(&w, "seconds", groups_statistics(one, seconds));
-        json_close(&w, '}');
-    }
-    json_close(&w, ']');
-    json_close(&w, '}');
-    cli_print_json(&w);
-}
-
-/* ---- the command ---- */
 
 static int run(const command *self, const common *c, void *given, int argc, char **argv)
 {
-    (void)given;
+    const compare_args *o = given;
     if (!argc) return cli_usage(self, c, "which runs or sweeps?");
     errors e = {0};
     arena a = {0};
@@ -199,22 +130,12 @@ static int run(const command *self, const common *c, void *given, int argc, char
     size_t n = 0;
     bool by_run;
     const char *sweep;
-    groups g = {0};
     store *s = results_open(c, &e);
-    if (s && results_find(s, argv, argc, &a, &runs, &n, &by_run, &sweep, &e) == CVY_OK &&
-        groups_make(s, runs, n, false, &a, &g, &e) == CVY_OK) {
-        groups_sort(&g);
-        if (c->json) {
-            print_json(&g);
-        } else if (g.n) {
-            print_table(c, &g);
-            const query_run *first = g.items[0].runs[0];
-            if (first->metric)
-                cli_say(c, "by %s, the best first%s", first->metric,
-                        n > g.n ? "; mean ± standard deviation (runs)" : "");
-        } else {
+    if (s && results_find(s, argv, argc, &a, &runs, &n, &by_run, &sweep, &e) == CVY_OK) {
+        if (n)
+            compare(c, o, s, runs, n, &e);
+        else
             cli_say(c, "no runs yet");
-        }
     }
     store_close(s);
     arena_free(&a);
@@ -223,10 +144,16 @@ static int run(const command *self, const common *c, void *given, int argc, char
 
 const command cmd_compare = {
     .name = "compare",
-    .summary = "Compare runs and sweeps: mean and spread over repeats, the best first",
-    .usage = "convoy compare RUN|SWEEP... [--json]",
+    .summary =
+        "Compare runs and sweeps: mean and spread over repeats, which differences are more than chance",
+    .usage = "convoy compare RUN|SWEEP... [--by PATH] [--json]",
     .examples = "convoy compare s3\n"
-                "convoy compare r1 r2 r5\n"
-                "convoy compare last --json",
+                "convoy compare s3 --by model\n"
+                "convoy compare s3 --by train.optimizer --metric test_accuracy\n"
+                "convoy compare s3 --importance\n"
+                "convoy compare r1 r2 r5 --json",
+    .options = compare_rows,
+    .n_options = sizeof compare_rows / sizeof *compare_rows,
+    .size = sizeof(compare_args),
     .run = run,
 };

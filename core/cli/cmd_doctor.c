@@ -16,8 +16,12 @@
 #include "cli/places.h"
 #include "convoy/convoy.h"
 #include "device/machine.h"
+#include "image/image.h"
+#include "fetch/transfer.h"
+#include "fetch/unpack.h"
 #include "report/gnuplot.h"
 #include "report/store.h"
+#include "train/linear_svm.h"
 
 typedef enum verdict {
     FINE,
@@ -89,9 +93,9 @@ static void check_program(findings *f)
 static void check_plugins(findings *f, registry *r)
 {
     static const uint32_t needed[] = {CVY_LAYER, CVY_LOSS, CVY_OPTIMIZER, CVY_DATASET};
-    size_t n, counts[CVY_SCHEDULE + 1] = {0};
+    size_t n, counts[CVY_INITIALISER + 1] = {0};
     const plugin_entry *entries = registry_list(r, &n);
-    for (size_t i = 0; i < n; i++) counts[entries[i].kind <= CVY_SCHEDULE ? entries[i].kind : 0]++;
+    for (size_t i = 0; i < n; i++) counts[entries[i].kind <= CVY_INITIALISER ? entries[i].kind : 0]++;
     for (const char *const *folder = registry_folders(r); *folder; folder++) {
         size_t here = 0, length = strlen(*folder);
         for (size_t i = 0; i < n; i++)
@@ -200,6 +204,50 @@ static void check_machine(findings *f)
             : mem_text("kernels for AVX2 and AVX-512 are several times faster; this CPU has neither"));
     fine(f, "threads", mem_printf("%d", m.threads));
     text_free(&lines);
+}
+
+static void check_svm(findings *f)
+{
+    const int version = linear_svm_version();
+    if (version)
+        fine(f, "LIBLINEAR", mem_printf("%d.%d", version / 100, version % 100));
+    else
+        add(f, "LIBLINEAR", WORSE, CVY_OK,
+            mem_text("not built in: `convoy features --svm` needs it, nothing else does"),
+            mem_text("apt-get install liblinear-dev, then configure and build again"));
+}
+
+/* Fetching datasets is all that these are for. */
+static void check_fetch(findings *f)
+{
+    errors e = {0};
+    if (transfer_ready(&e))
+        fine(f, "libcurl", mem_text(transfer_version()));
+    else
+        add_errors(f, "libcurl", WORSE, CVY_OK, &e);
+    if (unpack_ready(&e))
+        fine(f, "libarchive", mem_text(unpack_version()));
+    else
+        add_errors(f, "libarchive", WORSE, CVY_OK, &e);
+}
+
+/* ---- libraries that only some need ---- */
+
+static void check_library(findings *f, const char *what, const char *found, const char *without,
+                          const char *package)
+{
+    if (found)
+        fine(f, what, mem_text(found));
+    else
+        add(f, what, WORSE, CVY_OK, mem_printf("not built in: %s", without),
+            mem_printf("apt-get install %s, then configure and build again", package));
+}
+
+static void check_libraries(findings *f)
+{
+    check_library(f, "JPEG", image_has_jpeg(), "datasets of pictures cannot read JPEG files",
+                  "libturbojpeg0-dev");
+    check_library(f, "PNG", image_has_png(), "PNG pictures can neither be read nor written", "libpng-dev");
 }
 
 /* ---- results ---- */
@@ -332,6 +380,9 @@ static int run(const command *self, const common *c, void *options, int argc, ch
     check_architectures(&f);
     check_gnuplot(&f);
     check_machine(&f);
+    check_libraries(&f);
+    check_svm(&f);
+    check_fetch(&f);
     check_results(&f, c->results);
     cvy_status status = CVY_OK;
     for (size_t i = 0; i < f.n; i++)

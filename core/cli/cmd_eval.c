@@ -7,6 +7,7 @@
 #include "base/parallel.h"
 #include "cli/cli.h"
 #include "cli/eval_show.h"
+#include "cli/evaluations.h"
 #include "cli/results.h"
 #include "cli/trained.h"
 #include "train/ensemble.h"
@@ -23,13 +24,19 @@ static const option_row eval_rows[] = {
            "set a value below `dataset.`; PATH=VALUE alone does too. Relative paths are relative to the "
            "experiment's folder, as in it"),
     OPTION(eval_args, part, 0, OPTION_TEXT, "PART",
-           "which samples: test, the default, validation or train (these without random augmentation)"),
+           "which samples: test, the default and alone with the copies of the experiment's `eval:`, "
+           "validation or "
+           "train (these without random augmentation)"),
     OPTION(eval_args, which, 0, OPTION_TEXT, "WHICH",
-           "best or last: the weights of the best epoch, which is the default, or the last ones"),
+           "best, last or average: the weights of the best epoch, which is the default, the last ones, or "
+           "those that the "
+           "optimizer (ema) has averaged up to the last"),
     OPTION(eval_args, input_size, 0, OPTION_TEXT, "N",
            "resize the images to N or HxW pixels, for networks that read any size"),
     OPTION(eval_args, ensemble, 0, OPTION_FLAG, NULL, "the mean of all runs' probabilities too"),
-    OPTION(eval_args, force, 0, OPTION_FLAG, NULL, "though plugins of the run have changed or gone"),
+    OPTION(eval_args, force, 0, OPTION_FLAG, NULL,
+           "though plugins of your own that the run used have changed or gone; those that come with Convoy "
+           "may have been built anew, which a warning tells"),
     OPTION_NUMBER(eval_args, batch, 'b', "N", 0, 0, 65536,
                   "samples computed at once; 0: as the run did, which gives its figures to the last digit"),
     OPTION_NUMBER(eval_args, threads, 't', "N", 0, 0, 1024, "compute threads; 0: as many as the run had"),
@@ -42,7 +49,7 @@ typedef struct job {
     const store *s;
     trained_options trained;
     evaluation_options evaluation;
-    bool best;
+    weights_which which;
 } job;
 
 /* ---- options ---- */
@@ -64,17 +71,16 @@ static bool read_size(const char *s, int64_t *height, int64_t *width)
 static int read_options(const command *self, const common *c, const eval_args *args, job *j)
 {
     static const char *const parts[] = {"train", "validation", "test"};
-    const char *part = args->part ? args->part : "test", *which = args->which ? args->which : "best";
+    const char *part = args->part ? args->part : "test";
     size_t at = 0;
     while (at < 3 && strcmp(part, parts[at]) != 0) at++;
     if (at == 3) return cli_usage(self, c, "--part: \"%s\" is not test, validation or train", part);
-    if (strcmp(which, "best") != 0 && strcmp(which, "last") != 0)
-        return cli_usage(self, c, "--which: \"%s\" is not best or last", which);
+    if (args->which && !weights_parse(args->which, &j->which))
+        return cli_usage(self, c, "--which: \"%s\" is not " WEIGHTS_WORDS, args->which);
     if (args->input_size && !read_size(args->input_size, &j->trained.height, &j->trained.width))
         return cli_usage(self, c, "--input-size: \"%s\" is no size in pixels, as 48 or 48x64",
                          args->input_size);
     j->evaluation = (evaluation_options){.part = (data_part)at, .batch = args->batch};
-    j->best = !strcmp(which, "best");
     j->trained.force = args->force;
     return CVY_OK;
 }
@@ -91,17 +97,19 @@ static bool evaluate(const job *j, const query_run *r, ensemble *together, train
     char *dir = path_join(store_results(j->s), r->name);
     row->run = r;
     errors_push(e, "%s", r->name);
-    if (checkpoint_weights_read(&w, dir, j->best, e) &&
+    if (checkpoint_weights_read(&w, dir, j->which, e) &&
         trained_open(t, j->c, store_results(j->s), r->name, &j->trained, e)) {
         parallel_set_threads((int)(j->args->threads ? j->args->threads : t->run.threads));
         o.hint = t->hint;
         row->epoch = w.epoch;
+        row->dataset = t->s->dataset->name;
+        snprintf(row->fingerprint, sizeof row->fingerprint, "%s", t->s->data->info.fingerprint);
         row->done = evaluation_run(t->s, &w, &o, &row->v, e) == CVY_OK;
     }
     errors_pop(e);
     if (row->done)
         cli_say(j->c, "%s (%s): %s weights, epoch %lld", r->name, r->experiment ? r->experiment : "",
-                j->best ? "best" : "last", (long long)row->epoch);
+                weights_word(j->which), (long long)row->epoch);
     checkpoint_weights_free(&w);
     mem_free(dir);
     return row->done;
@@ -116,7 +124,7 @@ static void evaluate_all(const job *j, const query_run *runs, eval_result *r, er
     trained t = {0};
     bool complete = true;
     r->part = parts[j->evaluation.part];
-    r->which = j->best ? "best" : "last";
+    r->which = weights_word(j->which);
     r->height = j->trained.height;
     r->width = j->trained.width;
     for (size_t i = 0; i < r->n; i++) {
@@ -141,6 +149,7 @@ static void evaluate_all(const job *j, const query_run *runs, eval_result *r, er
         eval_show_json(r);
     else
         eval_show_text(j->c, r);
+    evaluations_keep(store_results(j->s), r, &j->trained, e);
     evaluation_free(&all);
     ensemble_free(&together);
     trained_close(&t);
@@ -192,7 +201,8 @@ const command cmd_eval = {
     .name = "eval",
     .summary = "Evaluate trained runs: loss, accuracy, classes, calibration, ensembles",
     .usage = "convoy eval RUN|SWEEP... [dataset.PATH=VALUE ...] [--part test|validation|train]\n"
-             "            [--which best|last] [--input-size N|HxW] [--ensemble] [--batch N] [--threads N]\n"
+             "            [--which best|last|average] [--input-size N|HxW] [--ensemble] [--batch N] "
+             "[--threads N]\n"
              "            [--force] [--json]",
     .examples = "convoy eval last\n"
                 "convoy eval r12 --part validation --which last --json\n"

@@ -7,25 +7,34 @@
 #include "base/memory.h"
 
 static const option_row export_rows[] = {
-    OPTION(export_args, output, 'o', OPTION_TEXT, "FILE", "the file to write"),
+    OPTION(export_args, output, 'o', OPTION_TEXT, "FILE",
+           "the file to write; csv, jsonl and sql go to standard output without it"),
     OPTION(export_args, which, 0, OPTION_TEXT, "WHICH",
-           "best or last: the weights of the best epoch, which is the default, or the last ones"),
+           "best, last or average: the weights of the best epoch, which is the default, the last ones, or "
+           "those that the "
+           "optimizer (ema) has averaged up to the last"),
     OPTION(export_args, map, 0, OPTION_TEXTS, "OURS=THEIRS",
            "rename tensors, as `stage1.*=layer1.*`; nothing behind the = leaves them out"),
+    OPTION(export_args, curves, 0, OPTION_FLAG, NULL,
+           "csv: a line for each logged value instead of each run"),
     OPTION(export_args, force, 0, OPTION_FLAG, NULL, "overwrite the file"),
 };
 
 static const struct {
     const char *name;
     int (*run)(const command *self, const common *c, const export_args *args, int argc, char **argv);
-} export_formats[] = {{"weights", cmd_export_weights}};
+} export_formats[] = {{"weights", cmd_export_weights},
+                      {"csv", cmd_export_csv},
+                      {"jsonl", cmd_export_jsonl},
+                      {"sql", cmd_export_sql},
+                      {"tensorboard", cmd_export_tensorboard}};
 enum { EXPORT_FORMATS = sizeof export_formats / sizeof *export_formats };
 
 static int export_run(const command *self, const common *c, void *options, int argc, char **argv)
 {
     const char *names[EXPORT_FORMATS];
     for (size_t i = 0; i < EXPORT_FORMATS; i++) names[i] = export_formats[i].name;
-    if (!argc) return cli_usage(self, c, "export what? %s", names[0]);
+    if (!argc) return cli_usage(self, c, "export what? weights, csv, jsonl, sql or tensorboard");
     for (size_t i = 0; i < EXPORT_FORMATS; i++)
         if (!strcmp(argv[0], names[i])) return export_formats[i].run(self, c, options, argc - 1, argv + 1);
     const char *near = text_nearest(argv[0], names, EXPORT_FORMATS);
@@ -35,9 +44,16 @@ static int export_run(const command *self, const common *c, void *options, int a
 
 const command cmd_export = {
     .name = "export",
-    .summary = "Write a run's weights as a safetensors file",
-    .usage = "convoy export weights RUN -o FILE [--which best|last] [--map OURS=THEIRS ...] [--force]",
-    .examples = "convoy export weights last -o best.safetensors\n"
+    .summary = "Write a run's weights (safetensors), or what runs logged (csv, jsonl, sql, tensorboard)",
+    .usage =
+        "convoy export csv|jsonl|sql RUN|SWEEP... [-o FILE] [--curves] [--force]\n"
+        "convoy export tensorboard RUN|SWEEP... -o FOLDER [--force]\n"
+        "convoy export weights RUN -o FILE [--which best|last|average] [--map OURS=THEIRS ...] [--force]",
+    .examples = "convoy export csv s3 -o runs.csv\n"
+                "convoy export csv s3 --curves -o curves.csv\n"
+                "convoy export jsonl r12 r13 -o runs.jsonl\n"
+                "convoy export tensorboard s3 -o board\n"
+                "convoy export weights last -o best.safetensors\n"
                 "convoy export weights r12 --which last -o r12.safetensors\n"
                 "convoy export weights r12 -o torch.safetensors --map 'stage1.*=layer1.*' --map 'head.*='",
     .options = export_rows,

@@ -7,10 +7,16 @@
 typedef struct export_args {
     const char *output, *which;
     text_list map;
-    bool force;
+    bool force, curves;
 } export_args;
 
 /* argv: the operands behind the subcommand. The exit code. */
 int cmd_export_weights(const command *self, const common *c, const export_args *args, int argc, char **argv);
+
+int cmd_export_csv(const command *self, const common *c, const export_args *args, int argc, char **argv);
+int cmd_export_jsonl(const command *self, const common *c, const export_args *args, int argc, char **argv);
+int cmd_export_sql(const command *self, const common *c, const export_args *args, int argc, char **argv);
+int cmd_export_tensorboard(const command *self, const common *c, const export_args *args, int argc,
+                           char **argv);
 
 #endif

@@ -104,23 +104,23 @@ static void tell(const common *c, const weights_export *x, const query_run *r, c
 }
 
 static void export_one(const common *c, const export_args *args, const store *s, const query_run *r,
-                       const char *which, errors *e)
+                       weights_which which, errors *e)
 {
+    const char *word = weights_word(which);
     weights_export x = {0};
     char *dir = path_join(store_results(s), r->name);
-    if (read_map(&x, &args->map, e) && checkpoint_weights_read(&x.from, dir, !strcmp(which, "best"), e) &&
-        check_map(&x, e)) {
+    if (read_map(&x, &args->map, e) && checkpoint_weights_read(&x.from, dir, which, e) && check_map(&x, e)) {
         take(&x);
         /* `format` as PyTorch's own writers put it, for readers that ask. */
         const char *keys[] = {"format", "convoy", "run", "which", "epoch", "config_hash"};
         const char *values[] = {"pt",
                                 cvy_version(),
                                 r->name,
-                                which,
+                                word,
                                 arena_printf(&x.memory, "%lld", (long long)x.from.epoch),
                                 r->config_hash};
         if (safetensors_write(args->output, x.items, x.n, keys, values, 6, e) == CVY_OK)
-            tell(c, &x, r, which, args->output);
+            tell(c, &x, r, word, args->output);
     }
     checkpoint_weights_free(&x.from);
     mem_free(dir);
@@ -129,11 +129,11 @@ static void export_one(const common *c, const export_args *args, const store *s,
 
 int cmd_export_weights(const command *self, const common *c, const export_args *args, int argc, char **argv)
 {
-    const char *which = args->which ? args->which : "best";
+    weights_which which = WEIGHTS_BEST;
     if (argc != 1) return cli_usage(self, c, argc ? "one run at a time" : "which run's weights?");
     if (!args->output) return cli_usage(self, c, "-o FILE is missing: where the weights go");
-    if (strcmp(which, "best") != 0 && strcmp(which, "last") != 0)
-        return cli_usage(self, c, "--which: \"%s\" is not best or last", which);
+    if (args->which && !weights_parse(args->which, &which))
+        return cli_usage(self, c, "--which: \"%s\" is not " WEIGHTS_WORDS, args->which);
     errors e = {0};
     arena a = {0};
     query_run *runs = NULL;

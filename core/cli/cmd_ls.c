@@ -56,7 +56,7 @@ static void sweeps_table(const common *c, const query_sweep *sweeps, size_t n)
         table_cell(&t, s->experiment ? s->experiment : "");
         table_cell(&t, s->method ? s->method : "");
         /* Repeats make more runs than trials; which of them are still to come, only the sweep knows. */
-        table_cellf(&t, "%lld/%lld", (long long)s->finished,
+        table_cellf(&t, "%lld/%lld", (long long)(s->finished + s->stopped_early),
                     (long long)(s->trials != QUERY_NONE && s->trials > s->runs ? s->trials : s->runs));
         table_cellf(&t, "%lld", (long long)s->failed);
         table_cell(&t, text_str(&best));

@@ -1,6 +1,7 @@
 /* `convoy planner`: checks trials and says what they are, so that the supervisor need not load plugins. See
  * journal/protocol.h. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -8,18 +9,27 @@
 #include "base/parallel.h"
 #include "cli/cli.h"
 #include "cli/places.h"
+#include "cli/probe.h"
 #include "convoy/optimizer.h"
 #include "graph/freeze.h"
 #include "graph/plan.h"
 #include "train/identity.h"
+#include "train/loader.h"
 #include "train/wrapped.h"
 
 typedef struct planner_args {
     int64_t threads;
+    bool stream, probe;
+    const char *base;
 } planner_args;
 
 static const option_row planner_rows[] = {
     OPTION_NUMBER(planner_args, threads, 't', "N", 0, 0, 1024, "compute threads of the trials; 0: all cores"),
+    OPTION(planner_args, stream, 0, OPTION_FLAG, NULL,
+           "read one trial a line, and answer each before the next"),
+    OPTION(planner_args, probe, 0, OPTION_FLAG, NULL, "train a few steps too, and say how long they took"),
+    OPTION(planner_args, base, 0, OPTION_TEXT, "DIR",
+           "what the file's paths are relative to; else its folder"),
 };
 
 static void planner_leaf(void *ctx, const char *path, const char *leaf)
@@ -92,7 +102,10 @@ static void planner_weights(const setup *s, json_writer *w)
 static size_t planner_memory(const setup *s, const machine *m, errors *e)
 {
     state st = {.net = s->net};
-    plan_options o = {.batch = s->batch, .train = true, .seed = s->x->seed};
+    int64_t samples;
+    const size_t largest = loader_largest(s->data, DATA_TRAIN, s->batch, &samples);
+    plan_options o = {
+        .batch = samples, .sample = s->data->groups[largest], .train = true, .seed = s->x->seed};
     plan *p = plan_new(s->net, &st, m, &o, e);
     size_t bytes = p ? plan_bytes(p) : 0, arrays = 3,
            kept = 0; /* weights, gradients, the best weights; the optimizer's */
@@ -102,12 +115,22 @@ static size_t planner_memory(const setup *s, const machine *m, errors *e)
     const char *slots[CVY_MAX_SLOTS];
     kept = wrapped_slots(optimizer, &names, slots);
     arena_free(&names);
-    if (s->train.accumulate > 1) arrays++;
-    size_t batches =
-        3 * (size_t)s->batch * (size_t)cvy_count(&s->data->sample); /* the one at work, two read ahead */
+    if (s->gather > 1) arrays++;
+    size_t batches = LOADER_BATCHES * loader_floats(s->data, s->batch); /* the one at work, two read ahead */
     return bytes +
            (arrays * (size_t)s->net->weight_floats + kept * (size_t)freeze_trainable(s->net) + batches) *
                sizeof(float);
+}
+
+/* Bytes of the checkpoints that a run keeps: the best weights, and the last state with the best weights in it. */
+static int64_t planner_checkpoint(const setup *s)
+{
+    arena names = {0};
+    const char *slots[CVY_MAX_SLOTS];
+    size_t kept = wrapped_slots(&s->train.optimizer, &names, slots);
+    arena_free(&names);
+    int64_t model = s->net->weight_floats + s->net->buffer_floats;
+    return (int64_t)sizeof(float) * (3 * model + (int64_t)kept * freeze_trainable(s->net));
 }
 
 static void planner_describe(const experiment *x, const setup *s, registry *r, json_writer *w, errors *e)
@@ -123,6 +146,7 @@ static void planner_describe(const experiment *x, const setup *s, registry *r, j
     text_free(&spec);
     json_put_text(w, "experiment", x->name);
     json_put_int(w, "seed", (int64_t)x->seed);
+    if (x->folds) json_put_int(w, "fold", x->fold);
     json_put_text(w, "base_dir", x->dir);
     json_put_text(w, "config_hash", hash);
     json_put_text(w, "exact_key", key);
@@ -136,7 +160,9 @@ static void planner_describe(const experiment *x, const setup *s, registry *r, j
     json_put_int(w, "epochs", s->train.epochs);
     json_put_int(w, "steps_per_epoch", s->steps_per_epoch);
     json_put_int(w, "memory_bytes", (int64_t)memory);
+    json_put_int(w, "checkpoint_bytes", planner_checkpoint(s));
     json_put_bool(w, "accuracy", s->accuracy);
+    json_put_bool(w, "average", s->train.select == SELECT_BEST_AVERAGE);
     json_key(w, "params");
     json_open(w, '{');
     experiment_leaves(x, planner_leaf, w);
@@ -148,8 +174,53 @@ static void planner_describe(const experiment *x, const setup *s, registry *r, j
     planner_weights(s, w);
 }
 
+static void planner_probe(const setup *s, json_writer *w)
+{
+    probe p;
+    errors found = {0}; /* a dry run is no place for them: the trial will say it */
+    if (probe_measure(s, 1.0, &p, &found)) {
+        json_key(w, "probe");
+        json_open(w, '{');
+        json_put_double(w, "start_seconds", p.start_seconds);
+        json_put_double(w, "step_seconds", p.step_seconds);
+        json_put_double(w, "evaluation_seconds", p.evaluation_seconds);
+        json_close(w, '}');
+    }
+    errors_free(&found);
+}
+
+/* The plugins of the last trial: looking through the folders takes longer than planning one, and most trials name the same files. */
+typedef struct planner_shelf {
+    registry *r;
+    char *names;
+} planner_shelf;
+
+static registry *planner_registry(planner_shelf *shelf, const plugin_request *files, size_t n, errors *e)
+{
+    text names = {0};
+    for (size_t i = 0; i < n; i++) text_printf(&names, "%s\n", files[i].path);
+    char *asked = text_take(&names);
+    if (shelf->r && !strcmp(shelf->names, asked)) {
+        mem_free(asked);
+        registry_again(shelf->r);
+        return shelf->r;
+    }
+    registry_free(shelf->r);
+    mem_free(shelf->names);
+    shelf->names = asked;
+    shelf->r = registry_open(files, n, e);
+    return shelf->r;
+}
+
+static void planner_clear(planner_shelf *shelf)
+{
+    registry_free(shelf->r);
+    mem_free(shelf->names);
+}
+
 /* One trial: everything that can be wrong with it is found here. */
-static void planner_trial(const char *file, const json *trial, const common *c, json_writer *w)
+static void planner_trial(const char *file, const planner_args *how, const json *trial, const common *c,
+                          planner_shelf *shelf, json_writer *w)
 {
     arena a = {0};
     errors e = {0};
@@ -160,15 +231,16 @@ static void planner_trial(const char *file, const json *trial, const common *c, 
     if (json_get(trial, "seed"))
         overrides[n++] = arena_printf(&a, "seed=%lld", (long long)json_get_int(trial, "seed", 1));
     json_writer described = {0};
-    experiment *x = experiment_read(file, overrides, n, places_architectures(), &e);
+    experiment *x = experiment_read_in(file, how->base, overrides, n, places_architectures(), &e);
     registry *r = NULL;
     setup *s = NULL;
     if (x) {
         size_t n_files;
         const plugin_request *files = setup_plugins(x, c->plugin.items, c->plugin.n, &a, &n_files, &e);
-        r = registry_open(files, n_files, &e);
+        r = planner_registry(shelf, files, n_files, &e);
         if (r) s = setup_new(x, r, x->dir, SETUP_ALL, &e);
         if (s) planner_describe(x, s, r, &described, &e);
+        if (s && how->probe && !errors_count(&e)) planner_probe(s, &described);
     }
     json_open(w, '{');
     bool ok = errors_count(&e) == 0 && s;
@@ -183,7 +255,6 @@ static void planner_trial(const char *file, const json *trial, const common *c, 
     json_close(w, '}');
     text_free(&described.out);
     setup_free(s);
-    registry_free(r);
     experiment_free(x);
     errors_free(&e);
     arena_free(&a);
@@ -199,11 +270,35 @@ static char *planner_input(size_t *n)
     return text_take(&t);
 }
 
+/* One trial a line, until nobody asks any more. */
+static int planner_stream(const char *file, const planner_args *p, const common *c)
+{
+    char *line = NULL;
+    size_t cap = 0;
+    planner_shelf shelf = {0};
+    for (ssize_t n; (n = getline(&line, &cap, stdin)) > 0;) {
+        arena a = {0};
+        json_writer w = {0};
+        const json *trial = json_parse(&a, line, (size_t)n, NULL, NULL);
+        if (trial && trial->kind == JSON_OBJECT)
+            planner_trial(file, p, trial, c, &shelf, &w);
+        else
+            json_null(&w); /* no answer that anybody takes for one */
+        cli_print_json(&w);
+        cli_flush();
+        arena_free(&a);
+    }
+    free(line);
+    planner_clear(&shelf);
+    return CVY_OK;
+}
+
 static int planner_run(const command *self, const common *c, void *options, int argc, char **argv)
 {
     const planner_args *p = options;
     if (argc != 1) return cli_usage(self, c, "expected one experiment file");
     parallel_set_threads((int)p->threads);
+    if (p->stream) return planner_stream(argv[0], p, c);
     size_t n, offset = 0;
     char *input = planner_input(&n);
     const char *why = NULL;
@@ -214,12 +309,14 @@ static int planner_run(const command *self, const common *c, void *options, int 
         arena_free(&a);
         return cli_usage(self, c, "expected a JSON array of trials on standard input");
     }
+    planner_shelf shelf = {0};
     for (size_t i = 0; i < trials->n; i++) {
         json_writer w = {0};
-        planner_trial(argv[0], trials->items[i], c, &w);
+        planner_trial(argv[0], p, trials->items[i], c, &shelf, &w);
         cli_print_json(&w);
         cli_flush();
     }
+    planner_clear(&shelf);
     mem_free(input);
     arena_free(&a);
     return CVY_OK;

@@ -9,6 +9,8 @@
 #include "convoy/layer.h"
 #include "convoy/optimizer.h"
 #include "plugin/registry.h"
+#include "train/initialiser.h"
+#include "train/schedule.h"
 
 registry *cmd_plugin_registry(const common *c, errors *e)
 {
@@ -124,7 +126,7 @@ void cmd_plugin_computes(const cvy_descriptor *d, bool twin, text *t)
     if (d->kind == CVY_LAYER) {
         const cvy_layer *l = d->type;
         if (l->build) {
-            text_add(t, "composite: made of other layers");
+            text_add(t, "composite: made of other layers, whose weights start as they do there");
             return;
         }
         text_add(t, l->lower ? "plain C, and lowered to the core's operators" : "plain C");
@@ -162,7 +164,7 @@ static void info_text(const common *c, const cvy_descriptor *d, const plugin_ent
     table_column(&t, "", TABLE_LEFT);
     table_column(&t, "", TABLE_LEFT);
     row(&t, "source", d->source);
-    if (d->kind != CVY_DATASET && d->kind != CVY_SCHEDULE) row(&t, "computes", text_str(&computes));
+    if (d->kind != CVY_DATASET && d->kind < CVY_SCHEDULE) row(&t, "computes", text_str(&computes));
     row(&t, "inputs", text_str(&inputs));
     row(&t, "elsewhere", d->aliases);
     row(&t, "file", *entry->path ? entry->path : "built in");
@@ -291,6 +293,7 @@ static int info(const command *self, const common *c, int argc, char **argv)
     }
     errors e = {0};
     registry *r = cmd_plugin_registry(c, &e);
+    if (r) schedule_register(r), initialiser_register(r);
     const cvy_descriptor *d = r ? registry_find(r, kind, name, NULL, &e) : NULL;
     if (d) {
         bool twin = registry_double(r, d) != NULL;

@@ -11,6 +11,7 @@
 #include "graph/net_one.h"
 #include "plugin/aliases.h"
 #include "plugin/host.h"
+#include "train/initialiser.h"
 #include "train/schedule.h"
 
 typedef struct chapter {
@@ -23,6 +24,8 @@ static const chapter chapters[] = {
     {CVY_LOSS, "losses.md", "Losses", "`loss:`"},
     {CVY_OPTIMIZER, "optimizers.md", "Optimizers", "`train.optimizer:`"},
     {CVY_SCHEDULE, "schedules.md", "Learning-rate schedules", "`train.lr_schedule:`"},
+    {CVY_INITIALISER, "initialisers.md", "Initialisers",
+     "`init.weights:`, `init.bias:` and items of `init.rules:`"},
     {CVY_DATASET, "datasets.md", "Datasets", "`dataset:`"},
     {CVY_AUGMENT, "augmentations.md", "Augmentations", "items of `dataset.augment:`"},
 };
@@ -268,7 +271,7 @@ static void section(registry *r, const cvy_descriptor *d, text *out)
         text_add(out, text_ends(d->source, ".") ? "\n\n" : ".\n\n");
     }
     elsewhere(d, out);
-    if (d->kind != CVY_DATASET && d->kind != CVY_SCHEDULE) {
+    if (d->kind != CVY_DATASET && d->kind < CVY_SCHEDULE) {
         cmd_plugin_computes(d, registry_double(r, d) != NULL, &computes);
         text_printf(out, "Computes: %s.", text_str(&computes));
         if (d->kind == CVY_LAYER) {
@@ -355,6 +358,7 @@ int cmd_plugin_docs(const command *self, const common *c, const plugin_args *arg
     registry *r = cmd_plugin_registry(c, &e);
     if (r) {
         schedule_register(r);
+        initialiser_register(r);
         if (!write_pages(r, args->out ? args->out : "docs/plugins", &written, &e)) cli_print(&written);
         registry_warnings(r, &e);
     }

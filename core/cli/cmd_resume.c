@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "cli/launch.h"
+#include "cli/limits.h"
 #include "cli/outcome.h"
 #include "cli/prepare.h"
 #include "sweep/interrupt.h"
@@ -17,14 +18,15 @@ enum { PATIENCE_MS = 10000 };
 
 typedef struct options {
     bool inexact;
-    int64_t threads, workers;
+    int64_t threads;
+    limit_args limits;
 } options;
 
 static const option_row rows[] = {
     OPTION(options, inexact, 0, OPTION_FLAG, NULL,
            "go on though the build, the CPU or the threads have changed"),
     OPTION_NUMBER(options, threads, 't', "N", 0, 0, 1024, "compute threads of a trial; 0: as before"),
-    OPTION_NUMBER(options, workers, 'j', "N", 0, 0, 1024, "trials at a time; 0: as many as fit"),
+    LIMIT_ROWS(options, limits),
 };
 
 /* ---- what to resume ---- */
@@ -47,8 +49,16 @@ static bool run_is_open(const run_info *r)
 static bool sweep_is_open(const char *results, const char *name)
 {
     sweep *w = sweeps_open(results, name, NULL);
-    known_runs *k = w ? known_open(results) : NULL;
     bool open = false;
+    if (w && w->per > 0) { /* what is left to choose only its own supervisors know */
+        follow *f = follow_open(w->dir);
+        follow_read(f);
+        open = !f->started || f->exited < f->started || (f->code != CVY_OK && f->code != CVY_ERR_SOME);
+        follow_close(f);
+        sweeps_close(w);
+        return open;
+    }
+    known_runs *k = w ? known_open(results) : NULL;
     if (w) sweeps_match(w, results, k);
     for (size_t i = 0; w && i < w->n && !open; i++) {
         const trial *t = &w->trials[i];
@@ -220,7 +230,7 @@ static int resume_run(const common *c, const options *o, const char *name)
     if (status == CVY_OK) {
         launch_options lo = {.program = program,
                              .origin = {.results = c->results, .metric = metric, .threads = threads},
-                             .workers = 1};
+                             .limits = {.workers = 1}};
         code = launch_code(launch_trials(c, &lo, &t, 1, &e), &t, 1);
     }
     int wrong = cli_fail(c, &e);
@@ -269,7 +279,10 @@ static int resume_sweep(const common *c, const options *o, const char *name)
     cvy_status status = w ? wait_for(c, w->dir, name, &e) : errors_status(&e);
     if (status == CVY_OK) status = check_sweep(c, o, w, &e);
     int code = cli_fail(c, &e);
-    if (status == CVY_OK) code = launch_sweep(c, w, program, o->workers, PATIENCE_MS);
+    launch_limits limits;
+    if (status == CVY_OK && !limits_read(c, &o->limits, &limits))
+        status = CVY_ERR_CONFIG, code = CVY_ERR_CONFIG;
+    if (status == CVY_OK) code = launch_sweep(c, w, program, &limits, PATIENCE_MS);
     mem_free(program);
     sweeps_close(w);
     return code;

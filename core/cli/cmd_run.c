@@ -1,17 +1,19 @@
-/* `convoy run`: trains one configuration, with one seed or several. */
+/* `convoy run`: trains one configuration, with one seed or several, on one fold or all; or looks for a learning rate. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "cli/launch.h"
+#include "cli/lr_range_show.h"
 #include "cli/outcome.h"
 #include "cli/prepare.h"
 #include "sweep/interrupt.h"
 
 typedef struct options {
     text_list set;
-    bool again, base;
-    int64_t threads, workers;
-    const char *name;
+    bool again, base, find_lr;
+    int64_t threads, workers, steps;
+    const char *name, *from, *to;
 } options;
 
 static const option_row rows[] = {
@@ -22,7 +24,12 @@ static const option_row rows[] = {
     OPTION_NUMBER(options, threads, 't', "N", 0, 0, 1024,
                   "compute threads of a run; 0: all cores, or 1 for several"),
     OPTION_NUMBER(options, workers, 'j', "N", 0, 0, 1024,
-                  "runs at a time, for `repeats:`; 0: as many as fit"),
+                  "runs at a time, for `repeats:` and `folds:`; 0: as many as fit"),
+    OPTION(options, find_lr, 0, OPTION_FLAG, NULL,
+           "learning-rate range test: a few steps at growing rates, and which rate they suggest"),
+    OPTION(options, from, 0, OPTION_TEXT, "RATE", "with --find-lr: the first rate; default 1e-7"),
+    OPTION(options, to, 0, OPTION_TEXT, "RATE", "with --find-lr: the last rate; default 10"),
+    OPTION_NUMBER(options, steps, 0, "N", 0, 0, 100000, "with --find-lr: steps in between; default 100"),
 };
 
 static size_t count_known(const prepared *p, text *names)
@@ -42,7 +49,8 @@ static void say_known(const common *c, const prepared *p)
     if (n == p->n)
         cli_say(c, "same as %s (finished): nothing trained; use --again", text_str(&names));
     else if (n)
-        cli_say(c, "%zu of %zu seeds are finished already: %s", n, p->n, text_str(&names));
+        cli_say(c, "%zu of %zu %s are finished already: %s", n, p->n, p->x->folds ? "folds" : "seeds",
+                text_str(&names));
     text_free(&names);
 }
 
@@ -62,7 +70,9 @@ static void say_next(const common *c, const prepared *p, int code)
 static int train(const common *c, const options *o, prepared *p)
 {
     errors e = {0};
-    cvy_status status = prepare_trials(p, c, o->base ? PREPARE_BASE : PREPARE_RUN, o->threads, false, &e);
+    const prepare_kind kind = o->base || o->find_lr ? PREPARE_BASE : PREPARE_RUN;
+    cvy_status status = prepare_trials(p, c, kind, o->threads, false, &e);
+    if (o->find_lr && p->n == 1) p->trials[0].label = "learning-rate range test";
     if (status == CVY_OK) status = prepare_match(p, c, o->again, &e);
     int wrong = cli_fail(c, &e);
     if (status != CVY_OK) return wrong ? wrong : (int)status;
@@ -70,17 +80,53 @@ static int train(const common *c, const options *o, prepared *p)
     launch_options lo = {
         .program = p->program,
         .origin = {.results = c->results, .source = p->file, .metric = p->metric, .threads = p->threads},
-        .workers = o->workers};
+        .limits = {.workers = o->workers}};
     status = launch_trials(c, &lo, p->trials, p->n, &e);
     int code = launch_code(status, p->trials, p->n);
     wrong = cli_fail(c, &e);
     if (!code) code = wrong;
+    if (o->find_lr) return lr_range_show(c, &p->trials[0], code);
     if (c->json)
         outcome_json(p->trials, p->n, &p->metric, NULL, code);
     else
         outcome_runs(c, p->trials, p->n, &p->metric);
     say_next(c, p, code);
     return code;
+}
+
+/* `--find-lr` makes the run what train.lr_range says, of one seed and with the validation set left as it is. */
+static void take_range(prepared *p, const options *o)
+{
+    const char **all = arena_array(&p->memory, p->n_overrides + 4, sizeof *all);
+    text range = {0};
+    text_printf(&range, "train.lr_range={steps: %lld", o->steps ? (long long)o->steps : 100);
+    if (o->from) text_printf(&range, ", from: %s", o->from);
+    if (o->to) text_printf(&range, ", to: %s", o->to);
+    text_add(&range, "}");
+    for (size_t i = 0; i < p->n_overrides; i++) all[i] = p->overrides[i];
+    all[p->n_overrides++] = arena_text(&p->memory, text_str(&range));
+    all[p->n_overrides++] = "repeats=1";
+    all[p->n_overrides++] = "folds=null";
+    all[p->n_overrides++] = "fold=null";
+    text_free(&range);
+    p->overrides = all;
+}
+
+/* A number above 0, so that what stands in the override is no more than that. */
+static bool is_rate(const char *s)
+{
+    char *end = NULL;
+    const double v = s ? strtod(s, &end) : 1;
+    return !s || (end != s && !*end && v > 0 && v < 1e30 && strspn(s, "0123456789.eE+-") == strlen(s));
+}
+
+static int check_range(const command *self, const common *c, const options *o)
+{
+    if (!o->find_lr && (o->from || o->to || o->steps))
+        return cli_usage(self, c, "--from, --to and --steps belong to --find-lr");
+    if (!is_rate(o->from)) return cli_usage(self, c, "--from: \"%s\" is no learning rate", o->from);
+    if (!is_rate(o->to)) return cli_usage(self, c, "--to: \"%s\" is no learning rate", o->to);
+    return CVY_OK;
 }
 
 /* `--name` is the override experiment="NAME". */
@@ -100,8 +146,10 @@ static int run(const command *self, const common *c, void *given, int argc, char
 {
     const options *o = given;
     prepared p = {0};
-    int code = prepare_operands(&p, self, c, &o->set, argc, argv);
+    int code = check_range(self, c, o);
+    if (code == CVY_OK) code = prepare_operands(&p, self, c, &o->set, argc, argv);
     if (code == CVY_OK) {
+        if (o->find_lr) take_range(&p, o);
         if (o->name) take_name(&p, o->name);
         interrupt_begin();
         code = train(c, o, &p);
@@ -117,6 +165,7 @@ const command cmd_run = {
     .usage = "convoy run FILE [PATH=VALUE ...]",
     .examples = "convoy run experiments/cifar10.yaml\n"
                 "convoy run experiments/cifar10.yaml train.epochs=2 train.optimizer.lr=1e-2\n"
+                "convoy run experiments/cifar10.yaml --find-lr\n"
                 "convoy run experiments/cifar10.yaml --again --threads 2",
     .options = rows,
     .n_options = sizeof rows / sizeof *rows,

@@ -6,8 +6,10 @@
 
 #include "base/memory.h"
 #include "cli/cmd_plugin.h"
+#include "cli/schema_sweep.h"
 #include "config/experiment_check.h"
 #include "config/params_table.h"
+#include "train/initialiser.h"
 #include "train/schedule.h"
 #include "train/settings.h"
 
@@ -391,10 +393,18 @@ static const struct {
                 "\"$ref\":\"#/$defs/dataset\"}"},
     {"model",
      "{\"description\":\"a list of layers, or the name of a model file\",\"$ref\":\"#/$defs/model\"}"},
-    {"init", "{\"description\":\"where weights come from, and what is frozen\",\"anyOf\":[{\"$ref\":"
+    {"init", "{\"description\":\"how weights start, and what is frozen\",\"anyOf\":[{\"$ref\":"
              "\"#/$defs/init\"},{\"type\":\"null\"}]}"},
     {"loss", "{\"description\":\"a loss plugin\",\"$ref\":\"#/$defs/loss\"}"},
     {"train", "{\"description\":\"how the network is trained\",\"$ref\":\"#/$defs/train\"}"},
+    {"eval", "{\"description\":\"test-time augmentation: what is averaged over\",\"anyOf\":[{\"$ref\":"
+             "\"#/$defs/eval\"},{\"type\":\"null\"}]}"},
+    {"folds", "{\"description\":\"cross-validation: a run for each part of the training set, which it is "
+              "validated on and "
+              "not trained\",\"type\":[\"integer\",\"null\"],\"minimum\":2,\"maximum\":1000}"},
+    {"fold",
+     "{\"description\":\"trains this fold alone, from 1\",\"type\":[\"integer\",\"null\"],\"minimum\":1,"
+     "\"maximum\":1000}"},
     {"repeats", "{\"description\":\"seeds that each configuration is trained with: seed, seed + 1, ...\","
                 "\"type\":\"integer\",\"minimum\":1,\"maximum\":1000,\"default\":1}"},
     {"sweep", "{\"description\":\"what varies, for convoy sweep\",\"anyOf\":[{\"$ref\":\"#/$defs/sweep\"},"
@@ -423,27 +433,20 @@ static const char *const init_def =
     "\"boolean\",\"default\":true},"
     "\"freeze\":{\"description\":\"patterns over the names of weights and buffers that stay as they are, as "
     "stem.*\",\"anyOf\":[{\"type\":\"null\"},{\"type\":\"string\"},{\"type\":\"array\",\"items\":"
-    "{\"type\":\"string\"}}]}}}";
+    "{\"type\":\"string\"}}]},"
+    "\"weights\":{\"description\":\"how kernels and matrices "
+    "start\",\"anyOf\":[{\"type\":\"null\"},{\"$ref\":"
+    "\"#/$defs/initialiser\"}]},"
+    "\"bias\":{\"description\":\"how weights called bias start\",\"anyOf\":[{\"type\":\"null\"},{\"$ref\":"
+    "\"#/$defs/initialiser\"}]},"
+    "\"rules\":{\"description\":\"initialisers of single weights, each with `match`, a pattern over their "
+    "names; the "
+    "first that matches "
+    "counts\",\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"object\",\"minProperties\":1}}}}";
 
-/* The keys of a parameter are open: which of them a method takes is the method's to say. */
-static const char *const sweep_def =
-    "{\"type\":\"object\",\"required\":[\"method\",\"parameters\"],\"additionalProperties\":false,"
-    "\"properties\":{"
-    "\"method\":{\"description\":\"grid: every combination\",\"type\":\"string\"},"
-    "\"name\":{\"type\":\"string\"},\"description\":{\"type\":\"string\"},"
-    "\"metric\":{\"type\":\"object\",\"required\":[\"name\"],\"additionalProperties\":false,\"properties\":{"
-    "\"name\":{\"type\":\"string\"},\"goal\":{\"enum\":[\"minimize\",\"maximize\"]}}},"
-    "\"parameters\":{\"$ref\":\"#/$defs/sweep.parameters\"}}}";
-
-static const char *const sweep_parameters_def =
-    "{\"description\":\"dotted paths into this file, as train.optimizer.lr or model.stem.channels\","
-    "\"type\":\"object\",\"minProperties\":1,\"additionalProperties\":{\"type\":\"object\",\"properties\":{"
-    "\"values\":{\"type\":\"array\",\"minItems\":1},\"value\":true,\"distribution\":{\"type\":\"string\"},"
-    "\"parameters\":{\"$ref\":\"#/$defs/sweep.parameters\"}}}}";
-
-static void put_train(json_writer *w)
+static void put_settings(json_writer *w, const char *key, params_table t)
 {
-    params_table t = settings_of_train(NULL);
+    json_key(w, key);
     json_open(w, '{');
     json_put_text(w, "type", "object");
     json_key(w, "properties");
@@ -485,12 +488,12 @@ static void put_schema(json_writer *w, const plugins *all)
     json_key(w, "init");
     json_raw(w, init_def);
     json_key(w, "sweep");
-    json_raw(w, sweep_def);
+    json_raw(w, schema_sweep);
     json_key(w, "sweep.parameters");
-    json_raw(w, sweep_parameters_def);
-    json_key(w, "train");
-    put_train(w);
-    for (uint32_t kind = CVY_LAYER; kind <= CVY_SCHEDULE; kind++) put_kind(w, all, kind);
+    json_raw(w, schema_sweep_parameters);
+    put_settings(w, "train", settings_of_train(NULL));
+    put_settings(w, "eval", settings_of_eval(NULL));
+    for (uint32_t kind = CVY_LAYER; kind <= CVY_INITIALISER; kind++) put_kind(w, all, kind);
     for (size_t i = 0; i < all->n; i++)
         for (int typed = 0; typed < 2; typed++) put_plugin(w, all->v[i], typed);
     json_close(w, '}');
@@ -505,6 +508,7 @@ static plugins load_all(registry *r, errors *e)
     plugins all = {0};
     size_t n;
     schedule_register(r);
+    initialiser_register(r);
     const plugin_entry *entries = registry_list(r, &n);
     for (size_t i = 0; i < n; i++) {
         if (i && entries[i].kind == entries[i - 1].kind && !strcmp(entries[i].name, entries[i - 1].name))

@@ -1,17 +1,23 @@
 /* `convoy sweep`: trains every configuration of an experiment file's `sweep:`. */
 #include <string.h>
 
+#include "base/file.h"
 #include "base/memory.h"
+#include "cli/forecast.h"
 #include "cli/launch.h"
+#include "cli/limits.h"
 #include "cli/prepare.h"
 #include "cli/results.h"
 #include "cli/table.h"
 #include "sweep/interrupt.h"
+#include "sweep/members.h"
+#include "sweep/process.h"
 
 typedef struct options {
     text_list set;
-    bool again, dry_run, skip;
-    int64_t threads, workers;
+    bool again, dry_run, skip, no_probe;
+    int64_t threads;
+    limit_args limits;
 } options;
 
 static const option_row rows[] = {
@@ -19,7 +25,8 @@ static const option_row rows[] = {
     OPTION(options, dry_run, 'n', OPTION_FLAG, NULL, "list the trials and train nothing"),
     OPTION(options, again, 0, OPTION_FLAG, NULL, "train even what was trained before"),
     OPTION(options, skip, 0, OPTION_FLAG, NULL, "leave out trials that cannot be planned"),
-    OPTION_NUMBER(options, workers, 'j', "N", 0, 0, 1024, "trials at a time; 0: as many as fit"),
+    OPTION(options, no_probe, 0, OPTION_FLAG, NULL, "--dry-run without timing a few steps"),
+    LIMIT_ROWS(options, limits),
     OPTION_NUMBER(options, threads, 't', "N", 0, 0, 1024, "compute threads of a trial; 0: one"),
 };
 
@@ -29,10 +36,11 @@ static const char *fate(const trial *t)
 {
     if (t->state == TRIAL_KNOWN) return "known";
     if (t->state == TRIAL_REFUSED) return "cannot";
+    if (t->state == TRIAL_OPEN) return "choose";
     return t->resumed ? "resume" : "train";
 }
 
-static void list_json(const prepared *p)
+static void list_json(const prepared *p, const forecast *f)
 {
     json_writer w = {0};
     json_open(&w, '{');
@@ -60,6 +68,7 @@ static void list_json(const prepared *p)
         json_close(&w, '}');
     }
     json_close(&w, ']');
+    forecast_json(p, f, &w);
     json_close(&w, '}');
     cli_print_json(&w);
 }
@@ -81,6 +90,7 @@ static void list_table(const common *c, const prepared *p)
         table_column(&t, titles[i], i < 3 ? TABLE_LEFT : TABLE_RIGHT);
     for (size_t i = 0; i < p->n; i++) {
         const trial *one = &p->trials[i];
+        if (one->state == TRIAL_OPEN) continue;
         table_cell(&t, one->label);
         table_cell(&t, fate(one));
         table_cell(&t, one->run ? one->run : "");
@@ -98,20 +108,38 @@ static void list_table(const common *c, const prepared *p)
     table_free(&t);
 }
 
+static void sweep_hash(const prepared *p, char hex[65])
+{
+    text asked = {0}; /* what the trials do not show */
+    if (sweeps_adapt(&p->space)) tree_write_flow(node_get(p->x->root, "sweep"), &asked);
+    sweeps_hash(p->trials, p->planned, &p->metric, asked.n ? text_str(&asked) : NULL, hex);
+    text_free(&asked);
+}
+
 static int dry_run(const common *c, const options *o, prepared *p)
 {
     errors e = {0};
+    forecast f;
+    char hash[65];
     cvy_status status = prepare_match(p, c, o->again, &e);
+    if (status == CVY_OK) status = forecast_make(p, c, !o->no_probe, &f, &e);
     int code = cli_fail(c, &e);
     if (status != CVY_OK) return code;
     if (c->json)
-        list_json(p);
+        list_json(p, &f);
     else
         list_table(c, p);
     size_t waiting = 0;
     for (size_t i = 0; i < p->n; i++) waiting += p->trials[i].state == TRIAL_WAITING;
-    cli_say(c, "%zu trials, %zu to train, %lld thread%s each", p->n, waiting, (long long)p->threads,
-            p->threads > 1 ? "s" : "");
+    text line = {0};
+    text_printf(&line, "%zu trials, %zu to train", p->n, waiting);
+    if (p->n > p->planned) text_printf(&line, ", %zu to be chosen when results are there", p->n - p->planned);
+    cli_say(c, "%s, %lld thread%s each", text_str(&line), (long long)p->threads, p->threads > 1 ? "s" : "");
+    text_free(&line);
+    int64_t workers = supervise_workers(o->limits.workers, p->threads, process_cores());
+    forecast_say(c, p, &f, workers > (int64_t)p->n ? (int64_t)p->n : workers);
+    sweep_hash(p, hash);
+    if (f.seconds > 0) forecast_keep(hash, f.seconds);
     return CVY_OK;
 }
 
@@ -121,6 +149,13 @@ static int dry_run(const common *c, const options *o, prepared *p)
 static sweep *create(const common *c, const options *o, prepared *p, const char *hash, errors *e)
 {
     sweep *w = mem_alloc(sizeof *w);
+    const bool adapts = sweeps_adapt(&p->space);
+    const char **plugins = arena_array(&p->memory, c->plugin.n + 1, sizeof *plugins);
+    for (size_t i = 0; i < c->plugin.n; i++) {
+        char *path = path_absolute(c->plugin.items[i]);
+        plugins[i] = arena_text(&p->memory, path);
+        mem_free(path);
+    }
     *w = (sweep){.experiment = p->x->name,
                  .source = p->file,
                  .hash = hash,
@@ -134,7 +169,18 @@ static sweep *create(const common *c, const options *o, prepared *p, const char 
                  .again = o->again,
                  .trials = p->trials,
                  .n = p->n,
+                 .x = p->x,
+                 .space = p->space,
+                 .estimate = forecast_kept(hash),
+                 .per = adapts ? (int64_t)members_count(p->x) : 0,
+                 .file = mem_text(p->file),
+                 .base_dir = p->x->dir,
+                 .plugins = plugins,
+                 .n_plugins = c->plugin.n,
                  .lock = -1};
+    w->points = arena_array(&w->memory, p->configs + 1, sizeof *w->points);
+    for (size_t i = 0; adapts && i < p->configs; i++)
+        if (p->trials[i * (size_t)w->per].state != TRIAL_OPEN) w->points[i] = p->points + i * p->space.n;
     p->trials = NULL;
     p->n = 0;
     if (sweeps_create(w, c->results, launch_last_number(c, 's'), &p->space, e) == CVY_OK) return w;
@@ -146,12 +192,12 @@ static sweep *create(const common *c, const options *o, prepared *p, const char 
 static sweep *open_sweep(const common *c, const options *o, prepared *p, errors *e)
 {
     char hash[65];
-    sweeps_hash(p->trials, p->n, &p->metric, hash);
+    sweep_hash(p, hash);
     const char *before = o->again ? NULL : sweeps_find(c->results, hash, &p->memory);
     sweep *w = before ? sweeps_open(c->results, before, NULL) : NULL;
     /* Under another build or number of threads it would not be the same. */
     bool same = w && w->threads == p->threads;
-    for (size_t i = 0; same && i < w->n; i++)
+    for (size_t i = 0; same && i < w->n && i < p->planned; i++)
         same = !w->trials[i].plan.exact_key || !p->trials[i].plan.exact_key ||
                !strcmp(w->trials[i].plan.exact_key, p->trials[i].plan.exact_key);
     if (same) return w;
@@ -163,6 +209,8 @@ static sweep *open_sweep(const common *c, const options *o, prepared *p, errors 
 static int train(const common *c, const options *o, prepared *p)
 {
     errors e = {0};
+    launch_limits limits;
+    if (!limits_read(c, &o->limits, &limits)) return CVY_ERR_CONFIG;
     cvy_status status = prepare_trials(p, c, PREPARE_SWEEP, o->threads, o->skip, &e);
     int wrong = cli_fail(c, &e);
     if (status != CVY_OK) return wrong ? wrong : (int)status;
@@ -170,7 +218,7 @@ static int train(const common *c, const options *o, prepared *p)
     sweep *w = open_sweep(c, o, p, &e);
     wrong = cli_fail(c, &e);
     if (!w) return wrong;
-    int code = launch_sweep(c, w, p->program, o->workers, 0);
+    int code = launch_sweep(c, w, p->program, &limits, 0);
     sweeps_close(w);
     return code;
 }

@@ -10,7 +10,9 @@ typedef struct eval_row {
     const query_run *run;
     int64_t epoch; /* whose weights these are */
     evaluation v;
-    bool done; /* false: it could not be evaluated */
+    bool done;           /* false: it could not be evaluated */
+    const char *dataset; /* where it was */
+    char fingerprint[65];
 } eval_row;
 
 typedef struct eval_result {

@@ -3,8 +3,12 @@
 #include "cli/launch.h"
 
 #include "base/file.h"
+#include "base/memory.h"
 #include "cli/news.h"
 #include "cli/outcome.h"
+#include "cli/places.h"
+#include "cli/prepare.h"
+#include "cli/results.h"
 #include "sweep/process.h"
 
 static size_t waiting(const trial *trials, size_t n)
@@ -30,6 +34,16 @@ typedef struct audience {
     sweep *sweep;
 } audience;
 
+static void note(const common *c, sweep *w, const char *kind, const trial *t, const char *what)
+{
+    errors found = {0};
+    text line = {0};
+    text_printf(&line, "%s%s%s%s%s", t->run ? t->run : "", t->run && *t->label ? " " : "", t->label,
+                what ? ": " : "", what ? what : "");
+    if (sweeps_event(w, kind, text_str(&line), &found) != CVY_OK) cli_fail(c, &found);
+    text_free(&line);
+}
+
 static void decided(const common *c, sweep *w, const trial *t)
 {
     errors found = {0};
@@ -41,19 +55,28 @@ static void decided(const common *c, sweep *w, const trial *t)
 static void tell(void *ctx, supervise_news what, const trial *t, errors *warnings)
 {
     audience *a = ctx;
-    if (a->sweep && what == SUPERVISE_STARTED) decided(a->talk.c, a->sweep, t);
+    const common *c = a->talk.c;
+    if (a->sweep && what == SUPERVISE_STARTED) decided(c, a->sweep, t);
+    if (a->sweep && what == SUPERVISE_ENDED && t->state == TRIAL_KNOWN) decided(c, a->sweep, t);
+    if (a->sweep && what == SUPERVISE_ENDED && t->state == TRIAL_PRUNED) {
+        char *after = mem_printf("after epoch %lld", (long long)t->until);
+        note(c, a->sweep, "stopped early", t, after);
+        mem_free(after);
+    }
+    if (a->sweep && what == SUPERVISE_ENDED && t->cut && t->why) note(c, a->sweep, "limit", t, t->why);
+    if (a->sweep && what == SUPERVISE_RETRY) note(c, a->sweep, "retry", t, t->why);
     news_tell(&a->talk, what, t, warnings);
 }
 
 /* As many as the cores carry and, unless the user knows better, the memory. Results do not depend on it. */
 static int64_t workers(const common *c, const launch_options *o, const trial *trials, size_t n)
 {
-    int64_t wanted = supervise_workers(o->workers, o->origin.threads, process_cores()), most = 0;
+    int64_t wanted = supervise_workers(o->limits.workers, o->origin.threads, process_cores()), most = 0;
     for (size_t i = 0; i < n; i++)
         if (trials[i].state == TRIAL_WAITING && trials[i].plan.memory_bytes > most)
             most = trials[i].plan.memory_bytes;
     if (wanted > (int64_t)n) wanted = (int64_t)n;
-    if (o->workers) return wanted;
+    if (o->limits.workers) return wanted;
     int64_t fitting = supervise_fitting(wanted, most, process_memory());
     if (fitting < wanted)
         cli_say(c, "%lld trials at a time instead of %lld: a trial takes %lld MiB of memory",
@@ -63,7 +86,7 @@ static int64_t workers(const common *c, const launch_options *o, const trial *tr
 
 cvy_status launch_trials(const common *c, const launch_options *o, trial *trials, size_t n, errors *e)
 {
-    if (!waiting(trials, n)) return CVY_OK;
+    if (!o->agenda && !waiting(trials, n)) return CVY_OK;
     cvy_status status = file_make_dirs(c->results, e);
     if (status != CVY_OK) return status;
     trial_origin origin = o->origin;
@@ -72,12 +95,18 @@ cvy_status launch_trials(const common *c, const launch_options *o, trial *trials
     supervise_options so = {.program = o->program,
                             .origin = &origin,
                             .threads = origin.threads,
+                            .pin = !o->limits.free_cores,
+                            .timeout = o->limits.timeout,
+                            .memory_limit = o->limits.memory,
+                            .retries = o->limits.retries,
+                            .fail_fast = o->limits.fail_fast,
                             .recorder = recorder_open(c->results),
                             .sweep_dir = o->sweep ? o->sweep->dir : NULL,
                             .tell = tell,
                             .ctx = &a};
     so.workers = workers(c, o, trials, n);
-    status = supervise_run(&so, trials, n, e);
+    if (o->sweep) a.talk.metric = o->sweep->metric;
+    status = o->agenda ? supervise_agenda(&so, o->agenda, e) : supervise_run(&so, trials, n, e);
     news_close(&a.talk);
     recorder_close(so.recorder);
     return status;
@@ -85,21 +114,80 @@ cvy_status launch_trials(const common *c, const launch_options *o, trial *trials
 
 static void say_begin(const common *c, const sweep *w)
 {
-    size_t done = 0, resumed = 0, open = waiting(w->trials, w->n);
+    size_t done = 0, resumed = 0, later = 0, open = waiting(w->trials, w->n);
     for (size_t i = 0; i < w->n; i++) {
         done += w->trials[i].state == TRIAL_KNOWN;
+        later += w->trials[i].state == TRIAL_OPEN;
         resumed += w->trials[i].state == TRIAL_WAITING && w->trials[i].resumed;
     }
     text line = {0};
     text_printf(&line, "%s: %zu trials", w->name, w->n);
     if (done) text_printf(&line, ", %zu finished", done);
     if (resumed) text_printf(&line, ", %zu resumed", resumed);
-    if (!open) text_add(&line, ": nothing trained; `convoy sweep --again` trains anew");
+    if (later) text_printf(&line, ", %zu chosen as results come", later);
+    if (!open && !later) text_add(&line, ": nothing trained; `convoy sweep --again` trains anew");
     cli_say(c, "%s", text_str(&line));
     text_free(&line);
 }
 
-int launch_sweep(const common *c, sweep *w, const char *program, int64_t workers, int wait_ms)
+/* What makes the outcome depend on more than the file. */
+static void say_flags(const common *c, sweep *w)
+{
+    size_t cut = 0, open = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        cut += w->trials[i].cut;
+        open += w->trials[i].state == TRIAL_OPEN;
+    }
+    if (w->per > 0 && w->space.early.kind == EARLY_ASHA)
+        cli_say(c, "which trials `asha` stops early depends on which others were there first: another time "
+                   "it may be others");
+    if (cut)
+        cli_say(c,
+                "%zu trial%s met a limit or %s tried again: outside the promise that the outcome is the same "
+                "again",
+                cut, cut > 1 ? "s" : "", cut > 1 ? "were" : "was");
+    if (open && w->space.has_target) {
+        cli_say(c, "%zu trials were not needed: the target was reached", open);
+        sweeps_event(w, "target", "reached: no more configurations were begun", NULL);
+    }
+}
+
+/* How good the estimate was, for those who plan the next sweep by it. */
+static void say_estimate(const common *c, sweep *w)
+{
+    double took = 0;
+    if (w->estimate <= 0) return;
+    for (size_t i = 0; i < w->n; i++)
+        if (w->trials[i].journals && trial_is_done(&w->trials[i])) took += w->trials[i].journals->seconds;
+    text line = {0};
+    text_add(&line, "the trials took ");
+    results_duration(&line, took);
+    text_add(&line, " together, estimated were ");
+    results_duration(&line, w->estimate);
+    if (took > 0) text_printf(&line, " (%+.0f %%)", 100 * (w->estimate - took) / took);
+    cli_say(c, "%s", text_str(&line));
+    sweeps_event(w, "estimate", text_str(&line), NULL);
+    text_free(&line);
+}
+
+/* NULL where the trials are a list. */
+static agenda *open_agenda(const common *c, sweep *w, agenda_options *o, errors *e)
+{
+    if (w->per <= 0) return NULL;
+    if (sweeps_read_space(w, places_architectures(), e) != CVY_OK) return NULL;
+    *o = (agenda_options){.results = c->results,
+                          .planning = {.program = o->planning.program,
+                                       .file = w->file,
+                                       .base = w->base_dir,
+                                       .plugins = w->plugins,
+                                       .n_plugins = w->n_plugins,
+                                       .threads = w->threads,
+                                       .patience = prepare_patience()},
+                          .known = o->known};
+    return agenda_sweep(w, o);
+}
+
+int launch_sweep(const common *c, sweep *w, const char *program, const launch_limits *limits, int wait_ms)
 {
     errors e = {0};
     double begun = process_now();
@@ -109,9 +197,8 @@ int launch_sweep(const common *c, sweep *w, const char *program, int64_t workers
                        "%s is being worked on by another process", w->name);
         return cli_fail(c, &e);
     }
-    known_runs *k = known_open(c->results);
-    sweeps_match(w, c->results, k);
-    known_close(k);
+    agenda_options ao = {.planning = {.program = program}, .known = known_open(c->results)};
+    sweeps_match(w, c->results, ao.known);
     for (size_t i = 0; i < w->n; i++)
         if (w->trials[i].state == TRIAL_KNOWN) decided(c, w, &w->trials[i]);
     say_begin(c, w);
@@ -121,10 +208,16 @@ int launch_sweep(const common *c, sweep *w, const char *program, int64_t workers
                                    .sweep = w->name,
                                    .metric = w->metric,
                                    .threads = w->threads},
-                        .workers = workers,
-                        .sweep = w};
-    cvy_status status = launch_trials(c, &o, w->trials, w->n, &e);
+                        .limits = *limits,
+                        .sweep = w,
+                        .agenda = open_agenda(c, w, &ao, &e)};
+    cvy_status status =
+        e.n && errors_count(&e) ? errors_status(&e) : launch_trials(c, &o, w->trials, w->n, &e);
+    agenda_free(o.agenda);
+    known_close(ao.known);
     int code = launch_code(status, w->trials, w->n);
+    say_flags(c, w);
+    if (code == CVY_OK || code == CVY_ERR_SOME) say_estimate(c, w);
     sweeps_end(w, code, process_now() - begun, &e);
     int problems = cli_fail(c, &e);
     if (c->json)
@@ -142,7 +235,7 @@ int launch_code(cvy_status launched, const trial *trials, size_t n)
     cvy_status worst = CVY_OK;
     for (size_t i = 0; i < n; i++) {
         const trial *t = &trials[i];
-        stopped += t->state == TRIAL_STOPPED;
+        stopped += t->state == TRIAL_STOPPED || t->state == TRIAL_PAUSED;
         if (t->state != TRIAL_FAILED && t->state != TRIAL_KILLED) continue;
         failed++;
         worst = t->status ? t->status : CVY_ERR_RUN;

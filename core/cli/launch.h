@@ -6,11 +6,22 @@
 #include "sweep/supervise.h"
 #include "sweep/sweeps.h"
 
+/* How trials are run; what is in them does not depend on it, but for the limits. */
+typedef struct launch_limits {
+    int64_t workers; /* 0: as many as fit */
+    bool free_cores; /* workers are not pinned to cores */
+    double timeout;  /* seconds of a trial; 0: any */
+    int64_t memory;  /* bytes of a trial; 0: any */
+    int64_t retries;
+    bool fail_fast;
+} launch_limits;
+
 typedef struct launch_options {
     const char *program;
     trial_origin origin; /* `least` is found out here */
-    int64_t workers;     /* 0: as many as fit */
-    sweep *sweep;        /* begun; NULL for single runs */
+    launch_limits limits;
+    sweep *sweep;   /* begun; NULL for single runs */
+    agenda *agenda; /* NULL: every trial that waits, in order */
 } launch_options;
 
 /* The largest number of a run ('r') or sweep ('s') that the results folder's database knows. */
@@ -23,7 +34,7 @@ cvy_status launch_trials(const common *c, const launch_options *o, trial *trials
 /* Works on a sweep until it is done or stopped: takes its lock (waiting up to wait_ms for another supervisor
  * that is about to leave), gives trials the runs they have, runs the others, shows the outcome. Returns the
  * exit code. */
-int launch_sweep(const common *c, sweep *w, const char *program, int64_t workers, int wait_ms);
+int launch_sweep(const common *c, sweep *w, const char *program, const launch_limits *limits, int wait_ms);
 
 /* The exit code that the trials' states and launch_trials()'s answer come to. */
 int launch_code(cvy_status launched, const trial *trials, size_t n);

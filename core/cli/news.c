@@ -5,14 +5,18 @@
 
 #include "base/memory.h"
 #include "cli/results.h"
+#include "sweep/process.h"
 
 news news_open(const common *c, const trial *trials, size_t n, const char *of)
 {
     news s = {.c = c, .bar = progress_open(c, "images"), .trials = trials, .n = n, .of = of};
     s.told = mem_array(n + 1, sizeof *s.told);
+    s.screen = live_open(c);
+    s.screen.on = s.screen.on && n > 1;
+    if (s.screen.on) s.bar.on = false, s.live = mem_array(n, sizeof *s.live);
     for (size_t i = 0; i < n; i++) {
         if (trials[i].journals) s.told[i] = trials[i].journals->epoch; /* of earlier attempts */
-        s.ended += trials[i].state != TRIAL_WAITING;
+        s.ended += trials[i].state == TRIAL_KNOWN || trials[i].state == TRIAL_REFUSED;
     }
     return s;
 }
@@ -20,6 +24,8 @@ news news_open(const common *c, const trial *trials, size_t n, const char *of)
 void news_close(news *n)
 {
     progress_clear(&n->bar);
+    live_clear(&n->screen);
+    mem_free(n->live);
     mem_free(n->told);
     *n = (news){0};
 }
@@ -61,30 +67,39 @@ static void one_label(text *out, const trial *t)
     add_metric(out, validated ? "val" : "acc", &f->epochs, validated ? own : "train_accuracy");
 }
 
+static void draw_board(news *n)
+{
+    if (process_now() - n->screen.drawn < 0.25) return;
+    for (size_t i = 0; i < n->n; i++) {
+        const trial *t = &n->trials[i];
+        n->live[i] = (live_trial){.run = t->run,
+                                  .label = t->label ? t->label : "",
+                                  .f = t->journals,
+                                  .state = t->state,
+                                  .epochs = t->plan.epochs,
+                                  .steps_per_epoch = t->plan.steps_per_epoch,
+                                  .samples = t->plan.train_samples};
+    }
+    const live_board board = {.name = n->of ? n->of : "",
+                              .experiment = n->trials[0].plan.experiment,
+                              .metric = n->metric.name ? n->metric : space_default_metric,
+                              .trials = n->live,
+                              .n = n->n};
+    live_draw(&n->screen, n->c, &board, true);
+}
+
 static void draw(news *n)
 {
-    int64_t done = 0, all = 0;
-    size_t running = 0;
-    const trial *one = NULL;
+    if (n->screen.on) draw_board(n);
     if (!n->bar.on) return;
     for (size_t i = 0; i < n->n; i++) {
         const trial *t = &n->trials[i];
-        if (t->state == TRIAL_KNOWN || t->state == TRIAL_REFUSED) continue;
-        done += images_done(t);
-        all += images_all(t);
         if (t->state != TRIAL_RUNNING) continue;
-        running++;
-        one = t;
+        text label = {0};
+        one_label(&label, t);
+        progress_update(&n->bar, images_done(t), images_all(t), text_str(&label));
+        text_free(&label);
     }
-    if (!running) return;
-    text label = {0};
-    if (n->n == 1)
-        one_label(&label, one);
-    else
-        text_printf(&label, "%s%s%zu of %zu done, %zu running", n->of ? n->of : "", n->of ? ": " : "",
-                    n->ended, n->n, running);
-    progress_update(&n->bar, done, all, text_str(&label));
-    text_free(&label);
 }
 
 /* ---- lines ---- */
@@ -129,7 +144,7 @@ static void epochs(news *n, const trial *t)
 {
     size_t i = (size_t)(t - n->trials);
     const follow *f = t->journals;
-    const bool wanted = !n->bar.on && (n->n == 1 || n->c->verbose);
+    const bool wanted = !n->bar.on && !n->screen.on && (n->n == 1 || n->c->verbose);
     while (n->told[i] < f->epoch) {
         n->told[i]++;
         if (wanted) epoch_line(n, t, n->told[i]);
@@ -161,10 +176,11 @@ static void tell_why(const news *n, const trial *t)
         text_char(&hint, '\n');
         mem_free(line);
     }
-    text_printf(&hint, "see %s/output.txt", t->dir);
+    if (t->dir) text_printf(&hint, "see %s/output.txt", t->dir);
     const bool labelled = n->n > 1 && *t->label;
-    errors_add(&e, t->status, NULL, text_str(&hint), "%s%s%s%s %s: %s", t->run, labelled ? " (" : "",
-               labelled ? t->label : "", labelled ? ")" : "", trial_state_name(t->state), text_str(&why));
+    errors_add(&e, t->status, NULL, text_str(&hint), "%s%s%s%s %s: %s", t->run ? t->run : "a trial",
+               labelled ? " (" : "", labelled ? t->label : "", labelled ? ")" : "",
+               trial_state_name(t->state), text_str(&why));
     text_free(&why);
     text_free(&hint);
     mem_free(first);
@@ -177,9 +193,18 @@ static void ended(news *n, const trial *t)
     if (t->why) tell_why(n, t);
     if (n->n == 1 || t->why) return; /* of one, the outcome follows */
     text line = {0};
-    text_printf(&line, "%s %zu/%zu", t->run, n->ended, n->n);
+    text_printf(&line, "%s %zu/%zu", t->run ? t->run : "-", n->ended, n->n);
     if (t->label && *t->label) text_printf(&line, " %s", t->label);
     text_printf(&line, ": %s", trial_state_name(t->state));
+    if (t->state == TRIAL_PRUNED) {
+        text_printf(&line, " after epoch %lld of %lld", (long long)t->until, (long long)t->plan.epochs);
+        const char *own = n->metric.name;
+        double v = trial_value(t, &n->metric);
+        if (own && v == v) {
+            text_printf(&line, " %s ", own);
+            results_metric(&line, own, v);
+        }
+    }
     if (t->state == TRIAL_FINISHED) {
         text_add(&line, " in ");
         results_duration(&line, t->seconds);
@@ -196,7 +221,7 @@ static void ended(news *n, const trial *t)
 void news_tell(void *ctx, supervise_news what, const trial *t, errors *warnings)
 {
     news *n = ctx;
-    if (what != SUPERVISE_PROGRESS) progress_clear(&n->bar);
+    if (what != SUPERVISE_PROGRESS) progress_clear(&n->bar), live_clear(&n->screen);
     switch (what) {
     case SUPERVISE_STARTED:
         started(n, t);
@@ -207,6 +232,13 @@ void news_tell(void *ctx, supervise_news what, const trial *t, errors *warnings)
     case SUPERVISE_ENDED:
         epochs(n, t);
         ended(n, t);
+        break;
+    case SUPERVISE_PAUSED:
+    case SUPERVISE_CONTINUES:
+        epochs(n, t);
+        break;
+    case SUPERVISE_RETRY:
+        cli_say(n->c, "%s (%s) is begun again: %s", t->run, t->label, t->why ? t->why : "it failed");
         break;
     case SUPERVISE_STOPPING:
         cli_say(n->c, "stopping after this step with a checkpoint; once more stops at once");

@@ -2,17 +2,21 @@
 #ifndef CLI_NEWS_H
 #define CLI_NEWS_H
 
+#include "cli/live.h"
 #include "cli/progress.h"
 #include "sweep/supervise.h"
 
 typedef struct news {
     const common *c;
     progress bar;
+    live_screen screen; /* of several trials */
+    live_trial *live;
     const trial *trials; /* all of them */
     size_t n;
     int64_t *told; /* epochs of each that had their line */
     size_t ended;
-    const char *of; /* "s3" for a sweep, else NULL */
+    const char *of;      /* "s3" for a sweep, else NULL */
+    space_metric metric; /* of it */
 } news;
 
 news news_open(const common *c, const trial *trials, size_t n, const char *of);

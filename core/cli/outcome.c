@@ -9,6 +9,7 @@
 #include "cli/results.h"
 #include "cli/table.h"
 #include "report/statistics.h"
+#include "sweep/members.h"
 
 static const char *const usual[] = {"train_loss",   "train_accuracy", "val_loss",
                                     "val_accuracy", "test_loss",      "test_accuracy"};
@@ -20,7 +21,7 @@ static double value_of(const trial *t, const char *name, const space_metric *met
 {
     if (!t->journals) return (double)NAN;
     const follow_point *p =
-        !strcmp(name, metric->name) ? follow_best(t->journals, name, metric->maximize) : NULL;
+        !strcmp(name, metric->name) ? follow_best_until(t->journals, name, metric->maximize, t->until) : NULL;
     if (!p) p = follow_last(&t->journals->whole, name);
     if (!p) p = follow_last(&t->journals->epochs, name);
     return p ? p->value : (double)NAN;
@@ -115,17 +116,21 @@ static void several_runs(const common *c, const trial *trials, size_t n, const s
     double *values = mem_array(n, sizeof *values);
     table_column(&t, "RUN", TABLE_LEFT);
     table_column(&t, "SEED", TABLE_RIGHT);
+    const bool folds = trials[0].plan.fold > 0;
+    if (folds) table_column(&t, "FOLD", TABLE_RIGHT);
     table_column(&t, "STATE", TABLE_LEFT);
     for (size_t k = 0; k < USUAL; k++)
         if ((shown[k] = any_value(trials, n, usual[k], metric))) table_column(&t, usual[k], TABLE_RIGHT);
     for (size_t i = 0; i < n; i++) {
         table_cell(&t, trials[i].run ? trials[i].run : "-");
         table_cellf(&t, "%lld", (long long)trials[i].seed);
+        if (folds) table_cellf(&t, "%lld", (long long)trials[i].plan.fold);
         table_cell(&t, trial_state_name(trials[i].state));
         for (size_t k = 0; k < USUAL; k++)
             if (shown[k]) metric_cell(&t, usual[k], value_of(&trials[i], usual[k], metric));
     }
     table_cell(&t, "mean ± sd");
+    if (folds) table_cell(&t, "");
     table_cell(&t, "");
     table_cell(&t, "");
     for (size_t k = 0; k < USUAL; k++) {
@@ -205,6 +210,7 @@ static void states_cell(table *t, const sweep *w, const row *r)
 
 void outcome_sweep(const common *c, const sweep *w)
 {
+    arena a = {0};
     row *rows = mem_array(w->n + 1, sizeof *rows);
     size_t n = 0;
     for (size_t i = 0; i < w->n; i++) {
@@ -240,6 +246,7 @@ void outcome_sweep(const common *c, const sweep *w)
         if (shown[k]) table_column(&t, beside[k], TABLE_RIGHT);
     for (size_t i = 0; i < n; i++) {
         const char *label = w->trials[rows[i].first].label;
+        if (rows[i].n > 1) label = arena_text_n(&a, label, members_of_all(label));
         table_cell(&t, *label ? label : w->experiment);
         runs_cell(&t, w, &rows[i]);
         states_cell(&t, w, &rows[i]);
@@ -251,6 +258,7 @@ void outcome_sweep(const common *c, const sweep *w)
     table_free(&t);
     if (left) cli_say(c, "%zu configurations have not begun", left);
     mem_free(rows);
+    arena_free(&a);
 }
 
 /* ---- JSON ---- */

@@ -7,12 +7,13 @@
 #include "base/file.h"
 #include "cli/places.h"
 #include "cli/progress.h"
-#include "sweep/grid.h"
 #include "sweep/interrupt.h"
-#include "sweep/label.h"
+#include "sweep/members.h"
 #include "sweep/planning.h"
 #include "sweep/process.h"
+#include "sweep/search.h"
 #include "sweep/supervise.h"
+#include "sweep/sweeps.h"
 
 void prepare_free(prepared *p)
 {
@@ -51,12 +52,12 @@ int prepare_operands(prepared *p, const command *self, const common *c, const te
 static cvy_status refuse_sweep(prepared *p, const place *at, errors *e)
 {
     cvy_status status = space_read(p->x, p->overrides, p->n_overrides, &p->memory, &p->space, e);
-    if (status == CVY_OK) status = grid_count(&p->space, p->x->repeats, at, &p->configs, e);
+    if (status == CVY_OK) status = search_count(&p->space, experiment_members(p->x), at, &p->configs, e);
     if (status != CVY_OK) return status;
     const char *hint =
         arena_printf(&p->memory, "use `convoy sweep %s`, or `convoy run --base %s`", p->file, p->file);
     return errors_add(e, CVY_ERR_CONFIG, &PLACE_FILE(p->file), hint, "describes %lld trials",
-                      (long long)p->configs * (long long)p->x->repeats);
+                      (long long)p->configs * (long long)experiment_members(p->x));
 }
 
 static cvy_status read_space(prepared *p, prepare_kind kind, errors *e)
@@ -72,48 +73,55 @@ static cvy_status read_space(prepared *p, prepare_kind kind, errors *e)
                           "describes a single run: it has no `sweep:`");
     }
     cvy_status status = space_read(p->x, p->overrides, p->n_overrides, &p->memory, &p->space, e);
-    return status == CVY_OK ? grid_count(&p->space, p->x->repeats, at, &p->configs, e) : status;
+    return status == CVY_OK ? search_count(&p->space, experiment_members(p->x), at, &p->configs, e) : status;
 }
 
-static void make_trials(prepared *p)
+/* Those of a method that looks at results are chosen later, but for the first. */
+static bool chosen_later(const prepared *p, size_t config)
 {
-    size_t repeats = (size_t)p->x->repeats, given = p->n_overrides;
-    p->n = p->configs * repeats;
+    const search_method *m = p->space.n ? search_find(p->space.method) : NULL;
+    return m && m->adaptive && search_visible(&p->space, config) > 0;
+}
+
+static cvy_status make_trials(prepared *p, errors *e)
+{
+    const size_t per = members_count(p->x), width = p->space.n;
+    p->n = p->configs * per;
     p->trials = mem_array(p->n, sizeof *p->trials);
+    p->points = arena_array(&p->memory, p->configs, (width + 1) * sizeof *p->points);
     for (size_t config = 0; config < p->configs; config++) {
-        const char **own = grid_overrides(&p->space, config, &p->memory);
-        const char **all = arena_array(&p->memory, given + p->space.n + 1, sizeof *all);
-        for (size_t i = 0; i < given; i++) all[i] = p->overrides[i];
-        for (size_t i = 0; i < p->space.n; i++) all[given + i] = own[i];
-        text label = {0};
-        label_of(&p->space, config, &label);
-        for (size_t r = 0; r < repeats; r++) {
-            trial *t = &p->trials[config * repeats + r];
-            t->config = (int64_t)config;
-            t->repeat = (int64_t)r;
-            t->seed = repeats > 1 ? (int64_t)p->x->seed + (int64_t)r : -1;
-            t->overrides = all;
-            t->n_overrides = given + p->space.n;
-            t->label = label.n || repeats == 1 ? arena_text(&p->memory, text_str(&label))
-                                               : arena_printf(&p->memory, "seed=%lld", (long long)t->seed);
-        }
-        text_free(&label);
+        double *point = p->points + config * width;
+        trial *first = &p->trials[config * per];
+        for (size_t i = 0; i < per && chosen_later(p, config); i++)
+            first[i] = (trial){.config = (int64_t)config,
+                               .repeat = (int64_t)i,
+                               .seed = -1,
+                               .label = "",
+                               .state = TRIAL_OPEN};
+        if (first->state == TRIAL_OPEN) continue;
+        if (width && !search_propose(&p->space, p->x->seed, NULL, 0, config, point, e)) return CVY_ERR_CONFIG;
+        members_make(p->x, width ? &p->space : NULL, point, (int64_t)config, p->overrides, p->n_overrides,
+                     &p->memory, first);
+        p->planned = (config + 1) * per;
     }
+    return CVY_OK;
 }
 
 /* ---- what planning found ---- */
 
 /* A value that a sweep set stands in the file; planning knows it as an override. NULL: it is no such message.
  */
-static const place *place_in_file(const prepared *p, const trial *t, const char *file)
+static const place *place_in_file(prepared *p, const trial *t, const char *file)
 {
     const place *found = NULL;
-    if (!file || !text_starts(file, "--set ")) return NULL;
-    for (size_t i = 0; i < p->space.n && !found; i++) {
+    if (!file || !text_starts(file, "--set ") || !p->space.n) return NULL;
+    size_t n;
+    const double *point = p->points + (size_t)t->config * p->space.n;
+    const space_setting *set = space_settings(&p->space, point, &p->memory, &n);
+    for (size_t i = 0; i < n && !found; i++) {
         text shown = {0};
         text_safe(&shown, t->overrides[p->n_overrides + i], 120); /* as config/override.c shows it */
-        if (!strcmp(text_str(&shown), file + 6))
-            found = &p->space.parameters[i].values[grid_choice(&p->space, (size_t)t->config, i)]->at;
+        if (!strcmp(text_str(&shown), file + 6)) found = &set[i].at;
         text_free(&shown);
     }
     return found;
@@ -159,8 +167,9 @@ static void report(prepared *p, bool skip, errors *e)
     for (size_t i = 0; i < n; i++) {
         const finding *f = &all[i];
         text where = {0};
-        if (f->trials == 1 && p->n > 1) text_printf(&where, "trial %s: ", f->first->label);
-        if (f->trials > 1 && f->trials < p->n) text_printf(&where, "%zu of %zu trials: ", f->trials, p->n);
+        if (f->trials == 1 && p->planned > 1) text_printf(&where, "trial %s: ", f->first->label);
+        if (f->trials > 1 && f->trials < p->planned)
+            text_printf(&where, "%zu of %zu trials: ", f->trials, p->planned);
         if (f->m->warning || skip)
             errors_warn(e, &f->at, f->m->hint, "%s%s", text_str(&where), f->m->what);
         else
@@ -208,7 +217,7 @@ static void drop_twins(prepared *p, errors *e)
         else
             p->trials[kept++] = moved;
     }
-    p->n = kept;
+    p->n = p->planned = kept;
     mem_free(all);
     mem_free(leaves);
 }
@@ -218,6 +227,7 @@ static cvy_status judge(prepared *p, bool skip, errors *e)
     size_t refused = 0;
     for (size_t i = 0; i < p->n; i++) {
         trial *t = &p->trials[i];
+        if (t->state == TRIAL_OPEN) continue;
         if (t->plan.status == CVY_OK) {
             t->seed = t->plan.seed;
             continue;
@@ -228,10 +238,11 @@ static cvy_status judge(prepared *p, bool skip, errors *e)
             if (!t->plan.problems.items[k].warning) t->why = mem_text(t->plan.problems.items[k].what);
         refused++;
     }
-    skip = skip && refused < p->n;
+    skip = skip && refused < p->planned;
     report(p, skip, e);
     if (refused && !skip) return errors_status(e) ? errors_status(e) : CVY_ERR_CONFIG;
-    drop_twins(p, e);
+    /* Where results decide what is trained, each configuration keeps its place; there the agenda sees to it. */
+    if (!p->space.n || !sweeps_adapt(&p->space)) drop_twins(p, e);
     return CVY_OK;
 }
 
@@ -270,11 +281,12 @@ cvy_status prepare_trials(prepared *p, const common *c, prepare_kind kind, int64
     if (!p->x) return errors_status(e) ? errors_status(e) : CVY_ERR_CONFIG;
     cvy_status status = read_space(p, kind, e);
     if (status != CVY_OK) return status;
-    make_trials(p);
+    status = make_trials(p, e);
+    if (status != CVY_OK) return status;
     p->threads = supervise_threads(threads, p->n, process_cores());
     planning_request *requests = mem_array(p->n, sizeof *requests);
     plan *plans = mem_array(p->n, sizeof *plans);
-    for (size_t i = 0; i < p->n; i++)
+    for (size_t i = 0; i < p->planned; i++)
         requests[i] = (planning_request){p->trials[i].overrides, p->trials[i].n_overrides, p->trials[i].seed};
     shown s = {c, progress_open(c, "trials")};
     planning_options o = {.program = p->program,
@@ -285,9 +297,9 @@ cvy_status prepare_trials(prepared *p, const common *c, prepare_kind kind, int64
                           .patience = prepare_patience(),
                           .progress = planned,
                           .ctx = &s};
-    status = planning_run(&o, requests, p->n, plans, e);
+    status = planning_run(&o, requests, p->planned, plans, e);
     progress_clear(&s.bar);
-    for (size_t i = 0; i < p->n; i++) p->trials[i].plan = plans[i];
+    for (size_t i = 0; i < p->planned; i++) p->trials[i].plan = plans[i];
     mem_free(requests);
     mem_free(plans);
     if (status == CVY_OK) status = judge(p, skip, e);

@@ -22,9 +22,10 @@ typedef struct prepared {
     space space; /* of a sweep */
     space_metric metric;
     size_t configs;
+    double *points;  /* space.n numbers for each configuration */
     int64_t threads; /* of a trial */
     trial *trials;
-    size_t n;
+    size_t n, planned; /* behind those that were planned, others that a method chooses when it has results */
 } prepared;
 
 /* FILE, and PATH=VALUE operands with those of --set, from the command's operands; CVY_OK, or the exit code

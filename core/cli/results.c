@@ -35,8 +35,9 @@ cvy_status results_find(store *s, char **words, int n, arena *a, query_run **run
         if (query_find(s, words[i], false, a, &t, e) != CVY_OK) continue; /* all unknown names at once */
         if (t.sweep || t.n != 1) *by_run = false;
         if (n == 1) *sweep = t.sweep;
+        const size_t before = *n_runs;
         for (size_t k = 0; k < t.n; k++) {
-            if (has(all, *n_runs, t.runs[k].name)) continue;
+            if (has(all, before, t.runs[k].name)) continue;
             all = MEM_GROW(all, *n_runs, &cap);
             all[(*n_runs)++] = t.runs[k];
         }
@@ -243,6 +244,7 @@ void results_put_sweep(json_writer *w, const query_sweep *s)
     results_put_int(w, "trials", s->trials);
     results_put_int(w, "runs", s->runs);
     results_put_int(w, "finished", s->finished);
+    results_put_int(w, "stopped_early", s->stopped_early);
     results_put_int(w, "failed", s->failed);
     json_put_text(w, "best_run", s->best_run);
     results_put_double(w, "best", s->best);

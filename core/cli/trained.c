@@ -39,6 +39,8 @@ typedef struct choice {
     size_t n_own;
     plugin_request *files;
     size_t n, cap;
+    text rebuilt; /* names of plugins that came with Convoy and are others now */
+    size_t n_rebuilt;
     errors *e;
 } choice;
 
@@ -59,11 +61,22 @@ static bool unchanged(const char *path, const char *hash)
     return same;
 }
 
-/* The run's own file, or one that holds the same; under `force` whatever bears its name. */
+/* Whether the plugin came with Convoy when the run was planned: the versions of the user's own stand among the run's
+ * parameters. */
+static bool came_along(const choice *h, const wanted *w)
+{
+    const char *key = arena_printf(&h->t->memory, "plugins.%s", w->name);
+    return !json_get(json_get(h->t->run.whole, "params"), key);
+}
+
+/* The run's own file, or one that holds the same. What came with Convoy changes with it, and one that is built anew is
+ * taken with a word about it: whether it still makes the network of the run, the names and shapes of the weights tell.
+ * The user's own may have become anything: only under `force` is it taken as it is now. */
 static void choose_own(choice *h, const wanted *w)
 {
     const bool there = file_exists(w->path);
     const char *other = NULL;
+    bool along = false;
     if (unchanged(w->path, w->sha256)) {
         choose(h, w->path);
         return;
@@ -72,9 +85,15 @@ static void choose_own(choice *h, const wanted *w)
     const plugin_entry *p = registry_list(h->search, &n);
     for (size_t i = 0; i < n; i++) {
         if (p[i].kind != w->kind || strcmp(p[i].name, w->name) != 0 || !p[i].path[0]) continue;
-        if (!other) other = p[i].path;
+        if (!other) other = p[i].path, along = registry_comes_along(h->search, &p[i]);
         if (!unchanged(p[i].path, w->sha256)) continue;
         choose(h, p[i].path);
+        return;
+    }
+    if (other && along && came_along(h, w)) {
+        text_printf(&h->rebuilt, "%s%s", h->n_rebuilt ? ", " : "", w->name);
+        h->n_rebuilt++;
+        choose(h, other);
         return;
     }
     const place at = PLACE_FILE(w->path);
@@ -129,6 +148,13 @@ static registry *open_plugins(trained *t, const common *c, const trained_options
         if (known && w.path[0]) h.own[h.n_own++] = w;
     }
     for (size_t i = 0; i < h.n_own; i++) choose_own(&h, &h.own[i]);
+    if (h.n_rebuilt)
+        errors_warn(
+            e, NULL, NULL,
+            "of the plugins that come with Convoy, %zu %s been built anew since the run was planned (%s): "
+            "the figures may differ from those of the run",
+            h.n_rebuilt, h.n_rebuilt == 1 ? "has" : "have", text_str(&h.rebuilt));
+    text_free(&h.rebuilt);
     choose_others(&h);
     registry *r = errors_count(e) == before ? registry_open_only(h.files, h.n, e) : NULL;
     registry_free(h.search);
@@ -188,9 +214,21 @@ static bool trains_on_others(const trained *t, const trained_options *o)
     return harmless < o->n_overrides;
 }
 
+/* Those that the run wrote down; false where it wrote none. */
+static bool recall_statistics(trained *t)
+{
+    data *now = t->s->data;
+    const cvy_channel_stats *from = &t->card.stats;
+    if (!data_card_read(&t->card, t->run.dir) || !from->mean || from->channels != now->info.sample.dim[0])
+        return false;
+    now->stats = *from;
+    return true;
+}
+
 /* Mean and deviation of the channels as they were in training, for the dataset that there is now. */
 static void keep_statistics(trained *t, const char *spec, errors *e)
 {
+    if (recall_statistics(t)) return;
     const char *none[] = {NULL};
     errors quiet = {0};
     data *now = t->s->data;
@@ -244,22 +282,48 @@ static const char *why_weights_may_not_fit(const trained_options *o)
     return NULL;
 }
 
-bool trained_open(trained *t, const common *c, const char *results, const char *run, const trained_options *o,
+/* The run, its experiment and its plugins; false after reporting. */
+static bool begin(trained *t, const common *c, const char *results, const char *run, const trained_options *o,
                   errors *e)
 {
     const char *none[] = {NULL};
     *t = (trained){.hint = why_weights_may_not_fit(o)};
     if (runs_read(results, run, &t->memory, &t->run, e) != CVY_OK) return false;
-    char *spec = path_join(t->run.dir, "spec.yaml");
-    t->x = experiment_read(spec, o->overrides, o->n_overrides, none, e);
+    t->spec = path_join(t->run.dir, "spec.yaml");
+    t->x = experiment_read(t->spec, o->overrides, o->n_overrides, none, e);
     if (t->x && (!o->height || resize(t->x, o, e))) t->plugins = open_plugins(t, c, o, e);
+    return t->plugins != NULL;
+}
+
+bool trained_open(trained *t, const common *c, const char *results, const char *run, const trained_options *o,
+                  errors *e)
+{
+    if (!begin(t, c, results, run, o, e)) return false;
     if (o->height) errors_push(e, "--input-size %lldx%lld", (long long)o->height, (long long)o->width);
-    if (t->plugins) t->s = setup_new(t->x, t->plugins, t->run.base_dir, SETUP_RESUMED, e);
+    t->s = setup_new(t->x, t->plugins, t->run.base_dir, SETUP_RESUMED, e);
     if (o->height) errors_pop(e);
     if (t->s) check_dataset(t, o, e);
-    if (t->s && trains_on_others(t, o)) keep_statistics(t, spec, e);
-    mem_free(spec);
+    if (t->s && trains_on_others(t, o)) keep_statistics(t, t->spec, e);
     return t->s != NULL;
+}
+
+bool trained_recall(trained *t, const common *c, const char *results, const char *run,
+                    const trained_options *o, errors *e)
+{
+    if (!begin(t, c, results, run, o, e)) return false;
+    const bool known = data_card_read(&t->card, t->run.dir);
+    if (known && t->card.complete) {
+        t->s = setup_recalled(t->x, t->plugins, &t->card, e);
+        return t->s != NULL;
+    }
+    t->s = setup_new(t->x, t->plugins, t->run.base_dir, SETUP_RESUMED, e);
+    const bool ready = t->s && data_prepare(t->s->data, e) == CVY_OK;
+    if (!ready)
+        errors_warn(e, &PLACE_FILE(t->run.dir), NULL, "%s: so the dataset is needed",
+                    known
+                        ? "what the preprocessing learned from the training samples is not kept with the run"
+                        : "the run's folder does not say what its samples are like");
+    return ready;
 }
 
 void trained_close(trained *t)
@@ -267,6 +331,8 @@ void trained_close(trained *t)
     setup_free(t->s);
     registry_free(t->plugins);
     experiment_free(t->x);
+    data_card_free(&t->card);
+    mem_free(t->spec);
     arena_free(&t->memory);
     *t = (trained){0};
 }

@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "sweep/runs.h"
+#include "train/data_card.h"
 #include "train/setup.h"
 
 /* The plugin files that a run.json names, each once, as registry_open_only() wants them; in the arena. */
@@ -23,6 +24,8 @@ typedef struct trained {
     experiment *x;
     registry *plugins;
     setup *s;
+    char *spec;       /* path of its spec.yaml */
+    data_card card;   /* what the run wrote down of its dataset, where that was read */
     const char *hint; /* why weights may not fit; NULL: they do */
 } trained;            /* a zeroed one is empty and valid */
 
@@ -30,6 +33,11 @@ typedef struct trained {
  * was trained on, whatever the overrides say. */
 bool trained_open(trained *t, const common *c, const char *results, const char *run, const trained_options *o,
                   errors *e);
+/* The same for a network that is to answer without its dataset: of this the run has written down what is needed (a run of
+ * an older Convoy, or one whose preprocessing learns from samples, has not, and the dataset is opened). Its samples may not
+ * be there. */
+bool trained_recall(trained *t, const common *c, const char *results, const char *run,
+                    const trained_options *o, errors *e);
 void trained_close(trained *t);
 
 /* Whether the overrides may be given; reports those that may not. */

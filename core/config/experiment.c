@@ -93,8 +93,14 @@ static void prepare(state *s)
     put_default(s, "loss", "softmax_cross_entropy");
     put_default(s, "train", NULL);
     put_default(s, "init", NULL); /* so that init.from can be set; left out again where it stays empty */
+    put_default(s, "eval", NULL); /* as init */
     override_normalise(a, s->raw, "dataset");
     override_normalise(a, s->raw, "loss");
+    node *init = node_get(s->raw, "init");
+    if (init->kind == NODE_MAP) {
+        override_normalise(a, init, "weights");
+        override_normalise(a, init, "bias");
+    }
     node *train = node_get(s->raw, "train");
     if (train->kind != NODE_MAP) return;
     override_normalise(a, train, "optimizer");
@@ -210,7 +216,14 @@ static experiment *finish(state *s, const char *const *overrides, size_t n_overr
 experiment *experiment_read(const char *file, const char *const *overrides, size_t n_overrides,
                             const char *const *architectures, errors *e)
 {
+    return experiment_read_in(file, NULL, overrides, n_overrides, architectures, e);
+}
+
+experiment *experiment_read_in(const char *file, const char *dir, const char *const *overrides,
+                               size_t n_overrides, const char *const *architectures, errors *e)
+{
     state *s = state_new(file, true, architectures);
+    if (dir) s->face.dir = keep(&s->face.memory, path_absolute(dir));
     node *root = tree_read_file(&s->face.memory, file, e);
     if (root && root->kind == NODE_MAP && !model_file_is(root)) {
         s->raw = tree_copy(&s->face.memory, root); /* aliases become separate: setting one leaves the other */
@@ -278,7 +291,8 @@ cvy_status experiment_resolve(experiment *x, errors *e)
         const node *value = node_get(s->raw, keys[i]);
         const place *at = node_key_at(s->raw, keys[i]);
         if (!value || node_is_null(value)) continue;
-        if (strcmp(keys[i], "init") == 0 && value->kind == NODE_MAP && !value->n) continue;
+        bool may_be_empty = strcmp(keys[i], "init") == 0 || strcmp(keys[i], "eval") == 0;
+        if (may_be_empty && value->kind == NODE_MAP && !value->n) continue;
         bool model = strcmp(keys[i], "model") == 0;
         /* a name whose file could not be read, or no model at all: reported already */
         if (model &&
@@ -317,6 +331,8 @@ experiment *experiment_copy(const experiment *x)
     s->face.name = arena_text(a, x->name);
     s->face.seed = x->seed;
     s->face.repeats = x->repeats;
+    s->face.folds = x->folds;
+    s->face.fold = x->fold;
     s->self = from->self ? s->face.file : NULL;
     s->face.model_alone = x->model_alone;
     s->raw = tree_copy(a, from->raw);
@@ -331,6 +347,18 @@ const node *experiment_get(const experiment *x, const char *path)
 {
     /* the arena grows by a scalar at most; nothing that the caller can see changes */
     return override_get(&((experiment *)(uintptr_t)x)->memory, x->root, path);
+}
+
+int64_t experiment_members(const experiment *x)
+{
+    return x->repeats * (x->folds && !x->fold ? x->folds : 1);
+}
+
+uint64_t experiment_member(const experiment *x, int64_t member, int64_t *fold)
+{
+    const int64_t each = x->folds && !x->fold ? x->folds : 1;
+    *fold = each > 1 ? member % each + 1 : 0;
+    return x->seed + (uint64_t)(member / each);
 }
 
 const node *experiment_layers(const experiment *x)

@@ -12,6 +12,7 @@ typedef struct experiment {
     const char *name; /* `experiment:`, or the file's base name */
     uint64_t seed;
     int64_t repeats;        /* default 1 */
+    int64_t folds, fold;    /* of cross-validation, 0: none; which of them, from 1, 0: each of them */
     node *root;             /* the whole file, as resolved so far */
     const char *model_name; /* of the model file, or NULL for a model written in place */
     /* Of the model file, for looking at it without a dataset: `input:`, [C, H, W] or of another rank, or NULL; and
@@ -26,6 +27,9 @@ typedef struct experiment {
  * NULL-terminated. On errors returns NULL with all of them reported. */
 experiment *experiment_read(const char *file, const char *const *overrides, size_t n_overrides,
                             const char *const *architectures, errors *e);
+/* The same of a file that is a copy: paths in it are relative to the folder `dir` (NULL: its own). */
+experiment *experiment_read_in(const char *file, const char *dir, const char *const *overrides,
+                               size_t n_overrides, const char *const *architectures, errors *e);
 /* The same on a model alone, for `convoy model NAME`: an experiment with the embedded default dataset (shapes), or
  * with the input of the model file. NAME may also be an experiment file's path. */
 experiment *experiment_of_model(const char *name, const char *const *overrides, size_t n_overrides,
@@ -40,10 +44,15 @@ cvy_status experiment_set(experiment *x, const char *path, const node *value, co
 const node *experiment_get(const experiment *x, const char *path);
 
 /* Call after the last experiment_set: substitutes ${params} and checks the file's own keys (experiment, seed, plugins,
- * dataset, model, init, loss, train, repeats, sweep). experiment_read() has done it once already; sweeps call it again for
+ * dataset, model, init, loss, train, eval, folds, fold, repeats, sweep). experiment_read() has done it once already; sweeps call it again for
  * each trial on a copy. */
 cvy_status experiment_resolve(experiment *x, errors *e);
 experiment *experiment_copy(const experiment *x);
+
+/* Runs of one configuration: its repeats, each with all of its folds. */
+int64_t experiment_members(const experiment *x);
+/* The seed of member 0, 1, ...; *fold: the fold that is to be set, 0: none. */
+uint64_t experiment_member(const experiment *x, int64_t member, int64_t *fold);
 
 /* Layers of the resolved model: a list of items. */
 const node *experiment_layers(const experiment *x);

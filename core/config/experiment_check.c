@@ -9,10 +9,10 @@
 #include "config/scalar.h"
 #include "config/suggest.h"
 
-enum { NAME_MAX_BYTES = 100, REPEATS_MAX = 1000 };
+enum { NAME_MAX_BYTES = 100, REPEATS_MAX = 1000, FOLDS_MAX = 1000 };
 
-static const char *const KEYS[] = {"experiment", "seed", "plugins", "dataset", "model",
-                                   "init",       "loss", "train",   "repeats", "sweep"};
+static const char *const KEYS[] = {"experiment", "seed", "plugins", "dataset", "model",   "init", "loss",
+                                   "train",      "eval", "folds",   "fold",    "repeats", "sweep"};
 enum { N_KEYS = sizeof KEYS / sizeof *KEYS };
 
 const char *const *experiment_keys(size_t *n)
@@ -48,12 +48,20 @@ static const struct {
                  {"training", "train"},
                  {"trainer", "train"},
                  {"runs", "repeats"},
+                 {"kfold", "folds"},
+                 {"k_fold", "folds"},
+                 {"cross_validation", "folds"},
+                 {"n_splits", "folds"},
+                 {"initializer", "init.weights"},
                  {"epochs", "train.epochs"},
                  {"batch_size", "train.batch_size"},
                  {"optimizer", "train.optimizer"},
                  {"lr_schedule", "train.lr_schedule"},
                  {"select", "train.select"},
                  {"augment", "dataset.augment"},
+                 {"evaluation", "eval"},
+                 {"test", "eval"},
+                 {"tta", "eval"},
                  {"validation", "dataset.validation"},
                  {"lr", "train.optimizer.lr"},
                  {"learning_rate", "train.optimizer.lr"}};
@@ -168,11 +176,31 @@ static bool check_key(arena *a, const char *key, const node *n, experiment *x, e
         x->repeats = v;
         return true;
     }
+    if (strcmp(key, "folds") == 0 || strcmp(key, "fold") == 0) {
+        const bool all = strcmp(key, "folds") == 0;
+        if (node_is_null(n)) return true;
+        if (!check_int(n, all ? 2 : 1, FOLDS_MAX, &v, e)) return false;
+        *(all ? &x->folds : &x->fold) = v;
+        return true;
+    }
     if (strcmp(key, "model") == 0) return check_model(a, n, e);
     if (strcmp(key, "dataset") == 0 || strcmp(key, "loss") == 0) return item_read(a, n, false, &it, e);
     if (strcmp(key, "train") == 0) return check_map(n, e);
     if (node_is_null(n)) return true; /* nothing behind `plugins:` or `sweep:` is as good as no key */
     return strcmp(key, "plugins") == 0 ? check_plugins(n, e) : check_map(n, e);
+}
+
+/* Which of how many. */
+static bool check_fold(const node *raw, const experiment *x, errors *e)
+{
+    const node *n = node_get(raw, "fold");
+    if (!x->fold || x->fold <= x->folds) return true;
+    if (node_get(raw, "folds") && !x->folds) return true; /* wrong, which was reported */
+    errors_add(e, CVY_ERR_CONFIG, &n->at,
+               x->folds ? "folds count from 1" : "write `folds: 5` beside it, for one",
+               x->folds ? "fold: there is no fold %lld of %lld" : "fold: it is not said of how many",
+               (long long)x->fold, (long long)x->folds);
+    return false;
 }
 
 bool experiment_check(arena *a, const node *raw, experiment *x, errors *e)
@@ -181,6 +209,7 @@ bool experiment_check(arena *a, const node *raw, experiment *x, errors *e)
     x->name = experiment_default_name(&x->memory, x->file);
     x->seed = 1;
     x->repeats = 1;
+    x->folds = x->fold = 0;
     for (size_t i = 0; i < raw->n; i++) {
         bool known = false;
         for (size_t k = 0; k < N_KEYS; k++) known = known || strcmp(raw->keys[i], KEYS[k]) == 0;
@@ -194,6 +223,7 @@ bool experiment_check(arena *a, const node *raw, experiment *x, errors *e)
             ok = false;
         }
     }
+    ok = check_fold(raw, x, e) && ok;
     if (!node_get(raw, "model")) {
         place at = PLACE_FILE(x->file);
         errors_add(e, CVY_ERR_CONFIG, &at, "write a list of layers or the name of a model",

@@ -6,7 +6,7 @@
 
 /* In the order in which they are written. */
 const char *const *experiment_keys(size_t *n);
-/* Checks all of them and sets x->name, seed and repeats. False after reporting. */
+/* Checks all of them and sets x->name, seed, folds, fold and repeats. False after reporting. */
 bool experiment_check(arena *a, const node *raw, experiment *x, errors *e);
 /* The file's name without folder and ending. */
 const char *experiment_default_name(arena *a, const char *file);

@@ -246,7 +246,7 @@ static bool report_absent(arena *a, const spot *where, const segments *seg, cons
 }
 
 /* A new value for an item of a list: a plugin, or the parameters alone for the one that stands there. A layer
- * keeps its name and inputs, which other layers refer to. */
+ * keeps its name and inputs, which other layers refer to, and a rule of init.rules the names it is for. */
 static void replace_item(arena *a, const spot *at, node *value)
 {
     node *old = *at->slot;
@@ -259,9 +259,9 @@ static void replace_item(arena *a, const spot *at, node *value)
     }
     *at->slot = now;
     const node *was = short_form(old) ? old->items[0] : old;
-    if (!at->in_model || was->kind != NODE_MAP || !item_type(now)) return;
-    static const char *const kept[] = {"name", "inputs"};
-    for (size_t i = 0; i < 2; i++) {
+    if (was->kind != NODE_MAP || !item_type(now)) return;
+    static const char *const kept[] = {"name", "inputs", "match"};
+    for (size_t i = at->in_model ? 0 : 2; i < (at->in_model ? 2 : 3); i++) {
         node *k = node_get(was, kept[i]);
         const node *params = short_form(now) ? now->items[0] : now;
         if (!k || node_get(params, kept[i])) continue;

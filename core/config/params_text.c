@@ -128,8 +128,10 @@ static void put_brief(text *out, const char *value)
     size_t n = strlen(value), first = strcspn(value, ",");
     bool list = n > 2 && value[0] == '[' && value[first] == ',';
     size_t one = first - 1;
-    for (const char *v = value + 1; list && *v != ']'; v += one + (v[one] == ','))
+    for (const char *v = value + 1; list && *v != ']';) {
         list = !strncmp(v, value + 1, one) && (v[one] == ',' || v[one] == ']');
+        if (list) v += one + (v[one] == ',');
+    }
     if (list)
         text_add_n(out, value + 1, one);
     else

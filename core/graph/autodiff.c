@@ -6,7 +6,7 @@
 
 typedef struct differentiation {
     program *p;
-    bool *needs; /* per value: something trainable lies upstream */
+    bool *needs; /* per value: something trainable, or watched, lies upstream */
     int **parts; /* per value: gradients given so far by its readers */
     size_t *n_parts, *cap_parts;
     size_t n; /* forward values; later ones are gradients */
@@ -28,6 +28,8 @@ static int autodiff_take(differentiation *d, int v, int unit)
     tensor t = d->p->values[v].t;
     int sum = program_value(d->p, VALUE_ACTIVATION, &t, 0);
     program_step(d->p, OP_ADD, NULL, d->parts[v], (int)n, &sum, 1, unit, true);
+    d->parts[v][0] = sum; /* for whoever takes it again */
+    d->n_parts[v] = 1;
     return sum;
 }
 
@@ -161,6 +163,13 @@ static void autodiff_step(differentiation *d, const instruction *s, int gy)
     }
 }
 
+static bool autodiff_watches(const program *p, int v)
+{
+    for (size_t i = 0; i < p->n_ends; i++)
+        if (p->ends[i].watched && p->ends[i].value == v) return true;
+    return false;
+}
+
 cvy_status autodiff(program *p, errors *e)
 {
     differentiation d = {.p = p, .n = p->n_values};
@@ -170,22 +179,25 @@ cvy_status autodiff(program *p, errors *e)
     d.cap_parts = mem_array(d.n, sizeof *d.cap_parts);
     p->n_forward = p->n_steps;
     for (size_t v = 0; v < d.n; v++) d.needs[v] = p->values[v].kind == VALUE_WEIGHT && !p->values[v].frozen;
+    for (size_t i = 0; i < p->n_ends; i++)
+        if (p->ends[i].watched) d.needs[p->ends[i].value] = true;
     for (size_t i = 0; i < p->n_forward; i++) {
         const instruction *s = &p->steps[i];
         bool needs = false;
         for (int k = 0; k < s->n_in; k++) needs = needs || d.needs[s->in[k]];
         if (s->o.type == OP_PLAIN && (p->net->nodes[s->unit].traits & CVY_NO_BACKWARD)) needs = false;
-        for (int k = 0; k < s->n_out; k++) d.needs[s->out[k]] = needs;
+        for (int k = 0; k < s->n_out; k++) d.needs[s->out[k]] = needs || autodiff_watches(p, s->out[k]);
     }
     bool trains = false;
     for (size_t i = 0; i < p->n_ends; i++) {
         ending *end = &p->ends[i];
+        if (end->watched) continue;
         tensor t = p->values[end->value].t;
         end->gradient = program_value(p, VALUE_ACTIVATION, &t, 0);
         if (d.needs[end->value]) autodiff_give(&d, end->value, end->gradient), trains = true;
     }
     cvy_status status = CVY_OK;
-    if (!trains) {
+    if (!trains && !p->options.n_watched) {
         status = errors_add(e, CVY_ERR_CONFIG, NULL, "add a layer with weights",
                             "the network has nothing to train");
     } else {
@@ -196,6 +208,9 @@ cvy_status autodiff(program *p, errors *e)
             int gy = autodiff_take(&d, y, s.unit);
             if (gy != NO_VALUE) autodiff_step(&d, &s, gy);
         }
+        for (size_t i = 0; i < p->n_ends; i++)
+            if (p->ends[i].watched)
+                p->ends[i].gradient = autodiff_take(&d, p->ends[i].value, p->ends[i].unit);
     }
     for (size_t v = 0; v < d.n; v++) mem_free(d.parts[v]);
     mem_free(d.parts);

@@ -283,7 +283,14 @@ static void layout_insert(planning *g)
             }
             p->n_forward = p->n_steps;
         }
-        if (i == n) break;
+        if (i == n) {
+            for (size_t k = 0; k < p->n_ends; k++) {
+                ending *end = &p->ends[k];
+                if (end->watched && end->gradient != NO_VALUE)
+                    end->gradient = layout_as(p, copies, kept, end->gradient, LAYOUT_PLAIN, true, end->unit);
+            }
+            break;
+        }
         instruction s = old[i];
         const candidate *c = &g->steps[i].c[g->steps[i].chosen];
         s.kernel = c->kernel;

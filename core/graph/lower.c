@@ -304,12 +304,15 @@ cvy_status lower_net(program *p, errors *e)
     const net *n = p->net;
     tensor x = tensor_plain(&p->shapes[0]);
     p->input = program_value(p, VALUE_INPUT, &x, 0);
-    p->n_ends = 1 + (p->options.train ? n->n_heads : 0);
+    const size_t n_lossy = 1 + (p->options.train ? n->n_heads : 0);
+    p->n_ends = n_lossy + p->options.n_watched;
     p->ends = arena_array(&p->memory, p->n_ends, sizeof *p->ends);
     p->ends[0] = (ending){.unit = n->output, .gradient = NO_VALUE, .weight = 1};
-    for (size_t i = 1; i < p->n_ends; i++)
+    for (size_t i = 1; i < n_lossy; i++)
         p->ends[i] =
             (ending){.unit = n->heads[i - 1].node, .gradient = NO_VALUE, .weight = n->heads[i - 1].weight};
+    for (size_t i = n_lossy; i < p->n_ends; i++)
+        p->ends[i] = (ending){.unit = p->options.watched[i - n_lossy], .gradient = NO_VALUE, .watched = true};
 
     bool *needed = mem_array(n->n_nodes, sizeof *needed);
     for (size_t i = 0; i < p->n_ends; i++) needed[p->ends[i].unit] = true;

@@ -37,8 +37,12 @@ static void memory_lifetimes(program *p)
     for (size_t i = 0; i < p->n_ends; i++) {
         value *y = &p->values[p->ends[i].value];
         if (y->last < loss) y->last = loss;
-        if (!p->options.train) continue;
+        if (!p->options.train || p->ends[i].gradient == NO_VALUE) continue;
         value *g = &p->values[p->ends[i].gradient];
+        if (p->ends[i].watched) { /* made on the way back, and looked at behind it */
+            g->last = (int)p->n_steps;
+            continue;
+        }
         g->first = loss - 1;
         if (g->last < loss) g->last = loss;
     }

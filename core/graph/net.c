@@ -18,6 +18,13 @@ void net_shape_text(const cvy_shape *s, text *out)
     text_char(out, ')');
 }
 
+static void net_tensor_text(const cvy_shape *s, text *out)
+{
+    text_char(out, '(');
+    for (int i = 0; i < s->rank; i++) text_printf(out, i ? ", %lld" : "%lld", (long long)s->dim[i]);
+    text_char(out, ')');
+}
+
 /* ---- infer ---- */
 
 /* One call of a layer's infer; `declare` is NULL when weights were declared by an earlier call. */
@@ -25,9 +32,32 @@ typedef struct inference {
     cvy_infer call;
     host host;
     net *declare;
+    const net *net;
     net_node *unit;
     int declared_weights, declared_buffers;
 } inference;
+
+/* Weights are made once and serve every batch size and every size of sample. */
+static int net_declare_again(inference *i, bool buffer, int nth, const cvy_shape *shape)
+{
+    const net_node *unit = i->unit;
+    if (nth >= (buffer ? unit->n_buffers : unit->n_weights))
+        return cvy_fail(&i->call, "declares another number of weights for another input");
+    const net_tensor *t =
+        buffer ? &i->net->buffers[unit->first_buffer + nth] : &i->net->weights[unit->first_weight + nth];
+    bool same = t->shape.rank == shape->rank;
+    for (int d = 0; same && d < shape->rank; d++) same = t->shape.dim[d] == shape->dim[d];
+    if (same) return 0;
+    text made = {0}, wanted = {0};
+    net_tensor_text(&t->shape, &made);
+    net_tensor_text(shape, &wanted);
+    int failed =
+        cvy_fail(&i->call, "is made for one size of input: \"%s\" is %s, and for this input it would be %s",
+                 t->name, text_str(&made), text_str(&wanted));
+    text_free(&made);
+    text_free(&wanted);
+    return failed;
+}
 
 static int net_declare(inference *i, bool buffer, const char *name, const cvy_shape *shape, cvy_init init)
 {
@@ -38,12 +68,7 @@ static int net_declare(inference *i, bool buffer, const char *name, const cvy_sh
             count > INT64_MAX / 64)
             return cvy_fail(&i->call, "%s has a size that cannot be held", name);
     }
-    if (!i->declare) {
-        const net_node *unit = i->unit;
-        if (nth >= (buffer ? unit->n_buffers : unit->n_weights))
-            return cvy_fail(&i->call, "declares another number of weights for another batch size");
-        return 0;
-    }
+    if (!i->declare) return net_declare_again(i, buffer, nth, shape);
     net *n = i->declare;
     net_tensor t = {.name = arena_printf(&n->memory, "%s.%s", i->unit->path, name),
                     .shape = *shape,
@@ -110,8 +135,10 @@ static cvy_status net_infer_node(net *declare, const net *n, net_node *unit, con
                                  cvy_shape *out, int64_t *saved, int64_t *scratch, errors *e)
 {
     errors_push(e, "layer \"%s\" (%s)", unit->path, unit->plugin->name);
-    inference i = {
-        .host = host_make(e, CVY_ERR_CONFIG, &unit->at, 0, unit->path), .declare = declare, .unit = unit};
+    inference i = {.host = host_make(e, CVY_ERR_CONFIG, &unit->at, 0, unit->path),
+                   .declare = declare,
+                   .net = n,
+                   .unit = unit};
     i.call = (cvy_infer){.host = &i.host.face,
                          .n_in = unit->n_in,
                          .in = in,
@@ -152,11 +179,15 @@ static cvy_status net_infer_node(net *declare, const net *n, net_node *unit, con
     return CVY_OK;
 }
 
-cvy_status net_infer(const net *n, int64_t batch, cvy_shape *shapes, int64_t *saved, int64_t *scratch,
-                     errors *e)
+cvy_status net_infer(const net *n, const cvy_shape *sample, int64_t batch, cvy_shape *shapes, int64_t *saved,
+                     int64_t *scratch, errors *e)
 {
     cvy_shape *own = shapes ? shapes : mem_array(n->n_nodes, sizeof *own);
     own[0] = n->nodes[0].out;
+    if (sample) {
+        own[0].rank = sample->rank + 1;
+        memcpy(own[0].dim + 1, sample->dim, (size_t)sample->rank * sizeof *sample->dim);
+    }
     own[0].dim[0] = batch;
     cvy_status status = CVY_OK;
     for (size_t k = 1; k < n->n_nodes && !status; k++) {

@@ -58,9 +58,11 @@ typedef struct net {
 net *net_build(const node *layers, const cvy_shape *sample, int classes, registry *r, errors *e);
 void net_free(net *n);
 
-/* Re-infers every node for a batch: shapes[n_nodes], saved[n_nodes], scratch[n_nodes] (any may be NULL). */
-cvy_status net_infer(const net *n, int64_t batch, cvy_shape *shapes, int64_t *saved, int64_t *scratch,
-                     errors *e);
+/* Re-infers every node for a batch: shapes[n_nodes], saved[n_nodes], scratch[n_nodes] (any may be NULL). `sample`: of what
+ * shape the samples are, NULL as in net_build(). Of another size, they are refused by layers whose weights would be others.
+ */
+cvy_status net_infer(const net *n, const cvy_shape *sample, int64_t batch, cvy_shape *shapes, int64_t *saved,
+                     int64_t *scratch, errors *e);
 
 /* "(N, 16, 32, 32)" */
 void net_shape_text(const cvy_shape *s, text *out);

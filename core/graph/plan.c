@@ -67,7 +67,8 @@ plan *plan_new(const net *n, state *s, const machine *m, const plan_options *o, 
     p->shapes = arena_array(&p->memory, n->n_nodes, sizeof(cvy_shape));
     p->saved = arena_array(&p->memory, n->n_nodes, sizeof(int64_t));
     p->scratch = arena_array(&p->memory, n->n_nodes, sizeof(int64_t));
-    cvy_status status = net_infer(n, o->batch, p->shapes, p->saved, p->scratch, e);
+    cvy_status status =
+        net_infer(n, o->sample.rank ? &o->sample : NULL, o->batch, p->shapes, p->saved, p->scratch, e);
     if (!status) status = lower_net(p, e);
     if (!status && !o->no_fusion) fuse_steps(p);
     if (!status) p->n_forward = p->n_steps;
@@ -247,6 +248,65 @@ cvy_status plan_backward(plan *pl, errors *e)
     plan_run(pl, pl->p.n_forward, pl->p.n_steps);
     return errors_status(e);
 }
+
+/* ---- what is not finite ---- */
+
+static bool plan_finite(const value *v)
+{
+    const uint32_t *bits = v->data;
+    const int64_t n = tensor_elements(&v->t);
+    uint32_t most = 0;
+    for (int64_t i = 0; i < n; i++) most = (bits[i] & 0x7fffffffu) > most ? bits[i] & 0x7fffffffu : most;
+    return most < 0x7f800000u;
+}
+
+static const char *plan_weight_at(const net *n, int64_t offset)
+{
+    for (size_t i = 0; i < n->n_weights; i++)
+        if (n->weights[i].offset == offset) return n->weights[i].name;
+    return NULL;
+}
+
+static bool plan_suspect_run(plan *pl, size_t from, size_t to, plan_suspect *out)
+{
+    program *p = &pl->p;
+    errors unheard = {0}, *heard = p->e;
+    bool found = false;
+    p->e = &unheard;
+    for (size_t i = from; i < to && !found; i++) {
+        const instruction *s = &p->steps[i];
+        plan_run(pl, i, i + 1);
+        for (int k = 0; k < s->n_out && !found; k++) {
+            const value *v = s->out[k] == NO_VALUE ? NULL : &p->values[s->out[k]];
+            if (!v || !v->data || v->t.element != 4 || plan_finite(v)) continue;
+            const net_node *n = &p->net->nodes[s->unit];
+            *out = (plan_suspect){n->path, n->plugin ? n->plugin->name : "input",
+                                  v->kind == VALUE_GRADIENT ? plan_weight_at(p->net, v->offset) : NULL};
+            found = true;
+        }
+    }
+    p->e = heard;
+    errors_free(&unheard);
+    return found;
+}
+
+bool plan_suspect_forward(plan *pl, plan_suspect *out)
+{
+    const state *s = pl->p.state;
+    const size_t bytes = (size_t)s->net->buffer_floats * sizeof(float);
+    float *buffers = mem_copy(s->buffers, bytes);
+    const bool found = plan_suspect_run(pl, 0, pl->p.n_forward, out);
+    memcpy(s->buffers, buffers, bytes);
+    mem_free(buffers);
+    return found;
+}
+
+bool plan_suspect_backward(plan *pl, plan_suspect *out)
+{
+    return plan_suspect_run(pl, pl->p.n_forward, pl->p.n_steps, out);
+}
+
+/* ---- what was decided ---- */
 
 size_t plan_steps(const plan *pl)
 {

@@ -22,8 +22,9 @@ typedef struct plan_draw {
 
 typedef struct plan_options {
     int64_t batch;
-    bool train; /* forward with batch statistics and dropout, and backward */
-    bool plain; /* every layer by its own plain code: the reference */
+    cvy_shape sample; /* without batch; of rank 0: the network's own */
+    bool train;       /* forward with batch statistics and dropout, and backward */
+    bool plain;       /* every layer by its own plain code: the reference */
     bool no_fusion;
     bool direct;   /* no kernels that round more than the direct sum */
     bool profile;  /* accumulate time per step */
@@ -33,6 +34,10 @@ typedef struct plan_options {
     void *log_ctx;
     plan_draw *draws;
     size_t n_draws;
+    /* Nodes whose outputs are to be looked at (node 0: the input): further endings behind the heads, alive as long as the
+     * output. With `train` the gradient of each is kept too; see plan_end(). */
+    const int *watched;
+    size_t n_watched;
 } plan_options;
 
 plan *plan_new(const net *n, state *s, const machine *m, const plan_options *o, errors *e);
@@ -52,12 +57,13 @@ float *plan_output(plan *p, cvy_shape *shape);
 /* Where the loss writes its gradient before plan_backward; of the output's shape. */
 float *plan_output_gradient(plan *p);
 /* What the loss is taken of: first the output, in training behind it the heads, all alive as long as the output. The
- * gradient of each must be written before plan_backward, times its weight. */
+ * gradient of each must be written before plan_backward, times its weight. Behind them come the watched nodes: their
+ * gradient is there when plan_backward() is through, NULL where none comes back to them; y is gone by then. */
 typedef struct plan_ending {
     const char *path; /* of the layer */
     cvy_shape shape;
     float *y, *gradient; /* plain; gradient NULL in evaluation */
-    double weight;       /* 1 for the output */
+    double weight;       /* 1 for the output; 0 for a watched node */
 } plan_ending;
 
 size_t plan_ends(const plan *p);
@@ -66,6 +72,18 @@ plan_ending plan_end(plan *p, size_t i);
 void plan_silence_heads(plan *p);
 /* Fills state.gradients. */
 cvy_status plan_backward(plan *p, errors *e);
+/* Where a number that is not finite first came up. */
+typedef struct plan_suspect {
+    const char *path, *plugin; /* of the layer; of its kind */
+    const char *weight; /* whose gradient it is; NULL: the output, in backward the gradient of the input */
+} plan_suspect;
+
+/* Does the forward pass of the last plan_forward() again, step by step, looking at what each leaves behind before memory is
+ * used again. False: all of it is finite. Buffers stay as they are. */
+bool plan_suspect_forward(plan *p, plan_suspect *out);
+/* The same for the backward pass, when a plan_suspect_forward() has found nothing and the ends have their gradients. */
+bool plan_suspect_backward(plan *p, plan_suspect *out);
+
 /* What the planner decided, for `model --layouts`, `profile` and the run's record. */
 typedef struct plan_step_info {
     const char *path;    /* of the layer it came from */

@@ -51,6 +51,7 @@ typedef struct ending {
     int value, gradient;
     int unit; /* net node */
     double weight;
+    bool watched; /* no loss is taken of it: it is looked at, and its gradient is what comes back to it */
 } ending;
 
 typedef struct program {

@@ -10,12 +10,16 @@
  *     {"ok":false,"status":2,"errors":[...]}                        errors as errors_write_json() writes them
  *     {"ok":true,"errors":[warnings],"spec":"<YAML of spec.yaml>",
  *      "experiment":..,"seed":..,"base_dir":"/abs","config_hash":..,"exact_key":..,"model":..,"parameters":{..},
- *      "macs":..,"epochs":..,"steps_per_epoch":..,"memory_bytes":..,"accuracy":true,"params":{..},"plugins":[..],"environment":{..},
+ *      "macs":..,"epochs":..,"steps_per_epoch":..,"memory_bytes":..,"checkpoint_bytes":..,"accuracy":true,"average":false,"params":{..},"plugins":[..],"environment":{..},
  *      "dataset":{..}}                                               members as in run.json, see
  * journal/record.h `config_hash` is over the resolved configuration with all defaults (not `experiment:` and
  * not paths of files), the kind, name and SHA-256 of every plugin used, and the dataset's fingerprint: equal
  * hash, equal results on equal machines. `exact_key` is a hash over the build of Convoy, library versions,
  * CPU features and thread count: bit-exact resumption is promised under an equal one.
+ *
+ *   With --probe also "probe":{"start_seconds":..,"step_seconds":..,"evaluation_seconds":..}, from a few steps that it trains.
+ *   With --stream the trials are lines of JSON, and each is answered before the next one is read: a sweep that chooses
+ *   its trials as it goes keeps the child. --base DIR is what the paths in FILE are relative to, where FILE is the sweep's copy.
  *
  * TRIAL            convoy trial RUN_DIR --threads N [--lifeline FD] [--until EPOCH] [--inexact]
  *   RUN_DIR holds run.json and spec.yaml. Takes RUN_DIR/lock (waiting up to 10 s), finds the last checkpoint,

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 static double now(void)
@@ -71,6 +72,14 @@ cvy_status record_kernels(journal *j, const char *choices_json, errors *e)
     return finish(&w, j, e);
 }
 
+cvy_status record_dataset(journal *j, const char *card_json, errors *e)
+{
+    json_writer w = begin("dataset");
+    json_key(&w, "card");
+    json_raw(&w, card_json);
+    return finish(&w, j, e);
+}
+
 cvy_status record_artifact(journal *j, const char *kind, const char *path, int64_t step, errors *e)
 {
     json_writer w = begin("artifact");
@@ -108,6 +117,16 @@ cvy_status record_start(journal *j, int64_t attempt, int64_t pid, errors *e)
     return finish(&w, j, e);
 }
 
+cvy_status record_state(journal *j, int64_t attempt, const char *state, const char *what, errors *e)
+{
+    json_writer w = begin("state");
+    json_put_int(&w, "attempt", attempt);
+    json_put_text(&w, "state", state);
+    json_put_text(&w, "text", what);
+    json_put_double(&w, "time", now());
+    return finish(&w, j, e);
+}
+
 cvy_status record_exit(journal *j, int64_t attempt, int code, int signal, double seconds, errors *e)
 {
     json_writer w = begin("exit");
@@ -116,6 +135,15 @@ cvy_status record_exit(journal *j, int64_t attempt, int code, int signal, double
     json_put_int(&w, "signal", signal);
     json_put_double(&w, "seconds", seconds);
     json_put_double(&w, "time", now());
+    return finish(&w, j, e);
+}
+
+cvy_status record_evaluation(journal *j, const char *members_json, errors *e)
+{
+    json_writer w = begin("evaluation");
+    json_put_double(&w, "time", now());
+    text_char(&w.out, ',');
+    text_add_n(&w.out, members_json + 1, strlen(members_json) - 2); /* without its braces */
     return finish(&w, j, e);
 }
 

@@ -17,6 +17,8 @@
  *   {"t":"measured","step":390,"epoch":1,"m":{"seconds":..,"images_per_second":..,"rss_bytes":..}}
  *                                                       outside the promise of equal bits
  *   {"t":"kernels","choices":{"stem":"conv.onednn c16",...}}
+ *   {"t":"dataset","card":{"type":"cifar10","sample":[3,32,32],"class_names":[..],"mean":[..],..}}
+ *                                                       what predictions need when the data are gone: train/data_card.h
  *   {"t":"artifact","kind":"checkpoint","path":"checkpoints/best.safetensors","step":390}
  *   {"t":"event","kind":"warning","text":"...","time":...}
  *   {"t":"end","state":"finished|stopped|failed","step":1170,"text":"...","time":...}
@@ -24,8 +26,16 @@
  * Records of `events`:
  *   {"t":"start","attempt":1,"pid":123,"time":...}
  *   {"t":"exit","attempt":1,"code":0,"signal":0,"seconds":12.5,"time":...}
+ *   {"t":"state","attempt":1,"state":"paused|stopped early|killed","text":"...","time":...}
+ *                                                       what the attempt's end means, where the supervisor knows better
  *   {"t":"tag","tag":"baseline","time":...}
  *   {"t":"event","kind":"...","text":"...","time":...}
+ * Records of results/evaluations, which `convoy eval` writes under the lock results/evaluations.lock, in parts as `events`:
+ *   {"t":"evaluation","time":...,"key":"...","runs":[{"run":"r1","epoch":3,"config_hash":".."},...],"which":"best",
+ *    "part":"test","dataset":"cifar10","fingerprint":"..","overrides":"[..]","input_size":[48,48],"samples":1000,
+ *    "m":{"loss":..,"accuracy":..,"top5_accuracy":..,"calibration_error":..}}
+ *                                                       several runs: an ensemble. Equal keys: the same weights on the same
+ *                                                       samples. input_size: absent where the images are as they are
  * `epoch` of epoch records counts finished epochs (1 = after the first). Steps count optimizer updates from
  * 0; a metric's step is the number of updates done. A later segment's rows replace those of earlier ones with
  * step > from_step.
@@ -57,11 +67,16 @@ cvy_status record_segment(journal *j, int64_t attempt, int64_t from_step, const 
 cvy_status record_metrics(journal *j, const char *scope, int64_t step, int64_t epoch, const metric *m,
                           size_t n, errors *e);
 cvy_status record_kernels(journal *j, const char *choices_json, errors *e);
+cvy_status record_dataset(journal *j, const char *card_json, errors *e);
 cvy_status record_artifact(journal *j, const char *kind, const char *path, int64_t step, errors *e);
 cvy_status record_event(journal *j, const char *kind, const char *what, errors *e);
 cvy_status record_end(journal *j, const char *state, int64_t step, const char *what, errors *e);
 cvy_status record_start(journal *j, int64_t attempt, int64_t pid, errors *e);
 cvy_status record_exit(journal *j, int64_t attempt, int code, int signal, double seconds, errors *e);
+/* Counts until a later attempt begins. */
+cvy_status record_state(journal *j, int64_t attempt, const char *state, const char *what, errors *e);
+/* `members_json`: an object with the members of an evaluation's record but for `t` and `time`. */
+cvy_status record_evaluation(journal *j, const char *members_json, errors *e);
 cvy_status record_tag(journal *j, const char *tag, errors *e);
 
 /* run.json. What the planning child found out, and what the supervisor decided.
@@ -72,6 +87,7 @@ cvy_status record_tag(journal *j, const char *tag, errors *e);
  *    "parameters":{"total":269722,"trainable":269722},"macs":40550000,
  *    "epochs":30,"steps_per_epoch":351,
  *    "accuracy":true,                                        whether it logs accuracies; without, losses alone
+ *    "average":false,                                        whether its best epoch is that of its averaged weights
  *    "params":{"train.optimizer.type":"adam",...},           dotted path -> value text
  *    "plugins":[{"kind":"layer","name":"conv2d","path":"..","sha256":".."}],
  *    "environment":{"host":"..","cpu":"..","isa":"avx512","threads":"2","onednn":"2.6.3","convoy":"0.1.0","git":".."},

@@ -30,9 +30,13 @@ static double efficiency(const op *o)
     return o->type == OP_LINEAR_BWD_WEIGHTS ? 0.6 : 0.7;
 }
 
+/* The first product of a process has oneDNN compile its variants, some 20 ms. Products that the lanes do in microseconds are not
+ * worth that: short trials would spend most of their life on it. */
+#define LEAST_MACS (1 << 18)
+
 static double offer(const op *o, const machine *m, int k, layout *in, layout *out)
 {
-    if (k > 0) return -1;
+    if (k > 0 || op_macs(o) < LEAST_MACS) return -1;
     for (int i = 0; i < o->n_in; i++) in[i] = LAYOUT_PLAIN;
     for (int i = 0; i < o->n_out; i++) out[i] = LAYOUT_PLAIN;
     double compute = cost_macs(m, (double)op_macs(o), efficiency(o)),

@@ -9,6 +9,7 @@
 #include "base/parallel.h"
 #include "base/philox.h"
 #include "base/text.h"
+#include "image/image.h"
 
 _Static_assert(sizeof(philox_stream) <= sizeof(((cvy_random *)NULL)->state),
                "a stream lives inside cvy_random");
@@ -83,13 +84,18 @@ static uint32_t random_next(cvy_random *r)
     return value;
 }
 
-static cvy_random host_random(const cvy_host *face, const char *purpose, uint64_t a, uint32_t b)
+cvy_random host_random_of(philox_key key, uint64_t a, uint32_t b)
 {
-    const host *h = host_of(face);
-    philox_stream s = philox_open(philox_key_of(h->seed, purpose, h->name ? h->name : ""), a, b);
+    philox_stream s = philox_open(key, a, b);
     cvy_random r = {{0}, random_next};
     memcpy(r.state, &s, sizeof s);
     return r;
+}
+
+static cvy_random host_random(const cvy_host *face, const char *purpose, uint64_t a, uint32_t b)
+{
+    const host *h = host_of(face);
+    return host_random_of(philox_key_of(h->seed, purpose, h->name ? h->name : ""), a, b);
 }
 
 static int host_sha256_file(const cvy_host *face, const char *path, char hex[65])
@@ -118,6 +124,39 @@ __attribute__((format(printf, 2, 3))) static void host_warn(const cvy_host *face
     text_free(&what);
 }
 
+/* What the functions of the image room report goes where fail() reports; without a place of its own, to the plugin's item. */
+static int report_all(const host *h, cvy_status status, errors *local)
+{
+    pthread_mutex_lock(&report_lock);
+    for (size_t i = 0; i < local->n; i++) {
+        const message *m = &local->items[i];
+        const place at = m->file ? PLACE_AT(m->file, m->offset) : h->at;
+        errors_add(h->e, m->status, &at, m->hint, "%s", m->what);
+    }
+    pthread_mutex_unlock(&report_lock);
+    errors_free(local);
+    return (int)status;
+}
+
+static int host_image_size(const cvy_host *face, cvy_image *image)
+{
+    errors local = {0};
+    return report_all(host_of(face), image_size(image, &local), &local);
+}
+
+static int host_image_read(const cvy_host *face, cvy_image *image, uint8_t *pixels)
+{
+    errors local = {0};
+    return report_all(host_of(face), image_read(image, pixels, &local), &local);
+}
+
+static int host_image_resize(const cvy_host *face, int64_t planes, const float *x, int64_t h, int64_t w,
+                             float *y, int64_t h2, int64_t w2)
+{
+    errors local = {0};
+    return report_all(host_of(face), image_resize(planes, x, h, w, y, h2, w2, &local), &local);
+}
+
 static void host_log(const cvy_host *face, const char *name, double value)
 {
     const host *h = host_of(face);
@@ -128,7 +167,7 @@ host host_make(errors *e, cvy_status status, const place *at, uint64_t seed, con
 {
     host h = {
         .face = {sizeof(cvy_host), NULL, host_fail, host_fail_at, host_parallel_for, host_random,
-                 host_sha256_file, host_log, host_warn, NULL, NULL, NULL},
+                 host_sha256_file, host_log, host_warn, host_image_size, host_image_read, host_image_resize},
         .e = e,
         .status = status,
         .at = at ? *at : PLACE_NONE,

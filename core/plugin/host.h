@@ -3,6 +3,7 @@
 #define PLUGIN_HOST_H
 
 #include "base/error.h"
+#include "base/philox.h"
 #include "convoy/plugin.h"
 
 typedef struct host {
@@ -15,6 +16,9 @@ typedef struct host {
     void (*log)(void *ctx, const char *name, double value); /* may be NULL */
     void *log_ctx;
 } host;
+
+/* The stream of cvy_host.random for a key that is there already: philox_key_of(seed, purpose, name). */
+cvy_random host_random_of(philox_key key, uint64_t a, uint32_t b);
 
 host host_make(errors *e, cvy_status status, const place *at, uint64_t seed, const char *name);
 

@@ -30,8 +30,8 @@ struct registry {
     errors warnings;
 };
 
-static const char *const kind_names[] = {NULL,      "layer",   "loss",    "optimizer",
-                                         "dataset", "augment", "schedule"};
+static const char *const kind_names[] = {NULL,      "layer",   "loss",     "optimizer",
+                                         "dataset", "augment", "schedule", "initialiser"};
 #define N_KINDS (sizeof kind_names / sizeof *kind_names)
 
 const char *plugin_kind_name(uint32_t kind)
@@ -185,6 +185,17 @@ void registry_add_builtin(registry *r, const cvy_descriptor *d)
 {
     add_entry(r, (plugin_entry){.kind = d->kind, .name = d->name, .path = "", .descriptor = d});
     sort_entries(r);
+}
+
+void registry_again(registry *r)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < r->n; i++) {
+        if (!r->entries[i].path[0]) continue;
+        r->entries[kept] = r->entries[i];
+        r->entries[kept++].used = false;
+    }
+    r->n = kept;
 }
 
 /* ---- loading ---- */

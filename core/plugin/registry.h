@@ -25,6 +25,8 @@ registry *registry_open(const plugin_request *files, size_t n, errors *e);
 /* Only those files and no folder: a sweep's trials load the copies made at its start and nothing beside them.
  */
 registry *registry_open_only(const plugin_request *files, size_t n, errors *e);
+/* As just opened, for another experiment that names the same files: nothing is used, nothing is built in; what was loaded stays. */
+void registry_again(registry *r);
 void registry_free(registry *r); /* loaded objects stay mapped */
 
 /* Adds a descriptor compiled into the core (schedules). */

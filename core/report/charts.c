@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "report/chart_range.h"
 #include "report/chart_script.h"
 #include "report/gnuplot.h"
 
@@ -102,13 +103,17 @@ static const char *loss_label(plotter *p, const groups *g)
 static const char *note_of(plotter *p, const groups *g, size_t shown)
 {
     size_t repeats = 0;
-    for (size_t i = 0; i < shown; i++)
+    bool folds = true;
+    for (size_t i = 0; i < shown; i++) {
         if (g->items[i].n > repeats) repeats = g->items[i].n;
+        folds = folds && (g->items[i].n == 1 || g->items[i].n == g->items[i].folds);
+    }
     text t = {0};
     if (shown < g->n)
         text_printf(&t, "the best %zu of %zu %s", shown, g->n, repeats > 1 ? "configurations" : "runs");
     if (repeats > 1)
-        text_printf(&t, "%smean of up to %zu runs, band: one standard deviation", t.n ? "; " : "", repeats);
+        text_printf(&t, "%smean of up to %zu %s, band: one standard deviation", t.n ? "; " : "", repeats,
+                    folds ? "folds" : "runs");
     const char *note = t.n ? arena_text(&p->a, t.s) : NULL;
     text_free(&t);
     return note;
@@ -130,6 +135,8 @@ static cvy_status draw(plotter *p, const chart *c, const char *prefix)
 
 cvy_status charts_draw(store *s, const groups *g, const char *title, const char *prefix, errors *e)
 {
+    if (g->n == 1 && g->items[0].n == 1 && chart_range_is(s, g->items[0].runs[0]->name, e))
+        return chart_range_draw(s, g->items[0].runs[0]->name, title, prefix, e);
     plotter p = {.s = s, .e = e};
     chart c = {.title = title, .n = g->n < CHARTS_SERIES_MAX ? g->n : CHARTS_SERIES_MAX};
     cvy_status status = CVY_OK;

@@ -10,7 +10,7 @@ enum { CHARTS_SERIES_MAX = 16 };
  * group is one colour; of several runs their mean, in a band of one standard deviation. More groups than
  * CHARTS_SERIES_MAX: the best of them, so the groups should come sorted. Values that are not finite are left
  * out, with a warning. Runs without a finished epoch are named by a warning; when none has one:
- * CVY_ERR_CONFIG, and no file. */
+ * CVY_ERR_CONFIG, and no file. A learning-rate range test alone has a chart of its own, chart_range.h. */
 cvy_status charts_draw(store *s, const groups *g, const char *title, const char *prefix, errors *e);
 
 #endif

@@ -58,7 +58,8 @@ static bool is_rate(const char *path)
 
 static bool ignored(const char *path, bool seed)
 {
-    return (!strcmp(path, "seed") && !seed) || !strcmp(path, "experiment") || !strcmp(path, "repeats");
+    return ((!strcmp(path, "seed") || !strcmp(path, "fold")) && !seed) || !strcmp(path, "experiment") ||
+           !strcmp(path, "repeats");
 }
 
 static bool same(const char *a, const char *b)
@@ -139,12 +140,12 @@ static bool under(const char *path, const column *by)
     return !strncmp(path, by->path, n) && strcmp(path, by->path) != 0;
 }
 
-static void explain(table *t)
+/* The learning rate is what a reader looks for, also where every optimizer has its own: `rates` leaves it in. */
+static void explain(table *t, bool rates)
 {
     for (size_t i = 0; i < t->n; i++) {
         column *c = &t->columns[i];
-        /* The learning rate is what a reader looks for, also where every optimizer has its own. */
-        if (is_rate(c->path)) continue;
+        if (rates && is_rate(c->path)) continue;
         for (size_t k = 0; k < t->n && !c->explained; k++)
             c->explained = k != i && under(c->path, &t->columns[k]) && follows(t, c, &t->columns[k]);
     }
@@ -230,7 +231,7 @@ void difference_labels(const difference_config *configs, size_t n, bool seed, ar
     if (!n) return;
     table t = {.n_configs = n, .a = a};
     collect(&t, configs, seed);
-    explain(&t);
+    explain(&t, true);
     column **order = mem_array(t.n, sizeof *order);
     size_t named = 0;
     for (size_t i = 0; i < t.n; i++)
@@ -240,4 +241,18 @@ void difference_labels(const difference_config *configs, size_t n, bool seed, ar
     make_unique(configs, n, a, labels);
     mem_free(order);
     mem_free(t.columns);
+}
+
+size_t difference_columns(const difference_config *configs, size_t n, arena *a, difference_column **out)
+{
+    table t = {.n_configs = n, .a = a};
+    size_t kept = 0;
+    if (n) collect(&t, configs, false);
+    explain(&t, false);
+    *out = arena_array(a, t.n + 1, sizeof **out);
+    for (size_t i = 0; i < t.n; i++)
+        if (!t.columns[i].explained)
+            (*out)[kept++] = (difference_column){t.columns[i].path, t.columns[i].values};
+    mem_free(t.columns);
+    return kept;
 }

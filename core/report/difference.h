@@ -16,4 +16,13 @@ typedef struct difference_config {
  * difference. */
 void difference_labels(const difference_config *configs, size_t n, bool seed, arena *a, const char **labels);
 
+/* A parameter in which configurations differ. */
+typedef struct difference_column {
+    const char *path;
+    const char **values; /* one per configuration; NULL where it has none */
+} difference_column;
+
+/* All of them but those that follow from another one, and the seed; in the arena. */
+size_t difference_columns(const difference_config *configs, size_t n, arena *a, difference_column **out);
+
 #endif

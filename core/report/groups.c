@@ -17,7 +17,10 @@ typedef struct member {
 
 static bool counts(const query_pair *p)
 {
-    return strcmp(p->key, "seed") != 0 && strcmp(p->key, "repeats") != 0;
+    static const char *const not [] = {"seed", "repeats", "fold", "experiment"};
+    for (size_t i = 0; i < sizeof not / sizeof *not ; i++)
+        if (!strcmp(p->key, not [i])) return false;
+    return true;
 }
 
 static int compare_int(int64_t a, int64_t b)
@@ -30,7 +33,7 @@ static int compare_text(const char *a, const char *b)
     return strcmp(a ? a : "", b ? b : "");
 }
 
-/* Order of configurations, the seed left out; 0 for repeats of each other. */
+/* Order of configurations, seed and fold left out; 0 for repeats of each other. */
 static int compare_config(const member *a, const member *b)
 {
     int order = compare_text(a->run->model, b->run->model);
@@ -72,6 +75,23 @@ static int by_index(const void *a, const void *b)
     return (x->index > y->index) - (x->index < y->index);
 }
 
+/* How many folds its runs are of; 0: they are no folds, or of one alone. */
+static size_t count_folds(const member *m, size_t n)
+{
+    const char **seen = mem_array(n + 1, sizeof *seen);
+    size_t folds = 0;
+    for (size_t i = 0; i < n; i++) {
+        const char *fold = NULL;
+        for (size_t k = 0; k < m[i].params.n && !fold; k++)
+            if (!strcmp(m[i].params.items[k].key, "fold")) fold = m[i].params.items[k].value;
+        size_t k = 0;
+        while (fold && k < folds && strcmp(seen[k], fold) != 0) k++;
+        if (fold && k == folds) seen[folds++] = fold;
+    }
+    mem_free(seen);
+    return folds > 1 ? folds : 0;
+}
+
 static void name_groups(groups *g, bool each, arena *a)
 {
     difference_config *configs = mem_array(g->n, sizeof *configs);
@@ -81,8 +101,9 @@ static void name_groups(groups *g, bool each, arena *a)
         configs[i] = (difference_config){g->items[i].params, first->model, first->name};
     }
     if (g->n == 1)
-        labels[0] =
-            g->items[0].n == 1 ? g->items[0].runs[0]->name : arena_printf(a, "%zu runs", g->items[0].n);
+        labels[0] = g->items[0].n == 1                   ? g->items[0].runs[0]->name
+                    : g->items[0].n == g->items[0].folds ? arena_printf(a, "%zu folds", g->items[0].n)
+                                                         : arena_printf(a, "%zu runs", g->items[0].n);
     else
         difference_labels(configs, g->n, each, a, labels);
     for (size_t i = 0; i < g->n; i++) g->items[i].label = labels[i];
@@ -112,6 +133,7 @@ cvy_status groups_make(store *s, const query_run *runs, size_t n, bool each, are
         group *g = &out->items[i];
         g->n = spans[i].n;
         g->params = members[spans[i].first].params;
+        g->folds = count_folds(&members[spans[i].first], g->n);
         g->runs = arena_array(a, g->n, sizeof *g->runs);
         for (size_t k = 0; k < g->n; k++) g->runs[k] = members[spans[i].first + k].run;
     }

@@ -6,10 +6,10 @@
 #include "report/statistics.h"
 
 typedef struct group {
-    const query_run **runs; /* equal but for the seed; in the order given */
-    size_t n;
-    query_pairs params; /* of the first */
-    const char *label;  /* names only what differs from the other groups: "adam, lr 0.001"; a single group is
+    const query_run **runs; /* equal but for the seed and the fold; in the order given */
+    size_t n, folds;        /* of how many folds they are; 0: of none */
+    query_pairs params;     /* of the first */
+    const char *label; /* names only what differs from the other groups: "adam, lr 0.001"; a single group is
                            called by its run, or "3 runs" */
 } group;
 

@@ -28,6 +28,7 @@ typedef struct source_file {
 typedef struct folder {
     const char *dir, *name; /* "results/r12", "r12" */
     int64_t run;            /* number; 0 for a sweep */
+    char *above;            /* of the journal of evaluations: the results folder, in `dir` too; else NULL */
     source_file *files;
     size_t n, cap;
 } folder;
@@ -52,6 +53,11 @@ static int64_t suffix_number(const char *name, const char *prefix, int64_t least
 static bool classify(const folder *f, source_file *file)
 {
     const int64_t journals = INT64_C(1) << 40;
+    if (f->above) {
+        file->order =
+            !strcmp(file->name, STORE_EVALUATIONS) ? 1 : suffix_number(file->name, STORE_EVALUATIONS ".", 2);
+        return file->order > 0;
+    }
     if (!strcmp(file->name, f->run ? "run.json" : "sweep.json")) return true;
     if (!strcmp(file->name, "events"))
         file->order = 1;
@@ -115,7 +121,9 @@ static void folder_open(folder *f, const char *dir)
 {
     *f = (folder){.dir = dir, .name = path_base(dir)};
     f->run = store_number(f->name, 'r');
-    if (f->run || store_number(f->name, 's')) list_files(f);
+    if (!strcmp(f->name, STORE_EVALUATIONS)) f->dir = f->above = path_dir(dir);
+    if (f->run || f->above || store_number(f->name, 's')) list_files(f);
+    if (f->above) return;
     /* Without its description the folder is still being made, or is none of ours. */
     if (f->n && f->files[0].order) {
         for (size_t i = 0; i < f->n; i++) mem_free(f->files[i].name);
@@ -127,6 +135,7 @@ static void folder_close(folder *f)
 {
     for (size_t i = 0; i < f->n; i++) mem_free(f->files[i].name);
     mem_free(f->files);
+    mem_free(f->above);
 }
 
 static bool is_new(const source_file *file)
@@ -172,6 +181,7 @@ cvy_status ingest_forget(store *s, const char *name, errors *e)
     cvy_status status = CVY_OK;
     for (size_t i = 0; run && i < sizeof of_run / sizeof *of_run && status == CVY_OK; i++)
         status = sql_do(&s->db, e, of_run[i], "i", run);
+    if (!strcmp(name, STORE_EVALUATIONS)) status = rows_forget_evaluations(s, e);
     if (sweep && status == CVY_OK)
         status = sql_do(&s->db, e, "DELETE FROM sweeps WHERE number = ?", "i", sweep);
     if (sweep && status == CVY_OK)
@@ -231,7 +241,8 @@ static cvy_status take_journal(store *s, folder *f, source_file *file, int64_t l
                                bool *more, errors *e)
 {
     char *path = path_join(f->dir, file->name);
-    rows_source from = {.owner = f->name, .file = file->name, .run = f->run, .attempt = file->attempt};
+    rows_source from = {
+        .owner = f->name, .file = file->name, .run = f->run, .attempt = file->attempt, .part = file->order};
     journal_reader r;
     errors failed = {0};
     cvy_status status = CVY_OK;
@@ -274,17 +285,18 @@ static cvy_status take_folder(store *s, folder *f, int64_t limit, int64_t *taken
     if (status != CVY_OK) return status;
     /* Another description is another run under the same name, and a journal that shrank is not the one we
      * read. */
-    bool afresh = is_new(&f->files[0]);
-    for (size_t i = 1; i < f->n; i++)
+    const size_t first = f->above ? 0 : 1; /* journal */
+    bool afresh = !f->above && is_new(&f->files[0]);
+    for (size_t i = first; i < f->n; i++)
         afresh = afresh || (f->files[i].seen && f->files[i].size < f->files[i].offset);
     if (afresh) {
-        bool understood;
+        bool understood = true;
         status = ingest_forget(s, f->name, e);
         for (size_t i = 0; i < f->n; i++) f->files[i].seen = f->files[i].damaged = false;
-        if (status == CVY_OK) status = describe(s, f, &f->files[0], &understood, e);
+        if (status == CVY_OK && !f->above) status = describe(s, f, &f->files[0], &understood, e);
         if (status != CVY_OK || !understood) return status;
     }
-    for (size_t i = 1; i < f->n && status == CVY_OK && !*more; i++)
+    for (size_t i = first; i < f->n && status == CVY_OK && !*more; i++)
         if (is_new(&f->files[i])) status = take_journal(s, f, &f->files[i], limit, taken, more, e);
     return status;
 }

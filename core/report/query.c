@@ -113,7 +113,7 @@ cvy_status query_sweeps(store *s, arena *a, query_sweep **out, size_t *n, errors
     sql_query q = sql_ask(
         &s->db, e,
         "SELECT name, experiment, method, metric, goal, best_run, source, tags, trials, runs, finished,"
-        " failed, best, created FROM sweep_summary ORDER BY created, length(name), name",
+        " failed, best, created, stopped_early FROM sweep_summary ORDER BY created, length(name), name",
         "");
     while (sql_next(&q, e))
         *COLLECT(items, *n, cap) = (query_sweep){.name = sql_text(&q, 0, a),
@@ -129,7 +129,8 @@ cvy_status query_sweeps(store *s, arena *a, query_sweep **out, size_t *n, errors
                                                  .finished = sql_int(&q, 10, 0),
                                                  .failed = sql_int(&q, 11, 0),
                                                  .best = sql_double(&q, 12),
-                                                 .created = sql_double(&q, 13)};
+                                                 .created = sql_double(&q, 13),
+                                                 .stopped_early = sql_int(&q, 14, 0)};
     *out = into_arena(a, items, *n, sizeof *items);
     return sql_done(&q);
 }

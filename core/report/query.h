@@ -13,7 +13,7 @@
 
 typedef struct query_run { /* the view run_summary */
     const char *name, *experiment, *sweep, *label, *model, *dataset, *source, *config_hash, *exact_key, *tags;
-    const char *state; /* planned, running, finished, stopped, failed, killed */
+    const char *state; /* planned, running, finished, paused, stopped early, stopped, failed, killed */
     const char *metric, *goal;
     int64_t number, trial, repeat, seed, parameters, trainable, macs, epochs, epochs_done, best_epoch,
         attempts;
@@ -22,7 +22,7 @@ typedef struct query_run { /* the view run_summary */
 
 typedef struct query_sweep { /* the view sweep_summary */
     const char *name, *experiment, *method, *metric, *goal, *best_run, *source, *tags;
-    int64_t trials, runs, finished, failed;
+    int64_t trials, runs, finished, failed, stopped_early;
     double best, created;
 } query_sweep;
 

@@ -188,6 +188,17 @@ static cvy_status add_exit(store *s, const rows_source *from, const json *v, err
         attempt);
 }
 
+/* Behind the attempt's exit, by the supervisor that saw more in it than the trial could. */
+static cvy_status add_ruling(store *s, const rows_source *from, const json *v, errors *e)
+{
+    int64_t attempt = json_get_int(v, "attempt", 1);
+    cvy_status status = touch_attempt(s, from, attempt, (double)NAN, e);
+    if (status != CVY_OK) return status;
+    return sql_do(&s->db, e, "UPDATE attempts SET ruling = ?, ruling_text = ? WHERE run = ? AND attempt = ?",
+                  "ttii", json_get_text(v, "state", NULL), json_get_text(v, "text", NULL), from->run,
+                  attempt);
+}
+
 static cvy_status add_end(store *s, const rows_source *from, const json *v, errors *e)
 {
     const char *state = json_get_text(v, "state", "failed");
@@ -251,9 +262,12 @@ static cvy_status run_record(store *s, rows_source *from, const json *v, const c
         if (!strcmp(t, "end")) return add_end(s, from, v, e);
         if (!strcmp(t, "kernels")) return add_kernels(s, from, v, e);
         if (!strcmp(t, "artifact")) return add_artifact(s, from, v, e);
+        if (!strcmp(t, "dataset"))
+            return CVY_OK; /* for predictions; its names and numbers are nobody's results */
     } else if (from->run) {
         if (!strcmp(t, "start")) return add_start(s, from, v, e);
         if (!strcmp(t, "exit")) return add_exit(s, from, v, e);
+        if (!strcmp(t, "state")) return add_ruling(s, from, v, e);
     }
     *known = false;
     return CVY_OK;
@@ -270,12 +284,24 @@ cvy_status rows_record(store *s, rows_source *from, const char *payload, size_t 
         status = rows_event(s, from, offset, "damaged", "a record that is no JSON object", from->time, e);
     } else if (!strcmp(t, "event")) {
         status = add_event(s, from, v, offset, e);
+    } else if (!strcmp(t, "evaluation") && !strcmp(from->owner, STORE_EVALUATIONS)) {
+        status = rows_evaluation(s, from, v, offset, e);
     } else if (!strcmp(t, "tag")) {
         status = add_tag(s, from, v, e);
     } else {
         status = run_record(s, from, v, t, offset, &known, e);
         if (!strcmp(t, "decision") && !from->run)
             status = rows_member(s, store_number(from->owner, 's'), v, e);
+        if (!strcmp(t, "proposed") &&
+            !from->run) { /* its plans would be a large event, and the runs say all of it */
+            known = true;
+            text line = {0};
+            text_printf(&line, "trial %lld: %s", (long long)json_get_int(v, "trial", -1),
+                        json_get_text(v, "label", ""));
+            status =
+                rows_event(s, from, offset, t, text_str(&line), json_get_double(v, "time", from->time), e);
+            text_free(&line);
+        }
         if (!known && status == CVY_OK) /* of a newer Convoy, or a sweep's decision: kept as it is */
             status = rows_event(s, from, offset, t, payload, json_get_double(v, "time", from->time), e);
     }

@@ -7,10 +7,11 @@
 
 /* Where a record comes from. */
 typedef struct rows_source {
-    const char *owner; /* "r12" or "s3" */
+    const char *owner; /* "r12" or "s3", or STORE_EVALUATIONS */
     const char *file;  /* "journal.2", "events" */
     int64_t run;       /* its number; 0 for a sweep */
     int64_t attempt;   /* of a trial's journal; 0 for the supervisor's */
+    int64_t part;      /* of a journal that has several, from 1 */
     int64_t from_step; /* of the segment */
     double time;       /* of the segment */
     bool diverged;     /* already noted for this segment */
@@ -23,6 +24,10 @@ cvy_status rows_event(store *s, const rows_source *from, int64_t offset, const c
 
 /* The run, named as "r7", that stands for a trial of a sweep. */
 cvy_status rows_member(store *s, int64_t sweep, const json *member, errors *e);
+
+/* A record of the journal of evaluations. */
+cvy_status rows_evaluation(store *s, const rows_source *from, const json *v, int64_t offset, errors *e);
+cvy_status rows_forget_evaluations(store *s, errors *e);
 
 /* run.json and sweep.json; the rows they describe must not exist yet. */
 cvy_status rows_run(store *s, const char *name, const json *description, errors *e);

@@ -1,12 +1,12 @@
 -- Convoy's database, results/convoy.db: what all runs were, logged and came to.
 --
--- It holds nothing of its own: everything in it comes from the run folders beside it, and `convoy db rebuild` makes it
--- again from them. The VIEWS are the documented interface and stay as they are; the tables below them may change with
+-- It holds nothing of its own: everything in it comes from the run folders and the journal of evaluations beside it, and
+-- `convoy db rebuild` makes it again from them. So does whichever Convoy finds it written by an older one. The VIEWS are the documented interface and stay as they are; the tables below them may change with
 -- schema_version. Run "r12" is number 12 in the tables, sweep "s3" is number 3. Times are seconds since 1970, UTC
 -- (datetime(created, 'unixepoch')). A value that is not a number (nan) is NULL; infinities are Inf and -Inf.
 
 CREATE TABLE schema_version (version INTEGER NOT NULL);
-INSERT INTO schema_version VALUES (1);
+INSERT INTO schema_version VALUES (2);
 
 -- ---- what was planned: from run.json and sweep.json -----------------------------------------------------------------
 
@@ -103,6 +103,8 @@ CREATE TABLE attempts (                 -- a run that was stopped and resumed ha
     signal    INTEGER,
     seconds   REAL,
     ended     REAL,
+    ruling    TEXT,                     -- what its end means, where the supervisor knows better: paused, stopped early,
+    ruling_text TEXT,                   -- killed; and why
     PRIMARY KEY (run, attempt)
 ) WITHOUT ROWID;
 
@@ -150,6 +152,37 @@ CREATE TABLE artifacts (                -- files in the run's folder
     PRIMARY KEY (run, path)
 ) WITHOUT ROWID;
 
+CREATE TABLE evaluation_list (          -- what `convoy eval` measured of trained runs, alone and together
+    id      INTEGER PRIMARY KEY,        -- where the journal of evaluations says so
+    key     TEXT NOT NULL UNIQUE,       -- equal for the same weights on the same samples: the later counts
+    part    TEXT,                       -- train, validation, test
+    weights TEXT,                       -- best, last, average
+    dataset TEXT,
+    fingerprint TEXT,                   -- of the samples' files; empty where the configuration says all
+    overrides   TEXT,                   -- JSON array of "path=value"
+    height  INTEGER,                    -- of the input, where it was resized
+    width   INTEGER,
+    members INTEGER,                    -- 1: a run alone
+    samples INTEGER,
+    time    REAL
+);
+
+CREATE TABLE evaluation_runs (          -- whose weights
+    evaluation  INTEGER NOT NULL,
+    position    INTEGER NOT NULL,
+    run         INTEGER NOT NULL,
+    epoch       INTEGER,
+    config_hash TEXT,                   -- of the run then: another one may bear its name by now
+    PRIMARY KEY (evaluation, position)
+) WITHOUT ROWID;
+
+CREATE TABLE evaluation_values (
+    evaluation INTEGER NOT NULL,
+    metric     TEXT NOT NULL,           -- loss, accuracy, top5_accuracy, calibration_error
+    value      REAL,
+    PRIMARY KEY (evaluation, metric)
+) WITHOUT ROWID;
+
 CREATE TABLE tags (
     owner TEXT NOT NULL,                -- "r12" or "s3"
     tag   TEXT NOT NULL,
@@ -180,8 +213,10 @@ CREATE TABLE cursors (                  -- how far each file was read; moves in 
 -- ---- the documented interface ---------------------------------------------------------------------------------------
 
 CREATE VIEW attempt_states AS
-SELECT run AS number, attempt, from_step, started, ended, seconds, end_step, end_text, code, signal,
-       CASE WHEN state IN ('finished', 'stopped', 'failed') THEN state
+SELECT run AS number, attempt, from_step, started, ended, seconds, end_step,
+       coalesce(nullif(ruling_text, ''), end_text) AS end_text, code, signal,
+       CASE WHEN ruling IS NOT NULL AND state IS NOT 'finished' THEN ruling
+            WHEN state IN ('finished', 'stopped', 'failed') THEN state
             WHEN state IS NOT NULL THEN 'failed'
             WHEN signal > 0 THEN 'killed'
             WHEN code = 0 THEN 'finished'
@@ -190,7 +225,8 @@ SELECT run AS number, attempt, from_step, started, ended, seconds, end_step, end
             ELSE 'running' END AS state
 FROM attempts;
 
--- One row per run. state: planned, running, finished, stopped, failed, killed.
+-- One row per run. state: planned, running, finished, paused (between two legs of a sweep with early termination),
+-- stopped early (by such a sweep), stopped, failed, killed.
 CREATE VIEW run_summary AS
 SELECT r.name AS name, r.experiment AS experiment,
        CASE WHEN r.sweep IS NULL THEN NULL ELSE 's' || r.sweep END AS sweep, r.trial AS trial, r.repeat AS repeat,
@@ -272,7 +308,23 @@ SELECT r.name AS run, k.node AS node, k.choice AS choice FROM kernels k JOIN run
 CREATE VIEW run_artifacts AS
 SELECT r.name AS run, a.kind AS kind, a.path AS path, a.step AS step FROM artifacts a JOIN runs r ON r.number = a.run;
 
--- owner: "r12" or "s3"
+-- What `convoy eval` measured: one row per evaluation and metric. runs: "r1", or of an ensemble "r1 r2 r3". Of runs that are
+-- no longer there nothing is shown.
+CREATE VIEW evaluations AS
+SELECT l.id AS evaluation,
+       (SELECT group_concat('r' || o.run, ' ')
+          FROM (SELECT m.run AS run FROM evaluation_runs m WHERE m.evaluation = l.id ORDER BY m.position) o) AS runs,
+       l.members AS members, l.part AS part, l.weights AS weights, l.dataset AS dataset, l.overrides AS overrides,
+       l.height AS height, l.width AS width, l.samples AS samples, v.metric AS metric, v.value AS value, l.time AS time
+FROM evaluation_list l JOIN evaluation_values v ON v.evaluation = l.id
+WHERE NOT EXISTS (SELECT 1 FROM evaluation_runs m WHERE m.evaluation = l.id
+                     AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.number = m.run AND r.config_hash = m.config_hash));
+
+-- The runs of each evaluation, for joining.
+CREATE VIEW evaluation_members AS
+SELECT evaluation, 'r' || run AS run, epoch FROM evaluation_runs;
+
+-- owner: "r12" or "s3", or "evaluations"
 CREATE VIEW event_log AS
 SELECT owner, time, kind, text, file, offset FROM events;
 
@@ -303,6 +355,8 @@ SELECT s.name AS name, s.experiment AS experiment, s.method AS method, s.metric 
          WHERE k.sweep = s.name AND r.state = 'finished') AS finished,
        (SELECT count(*) FROM sweep_runs k JOIN run_summary r ON r.name = k.run
          WHERE k.sweep = s.name AND r.state IN ('failed', 'killed')) AS failed,
+       (SELECT count(*) FROM sweep_runs k JOIN run_summary r ON r.name = k.run
+         WHERE k.sweep = s.name AND r.state = 'stopped early') AS stopped_early,
        (SELECT o.run FROM (SELECT k.run AS run, r.created AS created,
                                   CASE s.goal WHEN 'minimize' THEN k.best ELSE -k.best END AS loss
                              FROM sweep_runs k JOIN runs r ON r.name = k.run

@@ -16,7 +16,7 @@
 #include "report/store_own.h"
 
 enum {
-    SCHEMA = 1,     /* the version in schema.sql */
+    SCHEMA = 2,     /* the version in schema.sql */
     LOCK_MS = 2000, /* for a batch of somebody else */
     REBUILD_LOCK_MS = 60000,
     BATCH_RECORDS = 20000 /* then others get a turn */
@@ -47,6 +47,7 @@ static cvy_status check_schema(store *s, bool *empty, errors *e)
         return errors_add(e, CVY_ERR_RESOURCE, &at, "use that Convoy, or `convoy db rebuild` with this one",
                           "written by a newer Convoy (schema %lld, this one knows %d)", (long long)version,
                           SCHEMA);
+    s->older = version < SCHEMA;
     if (version < SCHEMA)
         return errors_add(e, CVY_ERR_RESOURCE, &at, hint, "written by an older Convoy (schema %lld, now %d)",
                           (long long)version, SCHEMA);
@@ -92,10 +93,29 @@ static store *opened(store *s, errors *e)
     return NULL;
 }
 
+/* A database of an older Convoy is made again: it holds nothing that the run folders do not. Where that fails, or another
+ * process did it first, opening tells. */
+static void renew(store *s, errors *e)
+{
+    errors quiet = {0};
+    int64_t folders, rows;
+    if (file_exists(s->path) && open_file(s, &quiet) != CVY_OK && s->older) {
+        errors_free(&quiet);
+        if (store_rebuild(s->results, &folders, &rows, &quiet) == CVY_OK)
+            errors_warn(e, &PLACE_FILE(s->path), NULL,
+                        "was written by an older Convoy: made again from the run folders");
+    }
+    sql_close(&s->db);
+    s->older = false;
+    errors_free(&quiet);
+}
+
 store *store_open(const char *results, errors *e)
 {
     if (file_make_dirs(results, e) != CVY_OK) return NULL;
-    return opened(make(results, "convoy.db"), e);
+    store *s = make(results, "convoy.db");
+    renew(s, e);
+    return opened(s, e);
 }
 
 static void forget_metrics(store *s)
@@ -275,17 +295,22 @@ cvy_status store_ingest(store *s, const char *dir, errors *e)
     return status;
 }
 
+cvy_status store_ingest_some(store *s, char *const *dirs, size_t n, errors *e)
+{
+    int64_t taken = 0;
+    return take_in(s, dirs, n, &taken, e);
+}
+
 static cvy_status take_in_all(store *s, int64_t *folders, int64_t *taken, errors *e)
 {
     size_t n;
     char **names = list_folders(s->results, &n);
-    for (size_t i = 0; i < n; i++) {
-        char *dir = path_join(s->results, names[i]);
-        mem_free(names[i]);
-        names[i] = dir;
-    }
-    cvy_status status = take_in(s, names, n, taken, e);
+    char **dirs = mem_array(n + 1, sizeof *dirs);
+    for (size_t i = 0; i < n; i++) dirs[i] = path_join(s->results, names[i]);
+    dirs[n] = path_join(s->results, STORE_EVALUATIONS);
+    cvy_status status = take_in(s, dirs, n + 1, taken, e);
     free_names(names, n);
+    free_names(dirs, n + 1);
     *folders = (int64_t)n;
     return status;
 }
@@ -322,6 +347,7 @@ store *store_open_current(const char *results, errors *e)
     s->in_memory = s->alone = n ? !writable : !there;
     if (n && !writable)
         errors_warn(e, &PLACE_FILE(s->path), NULL, "may not be written: reading the journals instead");
+    if (!s->in_memory) renew(s, e);
     s = opened(s, e);
     if (!s) return NULL;
     errors trouble = {0};

@@ -26,11 +26,17 @@ store *store_open(const char *results, errors *e);
 store *store_open_current(const char *results, errors *e);
 void store_close(store *s); /* NULL is fine */
 
+/* The journal of what was measured of trained runs, in the results folder beside the runs: of an ensemble no single run's
+ * folder could hold it. record_evaluation() of journal/record.h. */
+#define STORE_EVALUATIONS "evaluations"
+
 /* Takes in what is new of a folder, results/r12 or results/s3: run.json or sweep.json, every journal segment,
  * events. Cheap when nothing is new (a directory listing). When another process holds the database for longer
  * than two seconds, nothing is taken in and the call succeeds: the rows follow with the next call. */
 cvy_status store_ingest(store *s, const char *dir, errors *e);
-/* The same for every run and sweep folder of the results folder. */
+/* The same of several, which wait for the disk together. */
+cvy_status store_ingest_some(store *s, char *const *dirs, size_t n, errors *e);
+/* The same for every run and sweep folder of the results folder, and the journal of evaluations. */
 cvy_status store_ingest_all(store *s, errors *e);
 
 /* Makes the database again from the run folders alone: in a file beside the old one, whose contents then

@@ -16,6 +16,7 @@ struct store {
     sql db;
     char *results, *path;
     bool in_memory;
+    bool older;            /* the file is of an older schema */
     bool alone;            /* nobody else has the file: in memory, or being rebuilt under the lock */
     int lock;              /* descriptor while a batch is open, else -1 */
     store_metric *metrics; /* ids known since the last rollback */

@@ -1,6 +1,7 @@
 /* Owns the copies of plugin files in a sweep's folder; must not know what is in them. */
 #include "sweep/copies.h"
 
+#include <dirent.h>
 #include <string.h>
 
 #include "base/digest.h"
@@ -47,6 +48,46 @@ static cvy_status copy(const char *from, const char *to, const char *hash, error
     mem_free(folder);
     mem_free(bytes);
     return status;
+}
+
+/* Whether a folder of copies has a file of this name: another version, when it is not the one with this hash. */
+static bool has_other(const char *dir, const char *path)
+{
+    char *folder = path_join(dir, "plugins");
+    DIR *d = opendir(folder);
+    bool found = false;
+    for (struct dirent *entry; d && !found && (entry = readdir(d)) != NULL;) {
+        if (entry->d_name[0] == '.') continue;
+        char *file = mem_printf("%s/%s/%s", folder, entry->d_name, path_base(path));
+        found = file_exists(file);
+        mem_free(file);
+    }
+    if (d) closedir(d);
+    mem_free(folder);
+    return found;
+}
+
+cvy_status copies_extend(const char *dir, const trial *t, errors *e)
+{
+    arena a = {0};
+    const char *line = t->plan.line;
+    const json *plugins = line ? json_get(json_parse(&a, line, strlen(line), NULL, NULL), "plugins") : NULL;
+    cvy_status status = CVY_OK;
+    bool missing = false;
+    for (size_t k = 0; plugins && plugins->kind == JSON_ARRAY && k < plugins->n && status == CVY_OK; k++) {
+        const char *path = json_get_text(plugins->items[k], "path", ""),
+                   *hash = json_get_text(plugins->items[k], "sha256", "");
+        char *copy_at = *path ? copies_path(dir, path, hash) : NULL;
+        if (*path && is_hash(hash) && !copy_at) {
+            missing = true;
+            if (has_other(dir, path))
+                status = errors_add(e, CVY_ERR_PLUGIN, NULL, "start the sweep again",
+                                    "%s: the plugin changed since the sweep was begun", path);
+        }
+        mem_free(copy_at);
+    }
+    arena_free(&a);
+    return status == CVY_OK && missing ? copies_make(dir, t, 1, e) : status;
 }
 
 cvy_status copies_make(const char *dir, const trial *trials, size_t n, errors *e)

@@ -17,9 +17,12 @@ struct follow_files {
     char *journal, *events; /* the files being read; NULL: none yet */
     journal_reader journal_at, events_at;
     unsigned part; /* of the events */
+    uint64_t journal_from,
+        events_from; /* where to go on after a rest; 0: they are open, or there were none */
 };
 
-static const char *const state_names[] = {"planned", "running", "finished", "stopped", "failed", "killed"};
+static const char *const state_names[] = {"planned",       "running", "finished", "paused",
+                                          "stopped early", "stopped", "failed",   "killed"};
 
 const char *follow_state_name(follow_state s)
 {
@@ -57,6 +60,8 @@ void follow_close(follow *f)
     set_free(&f->whole);
     set_free(&f->steps);
     set_free(&f->measured);
+    mem_free(f->ruling);
+    mem_free(f->ruling_text);
     mem_free(f->exact_key);
     mem_free(f->end_state);
     mem_free(f->end_text);
@@ -100,7 +105,23 @@ const follow_point *follow_last(const follow_set *s, const char *name)
     return NULL;
 }
 
+double follow_at(const follow *f, const char *name, int64_t epoch)
+{
+    for (size_t i = 0; i < f->epochs.n; i++) {
+        const follow_metric *m = &f->epochs.items[i];
+        if (strcmp(m->name, name) != 0) continue;
+        for (size_t k = m->n; k-- > 0 && m->points[k].epoch >= epoch;)
+            if (m->points[k].epoch == epoch) return m->points[k].value;
+    }
+    return 0.0 / 0.0;
+}
+
 const follow_point *follow_best(const follow *f, const char *name, bool maximize)
+{
+    return follow_best_until(f, name, maximize, 0);
+}
+
+const follow_point *follow_best_until(const follow *f, const char *name, bool maximize, int64_t epochs)
 {
     const follow_point *best = NULL;
     for (size_t i = 0; i < f->epochs.n; i++) {
@@ -109,6 +130,7 @@ const follow_point *follow_best(const follow *f, const char *name, bool maximize
         for (size_t k = 0; k < m->n; k++) {
             double v = m->points[k].value;
             if (v != v) continue; /* nan is never best */
+            if (epochs && m->points[k].epoch > epochs) continue;
             if (!best || (maximize ? v > best->value : v < best->value)) best = &m->points[k];
         }
     }
@@ -184,6 +206,10 @@ static void take_event(follow *f, const json *v)
         f->signal = (int)json_get_int(v, "signal", 0);
         double seconds = json_get_double(v, "seconds", 0);
         if (seconds > 0) f->seconds += seconds;
+    } else if (!strcmp(t, "state")) {
+        f->ruled = json_get_int(v, "attempt", 0);
+        set_text(&f->ruling, json_get_text(v, "state", ""));
+        set_text(&f->ruling_text, json_get_text(v, "text", ""));
     }
 }
 
@@ -250,8 +276,49 @@ static bool read_events(follow *f)
     return any;
 }
 
+/* A reader closed at `at`; the chunk it had read is worth 64 KiB. */
+static uint64_t lay_down(journal_reader *r)
+{
+    if (r->fd < 0) return 0;
+    uint64_t at = r->offset;
+    journal_end(r);
+    return at;
+}
+
+static void take_up(journal_reader *r, const char *path, uint64_t *at)
+{
+    journal_reader again;
+    if (*at && path && journal_open(&again, path, *at, NULL) == CVY_OK) *r = again, r->path = path;
+    *at = 0;
+}
+
+/* Thousands of trials are at rest at a time. */
+static void set_fit(follow_set *s)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        follow_metric *m = &s->items[i];
+        if (m->cap == m->n || !m->n) continue;
+        m->points = mem_resize(m->points, m->n, sizeof *m->points);
+        m->cap = m->n;
+    }
+    if (s->n && s->cap != s->n) s->items = mem_resize(s->items, s->n, sizeof *s->items), s->cap = s->n;
+}
+
+void follow_rest(follow *f)
+{
+    struct follow_files *files = f->files;
+    if (files->journal_at.fd >= 0) files->journal_from = lay_down(&files->journal_at);
+    if (files->events_at.fd >= 0) files->events_from = lay_down(&files->events_at);
+    set_free(&f->steps);
+    set_free(&f->measured);
+    set_fit(&f->epochs);
+    set_fit(&f->whole);
+}
+
 bool follow_read(follow *f)
 {
+    take_up(&f->files->journal_at, f->files->journal, &f->files->journal_from);
+    take_up(&f->files->events_at, f->files->events, &f->files->events_from);
     bool events = read_events(f);
     return read_journals(f) || events;
 }
@@ -278,6 +345,11 @@ follow_state follow_state_of(const follow *f)
     bool newer_begun = f->started > f->attempt; /* an attempt that has no journal yet, or never had */
     if (f->end_state && !strcmp(f->end_state, "finished")) return FOLLOW_FINISHED;
     if (runs_held(f->dir)) return FOLLOW_RUNNING;
+    if (f->ruled && f->ruled >= f->attempt && f->ruled >= f->started) {
+        if (!strcmp(f->ruling, "paused")) return FOLLOW_PAUSED;
+        if (!strcmp(f->ruling, "stopped early")) return FOLLOW_PRUNED;
+        if (!strcmp(f->ruling, "killed")) return FOLLOW_KILLED;
+    }
     if (f->end_state && !newer_begun) return said(f);
     if (!f->attempt && !f->started) return FOLLOW_PLANNED;
     if (f->exited >= f->started && f->exited >= f->attempt) {

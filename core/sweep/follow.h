@@ -27,6 +27,8 @@ typedef enum follow_state {
     FOLLOW_PLANNED,
     FOLLOW_RUNNING,
     FOLLOW_FINISHED,
+    FOLLOW_PAUSED, /* at an epoch at which its sweep asks whether it is worth going on */
+    FOLLOW_PRUNED, /* it was not */
     FOLLOW_STOPPED,
     FOLLOW_FAILED,
     FOLLOW_KILLED
@@ -47,6 +49,8 @@ typedef struct follow {
     int64_t exited; /* the newest attempt seen to end */
     int code, signal;
     double seconds; /* of all attempts that ended */
+    int64_t ruled;  /* the attempt whose end means what `ruling` says; 0: none */
+    char *ruling, *ruling_text;
     struct follow_files *files;
 } follow;
 
@@ -54,6 +58,8 @@ follow *follow_open(const char *dir); /* the folder may still be empty */
 void follow_close(follow *f);         /* NULL is fine */
 /* Reads what is new. Whether there was anything. */
 bool follow_read(follow *f);
+/* Lets go of the open files and of what only a running trial is watched by; follow_read() takes it up again. */
+void follow_rest(follow *f);
 
 /* After follow_read(); tries the folder's lock. */
 follow_state follow_state_of(const follow *f);
@@ -63,5 +69,9 @@ const char *follow_state_name(follow_state s); /* "running" */
 const follow_point *follow_last(const follow_set *set, const char *name);
 /* The best over the epochs; else the run's own value, with the epoch of that. */
 const follow_point *follow_best(const follow *f, const char *name, bool maximize);
+/* The same of the first `epochs` alone (0: all). */
+const follow_point *follow_best_until(const follow *f, const char *name, bool maximize, int64_t epochs);
+/* The value after an epoch; NaN. */
+double follow_at(const follow *f, const char *name, int64_t epoch);
 
 #endif

@@ -1,40 +1,56 @@
-/* Owns the order of a grid's configurations; must not know what the values mean. */
-#include "sweep/grid.h"
+/* Owns the order of a grid's configurations: all combinations, the last parameter changing fastest. Must not know what the values
+ * mean. */
+#include <math.h>
 
-cvy_status grid_count(const space *s, int64_t repeats, const place *at, size_t *configs, errors *e)
-{
-    size_t n = 1, trials = 0;
-    bool fits = true;
-    for (size_t i = 0; i < s->n; i++) fits = fits && size_mul(n, s->parameters[i].n, &n);
-    *configs = n;
-    if (fits && size_mul(n, (size_t)repeats, &trials) && trials <= GRID_MAX_TRIALS) return CVY_OK;
-    text product = {0};
-    for (size_t i = 0; i < s->n && i < 20; i++)
-        text_printf(&product, "%s%zu", i ? " x " : "", s->parameters[i].n);
-    if (s->n > 20) text_add(&product, " x ...");
-    if (repeats > 1) text_printf(&product, ", %lld times", (long long)repeats);
-    errors_add(e, CVY_ERR_CONFIG, at, "sweep fewer values at a time", "%s are more than %d trials",
-               text_str(&product), GRID_MAX_TRIALS);
-    text_free(&product);
-    return CVY_ERR_CONFIG;
-}
+#include "sweep/search.h"
+#include "sweep/space_rules.h"
 
-size_t grid_choice(const space *s, size_t config, size_t parameter)
+/* Ranges without steps were refused when the space was read. */
+static cvy_status count(const space *s, size_t *n, errors *e)
 {
-    for (size_t i = s->n; i-- > parameter + 1;) config /= s->parameters[i].n;
-    return config % s->parameters[parameter].n;
-}
-
-const char **grid_overrides(const space *s, size_t config, arena *a)
-{
-    const char **out = arena_array(a, s->n + 1, sizeof *out);
-    for (size_t i = 0; i < s->n; i++) {
-        const space_parameter *p = &s->parameters[i];
-        text t = {0};
-        text_printf(&t, "%s=", p->path);
-        tree_write_flow(p->values[grid_choice(s, config, i)], &t);
-        out[i] = arena_text(a, text_str(&t));
-        text_free(&t);
+    *n = 1;
+    if (s->rules && s->rules->listed) {
+        const space_listed *all = s->rules->listed;
+        *n = all->n + all->more;
+        const place *at = s->rules->n_where ? &s->rules->where[0].at : s->method_at;
+        if (all->exhausted)
+            return errors_add(
+                e, CVY_ERR_CONFIG, at, "sweep fewer values, or use `method: random` with `run_cap:`",
+                "sweep: more than %d combinations would have to be looked at", SPACE_LOOKED_MAX);
+        if (all->n) return CVY_OK;
+        return errors_add(e, CVY_ERR_CONFIG, at, "allow more", "sweep: where: every combination is refused");
     }
-    return out;
+    for (size_t i = 0; i < s->n; i++)
+        if (space_rules_leader(s, i) == i && !size_mul(*n, s->parameters[i].n, n)) {
+            *n = SIZE_MAX; /* more than can be counted; a run_cap may still make it few */
+            break;
+        }
+    return CVY_OK;
 }
+
+static bool propose(const space *s, uint64_t seed, const search_result *results, size_t n_results,
+                    size_t config, uint32_t attempt, double *point)
+{
+    (void)seed;
+    (void)results;
+    (void)n_results;
+    if (attempt) return false;
+    if (s->rules && s->rules->listed) {
+        const space_listed *all = s->rules->listed;
+        if (config >= all->n) return false;
+        for (size_t i = 0; i < s->n; i++) {
+            uint32_t choice = all->choices[config * s->n + i];
+            point[i] = choice == SPACE_ABSENT ? (double)NAN : (double)choice;
+        }
+        return true;
+    }
+    for (size_t i = s->n; i-- > 0;) {
+        if (space_rules_leader(s, i) != i) continue;
+        point[i] = (double)(config % s->parameters[i].n);
+        config /= s->parameters[i].n;
+    }
+    space_rules_settle(s, point);
+    return config == 0;
+}
+
+const search_method search_grid = {.name = "grid", .count = count, .propose = propose};

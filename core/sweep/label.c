@@ -1,12 +1,13 @@
 /* Owns the short names of configurations; must not know how they are run. */
 #include "sweep/label.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config/item.h"
 #include "config/scalar.h"
-#include "sweep/grid.h"
+#include "sweep/space_rules.h"
 
 enum { VALUE_MAX = 40 }; /* bytes shown of a value that is no single word */
 
@@ -50,7 +51,7 @@ static const char *short_path(const space *s, size_t parameter)
         for (size_t i = 0; i < s->n; i++) {
             const char *other = s->parameters[i].path;
             size_t n = strlen(from), m = strlen(other);
-            if (i == parameter || s->parameters[i].n < 2) continue;
+            if (i == parameter || (s->parameters[i].kind == SPACE_CHOICE && s->parameters[i].n < 2)) continue;
             if (m >= n && !strcmp(other + m - n, from) && (m == n || other[m - n - 1] == '.')) alone = false;
         }
         if (alone || from == path) return from;
@@ -114,7 +115,7 @@ static bool add_plugin(text *out, const space_parameter *p, const node *value)
     return type != NULL;
 }
 
-static void add_parameter(text *out, const space *s, size_t i, size_t choice)
+static void add_choice(text *out, const space *s, size_t i, size_t choice)
 {
     const space_parameter *p = &s->parameters[i];
     const node *value = p->values[choice];
@@ -129,12 +130,29 @@ static void add_parameter(text *out, const space *s, size_t i, size_t choice)
     add_value(out, value);
 }
 
-void label_of(const space *s, size_t config, text *out)
+/* One of the list `configurations:`, by its name or its number. */
+static void add_configuration(text *out, const node *configuration, size_t choice)
+{
+    const char *name = space_rules_name(configuration);
+    if (name)
+        text_safe(out, name, VALUE_MAX);
+    else
+        text_printf(out, "configuration %zu", choice + 1);
+}
+
+void label_of(const space *s, const double *point, text *out)
 {
     size_t before = out->n;
     for (size_t i = 0; i < s->n; i++) {
-        if (s->parameters[i].n < 2) continue;
+        const space_parameter *p = &s->parameters[i];
+        bool choice = p->kind == SPACE_CHOICE;
+        if (isnan(point[i]) || (choice && p->n < 2)) continue;
         if (out->n > before) text_add(out, ", ");
-        add_parameter(out, s, i, grid_choice(s, config, i));
+        if (choice && i == 0 && s->rules && s->rules->configurations)
+            add_configuration(out, p->values[(size_t)point[i]], (size_t)point[i]);
+        else if (choice)
+            add_choice(out, s, i, (size_t)point[i]);
+        else
+            text_printf(out, "%s=%.*g", short_path(s, i), p->integer ? 15 : 4, point[i]);
     }
 }

@@ -4,7 +4,8 @@
 
 #include "sweep/space.h"
 
-/* "adam lr=0.001, channels=16": the parameters that have more than one value. Empty when none has. */
-void label_of(const space *s, size_t config, text *out);
+/* "adam lr=0.001, channels=16": the parameters that have more than one value and are active at the point. Empty when there are
+ * none. */
+void label_of(const space *s, const double *point, text *out);
 
 #endif

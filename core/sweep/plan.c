@@ -17,13 +17,22 @@ static bool read_planned(const json *v, plan *out)
     out->exact_key = mem_text(key);
     out->model = mem_text(json_get_text(v, "model", ""));
     out->seed = json_get_int(v, "seed", 0);
+    out->fold = json_get_int(v, "fold", 0);
     out->epochs = json_get_int(v, "epochs", 0);
     out->steps_per_epoch = json_get_int(v, "steps_per_epoch", 0);
     out->train_samples = json_get_int(data, "train", 0);
     out->macs = json_get_int(v, "macs", 0);
     out->parameters = json_get_int(parameters, "total", 0);
     out->memory_bytes = json_get_int(v, "memory_bytes", 0);
+    out->checkpoint_bytes = json_get_int(v, "checkpoint_bytes", 0);
+    out->validation_samples = json_get_int(data, "validation", 0);
+    out->test_samples = json_get_int(data, "test", 0);
+    const json *probe = json_get(v, "probe");
+    out->start_seconds = json_get_double(probe, "start_seconds", 0);
+    out->step_seconds = json_get_double(probe, "step_seconds", 0);
+    out->sample_seconds = json_get_double(probe, "evaluation_seconds", 0);
     out->accuracy = json_get_bool(v, "accuracy", true);
+    out->average = json_get_bool(v, "average", false);
     return true;
 }
 

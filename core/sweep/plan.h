@@ -12,8 +12,12 @@ typedef struct plan {
     char *line;        /* what the child said, JSON; NULL unless CVY_OK */
     /* read off it */
     char *experiment, *config_hash, *exact_key, *model;
-    int64_t seed, epochs, steps_per_epoch, train_samples, macs, parameters, memory_bytes;
+    int64_t fold; /* of cross-validation; 0: none */
+    int64_t seed, epochs, steps_per_epoch, train_samples, macs, parameters, memory_bytes, checkpoint_bytes,
+        validation_samples, test_samples;
+    double start_seconds, step_seconds, sample_seconds; /* timed by a probe; 0: not */
     bool accuracy; /* its metrics will say how often it is right; else there are losses alone */
+    bool average;  /* it chooses its best epoch by its averaged weights */
 } plan;            /* a zeroed one is valid and says nothing */
 
 /* Understands one line. False when it is none of the protocol: then *out is untouched. */

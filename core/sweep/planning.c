@@ -43,21 +43,24 @@ static int memory_file(const char *name, errors *e)
     return fd;
 }
 
+static void put_question(json_writer *w, const planning_request *r)
+{
+    json_open(w, '{');
+    json_key(w, "overrides");
+    json_open(w, '[');
+    for (size_t k = 0; k < r->n; k++) json_text(w, r->overrides[k]);
+    json_close(w, ']');
+    if (r->seed >= 0) json_put_int(w, "seed", r->seed);
+    json_close(w, '}');
+}
+
 /* The questions from number `from` on, in a file that is read from its begin. A pipe could fill and block
  * both sides. */
 static int questions(const planning_request *requests, size_t from, size_t n, errors *e)
 {
     json_writer w = {0};
     json_open(&w, '[');
-    for (size_t i = from; i < n; i++) {
-        json_open(&w, '{');
-        json_key(&w, "overrides");
-        json_open(&w, '[');
-        for (size_t k = 0; k < requests[i].n; k++) json_text(&w, requests[i].overrides[k]);
-        json_close(&w, ']');
-        if (requests[i].seed >= 0) json_put_int(&w, "seed", requests[i].seed);
-        json_close(&w, '}');
-    }
+    for (size_t i = from; i < n; i++) put_question(&w, &requests[i]);
     json_close(&w, ']');
     int fd = memory_file("convoy-questions", e);
     size_t written = 0;
@@ -78,9 +81,9 @@ static int questions(const planning_request *requests, size_t from, size_t n, er
     return fd;
 }
 
-static const char **arguments(const planning_options *o, arena *a)
+static const char **arguments(const planning_options *o, bool stays, arena *a)
 {
-    const char **argv = arena_array(a, 2 * o->n_plugins + 8, sizeof *argv);
+    const char **argv = arena_array(a, 2 * o->n_plugins + 14, sizeof *argv);
     size_t n = 0;
     argv[n++] = o->program;
     argv[n++] = "planner";
@@ -90,22 +93,25 @@ static const char **arguments(const planning_options *o, arena *a)
     }
     argv[n++] = "--threads";
     argv[n++] = arena_printf(a, "%lld", (long long)o->threads);
+    if (stays) argv[n++] = "--stream";
+    if (o->probe) argv[n++] = "--probe";
+    if (o->base) argv[n++] = "--base", argv[n++] = o->base;
     argv[n++] = "--"; /* a file may be called -x.yaml */
     argv[n++] = o->file;
     return argv;
 }
 
-static cvy_status start(session *s, const planning_request *requests, errors *e)
+/* `input`: what the child reads, closed here. */
+static cvy_status start(session *s, int input, bool stays, errors *e)
 {
     int ends[2] = {-1, -1};
-    int input = questions(requests, s->done, s->n, e);
     s->talk = input < 0 ? -1 : memory_file("convoy-talk", e);
     if (s->talk >= 0 && pipe2(ends, O_CLOEXEC) != 0)
         errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "cannot make a pipe: %s", strerror(errno));
     cvy_status status = CVY_ERR_RESOURCE;
     if (ends[0] >= 0) {
         arena a = {0};
-        process_options po = {.argv = arguments(s->o, &a),
+        process_options po = {.argv = arguments(s->o, stays, &a),
                               .input = input,
                               .output = ends[1],
                               .messages = s->talk,
@@ -214,7 +220,7 @@ cvy_status planning_run(const planning_options *o, const planning_request *reque
     size_t fruitless = 0;
     for (size_t i = 0; i < n; i++) plans[i] = (plan){0};
     while (s.done < n) {
-        if (start(&s, requests, e) != CVY_OK) {
+        if (start(&s, questions(requests, s.done, n, e), false, e) != CVY_OK) {
             end(&s);
             return CVY_ERR_RESOURCE;
         }
@@ -238,4 +244,103 @@ cvy_status planning_run(const planning_options *o, const planning_request *reque
         end(&s);
     }
     return CVY_OK;
+}
+
+/* ---- a child that stays ---- */
+
+struct planner {
+    planning_options o;
+    session s;
+    int questions; /* write end of what the child reads; -1: there is no child */
+};
+
+planner *planning_open(const planning_options *o)
+{
+    planner *p = mem_alloc(sizeof *p);
+    p->o = *o;
+    p->o.progress = NULL;
+    p->s = (session){.o = &p->o, .output = -1, .talk = -1};
+    p->questions = -1;
+    return p;
+}
+
+static cvy_status begin_child(planner *p, errors *e)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "cannot make a pipe: %s", strerror(errno));
+    cvy_status status = start(&p->s, ends[0], true, e);
+    if (status == CVY_OK) {
+        p->questions = ends[1];
+        return CVY_OK;
+    }
+    close(ends[1]);
+    end(&p->s);
+    return status;
+}
+
+static void end_child(planner *p)
+{
+    if (p->questions < 0) return;
+    close(p->questions);
+    p->questions = -1;
+    end(&p->s);
+}
+
+/* False when nobody reads any more. */
+static bool put_line(const planner *p, const planning_request *r)
+{
+    json_writer w = {0};
+    put_question(&w, r);
+    text_char(&w.out, '\n');
+    size_t written = 0;
+    while (written < w.out.n) {
+        ssize_t got = write(p->questions, w.out.s + written, w.out.n - written);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) break;
+        written += (size_t)got;
+    }
+    bool whole = written == w.out.n;
+    text_free(&w.out);
+    return whole;
+}
+
+static cvy_status ask_one(planner *p, const planning_request *r, plan *out, errors *e)
+{
+    session *s = &p->s;
+    if (p->questions < 0 && begin_child(p, e) != CVY_OK) return CVY_ERR_RESOURCE;
+    s->plans = out;
+    s->n = 1;
+    s->done = s->noise = s->answered = 0;
+    s->heard = process_now();
+    ending how = put_line(p, r) ? hear(s) : ENDED;
+    if (s->done) return CVY_OK;
+    if (how == INTERRUPTED) {
+        end_child(p);
+        return CVY_FORCED;
+    }
+    if (how == ENDED) process_wait(&s->child, 5);
+    process_signal(&s->child, SIGKILL);
+    while (!process_wait(&s->child, 1)) process_signal(&s->child, SIGKILL);
+    *out = verdict(s, how);
+    end_child(p);
+    return CVY_OK;
+}
+
+cvy_status planning_ask(planner *p, const planning_request *requests, size_t n, plan *plans, errors *e)
+{
+    cvy_status status = CVY_OK;
+    for (size_t i = 0; i < n; i++) plans[i] = (plan){0};
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
+    sigaction(SIGPIPE, &ignore, &before); /* of a child that has just died */
+    for (size_t i = 0; i < n && status == CVY_OK; i++) status = ask_one(p, &requests[i], &plans[i], e);
+    sigaction(SIGPIPE, &before, NULL);
+    return status;
+}
+
+void planning_close(planner *p)
+{
+    if (!p) return;
+    end_child(p);
+    mem_free(p);
 }

@@ -15,9 +15,11 @@ typedef struct planning_request {
 typedef struct planning_options {
     const char *program;        /* the executable */
     const char *file;           /* of the experiment */
+    const char *base;           /* its folder, where it is a copy that lies elsewhere; NULL: its own */
     const char *const *plugins; /* files from the command line */
     size_t n_plugins;
     int64_t threads; /* of a trial */
+    bool probe;      /* a few training steps are timed too */
     double patience; /* seconds without a line until the child is stopped; 0: PLANNING_PATIENCE */
     void (*progress)(void *ctx, size_t done, size_t total); /* may be NULL */
     void *ctx;
@@ -30,5 +32,11 @@ typedef struct planning_options {
  * unplanned. */
 cvy_status planning_run(const planning_options *o, const planning_request *requests, size_t n, plan *plans,
                         errors *e);
+
+/* The same with a child that stays for later questions. What the options point to is kept by the caller. */
+typedef struct planner planner;
+planner *planning_open(const planning_options *o);
+cvy_status planning_ask(planner *p, const planning_request *requests, size_t n, plan *plans, errors *e);
+void planning_close(planner *p); /* NULL is fine */
 
 #endif

@@ -39,6 +39,31 @@ int64_t process_cores(void)
     return n > 0 ? n : 1;
 }
 
+size_t process_core_list(int *out, size_t most)
+{
+    cpu_set_t set;
+    size_t n = 0;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return 0;
+    for (int i = 0; i < CPU_SETSIZE; i++) {
+        if (!CPU_ISSET((size_t)i, &set)) continue;
+        if (n < most) out[n] = i;
+        n++;
+    }
+    return n;
+}
+
+int64_t process_resident(const process *p)
+{
+    char path[64], line[128];
+    long long whole = 0, resident = 0;
+    if (!p->pid || p->ended) return 0;
+    snprintf(path, sizeof path, "/proc/%lld/statm", (long long)p->pid);
+    FILE *f = fopen(path, "re");
+    if (f && fgets(line, sizeof line, f) && sscanf(line, "%lld %lld", &whole, &resident) != 2) resident = 0;
+    if (f) fclose(f);
+    return resident * sysconf(_SC_PAGESIZE);
+}
+
 int64_t process_memory(void)
 {
     FILE *f = fopen("/proc/meminfo", "re");
@@ -163,6 +188,17 @@ static int set_attributes(posix_spawnattr_t *attributes)
     return wrong;
 }
 
+/* Children are born with their parent's cores: ours are others for a moment. False where that cannot be. */
+static bool lend_cores(const process_options *o, cpu_set_t *own)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (!o->cores || !o->n_cores || sched_getaffinity(0, sizeof *own, own) != 0) return false;
+    for (size_t i = 0; i < o->n_cores; i++)
+        if (o->cores[i] >= 0 && o->cores[i] < CPU_SETSIZE) CPU_SET((size_t)o->cores[i], &set);
+    return sched_setaffinity(0, sizeof set, &set) == 0;
+}
+
 cvy_status process_start(const process_options *o, process *p, errors *e)
 {
     *p = (process){.watch = -1};
@@ -180,7 +216,10 @@ cvy_status process_start(const process_options *o, process *p, errors *e)
     double begin = process_now();
     if (!wrong) {
         char *const *argv = (char *const *)(uintptr_t)o->argv; /* posix_spawn changes nothing in them */
+        cpu_set_t own;
+        const bool lent = lend_cores(o, &own);
         wrong = posix_spawn(&pid, o->argv[0], &actions, &attributes, argv, env);
+        if (lent) sched_setaffinity(0, sizeof own, &own);
     }
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);

@@ -25,7 +25,9 @@ typedef struct process_options {
     int input, output, messages; /* descriptors that become 0, 1, 2; -1: /dev/null */
     int pass;                    /* becomes PROCESS_PASSED; -1: none */
     int64_t threads;             /* for OpenMP; 0 leaves the environment as it is */
-    bool crowded;                /* more threads than cores will run: waiting must not spin */
+    const int *cores;            /* that it may run on, n_cores of them; NULL: all of ours */
+    size_t n_cores;
+    bool crowded; /* more threads than cores will run: waiting must not spin */
 } process_options;
 
 cvy_status process_start(const process_options *o, process *p, errors *e);
@@ -49,6 +51,10 @@ double process_now(void);
 void process_pause(double seconds);
 /* Cores that this process may use. */
 int64_t process_cores(void);
+/* Which these are; fills at most `most`, returns how many there are. */
+size_t process_core_list(int *out, size_t most);
+/* Bytes that a process has resident; 0 when it cannot be told. */
+int64_t process_resident(const process *p);
 /* Bytes of memory that can be had without swapping; 0 when it cannot be told. */
 int64_t process_memory(void);
 

@@ -2,17 +2,23 @@
  */
 #include "sweep/recorder.h"
 
+#include <string.h>
+
 #include "base/memory.h"
 #include "report/store.h"
 #include "sweep/process.h"
 
-#define PAUSE 10.0 /* seconds after a failure until the database is tried again */
+#define GATHER 1.0  /* seconds between two transactions: each waits for the disk */
+#define PAUSE  10.0 /* seconds after a failure until the database is tried again */
 
 struct recorder {
     char *results;
     store *s;
     bool warned;
     double again; /* not before */
+    char **dirs;  /* that have something new */
+    size_t n, cap;
+    double flushed;
 };
 
 recorder *recorder_open(const char *results)
@@ -25,6 +31,10 @@ recorder *recorder_open(const char *results)
 void recorder_close(recorder *r)
 {
     if (!r) return;
+    errors lost = {0}; /* whoever wanted to hear has flushed before */
+    recorder_flush(r, &lost);
+    errors_free(&lost);
+    mem_free(r->dirs);
     store_close(r->s);
     mem_free(r->results);
     mem_free(r);
@@ -52,15 +62,28 @@ static bool ready(recorder *r, errors *found)
     return r->s != NULL;
 }
 
-void recorder_take(recorder *r, const char *dir, errors *warnings)
+void recorder_flush(recorder *r, errors *warnings)
 {
     errors found = {0};
-    if (!ready(r, &found) || store_ingest(r->s, dir, &found) != CVY_OK) {
+    if (r->n && (!ready(r, &found) || store_ingest_some(r->s, r->dirs, r->n, &found) != CVY_OK)) {
         if (found.n) failed(r, &found, warnings);
     } else if (found.n) {
         errors_move(warnings, &found); /* of a folder that is partly unreadable */
     }
     errors_free(&found);
+    while (r->n) mem_free(r->dirs[--r->n]);
+    r->flushed = process_now();
+}
+
+void recorder_take(recorder *r, const char *dir, errors *warnings)
+{
+    bool there = false;
+    for (size_t i = r->n; i-- > 0 && !there;) there = !strcmp(r->dirs[i], dir);
+    if (!there) {
+        r->dirs = MEM_GROW(r->dirs, r->n, &r->cap);
+        r->dirs[r->n++] = mem_text(dir);
+    }
+    if (process_now() - r->flushed >= GATHER) recorder_flush(r, warnings);
 }
 
 int64_t recorder_last_number(recorder *r, char kind, errors *warnings)

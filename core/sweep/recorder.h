@@ -9,8 +9,10 @@
 typedef struct recorder recorder;
 
 recorder *recorder_open(const char *results);
-/* Takes in what is new in a run's or sweep's folder. Warnings go to `warnings`. */
+/* Takes in what is new in a run's or sweep's folder, together with others within a second. Warnings go to `warnings`. */
 void recorder_take(recorder *r, const char *dir, errors *warnings);
+/* Now. */
+void recorder_flush(recorder *r, errors *warnings);
 /* The largest number in use by runs ('r') or sweeps ('s') that the database knows. */
 int64_t recorder_last_number(recorder *r, char kind, errors *warnings);
 void recorder_close(recorder *r); /* NULL is fine */

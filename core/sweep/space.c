@@ -1,37 +1,40 @@
-/* Owns the keys of `sweep:` and what may stand behind them; must not know how trials are run, nor plugins. */
+/* Owns the keys of `sweep:` and what holds for it as a whole; must not know how trials are run, nor plugins. */
 #include "sweep/space.h"
 
+#include <math.h>
 #include <string.h>
 
+#include "config/experiment_check.h"
 #include "config/override.h"
 #include "config/scalar.h"
 #include "config/suggest.h"
+#include "sweep/distribution.h"
+#include "sweep/early.h"
+#include "sweep/search.h"
+#include "sweep/space_read.h"
 
 const space_metric space_default_metric = {"val_accuracy", true};
 
-typedef struct reader {
-    const experiment *x;
-    arena *a;
-    space *out;
-    size_t cap;
-    errors *e;
-} reader;
+static cvy_status worse(cvy_status a, cvy_status b)
+{
+    return a == CVY_OK ? b : a;
+}
 
-/* ---- messages ---- */
+/* ---- shared with the files that read parts ---- */
 
-static cvy_status wrong(const reader *r, const place *at, const char *hint, const char *what)
+cvy_status space_read_wrong(const space_reader *r, const place *at, const char *hint, const char *what)
 {
     return errors_add(r->e, CVY_ERR_CONFIG, at, hint, "%s", what);
 }
 
-static cvy_status unknown(const reader *r, const char *key, const place *at, const char *const *known,
-                          size_t n)
+cvy_status space_read_unknown(const space_reader *r, const char *key, const place *at,
+                              const char *const *known, size_t n)
 {
     return errors_add(r->e, CVY_ERR_CONFIG, at, suggest_from(r->a, "known are", key, known, n),
                       "unknown key \"%s\"", suggest_shown(r->a, key));
 }
 
-static cvy_status expected(const reader *r, const node *n, const char *what, const char *hint)
+cvy_status space_read_expected(const space_reader *r, const node *n, const char *what, const char *hint)
 {
     text found = {0};
     scalar_found(n, &found);
@@ -41,11 +44,91 @@ static cvy_status expected(const reader *r, const node *n, const char *what, con
     return status;
 }
 
+bool space_read_number(const space_reader *r, const node *n, double *v)
+{
+    if (!node_double(n, v, r->e)) return false;
+    if (isfinite(*v)) return true;
+    errors_add(r->e, CVY_ERR_CONFIG, &n->at, NULL, "%s is no finite number", n->s);
+    return false;
+}
+
+bool space_read_int(const space_reader *r, const node *n, int64_t least, int64_t most, int64_t *v)
+{
+    if (!node_int(n, v, r->e)) return false;
+    if (*v >= least && *v <= most) return true;
+    errors_add(r->e, CVY_ERR_CONFIG, &n->at, NULL, "%lld is %s %lld", (long long)*v,
+               *v < least ? "below" : "above", (long long)(*v < least ? least : most));
+    return false;
+}
+
+static bool listed(const space *s, const char *path)
+{
+    for (size_t i = 0; s->rules && s->rules->configurations && i < s->parameters[0].n; i++)
+        if (node_get(space_rules_set(s->parameters[0].values[i]), path)) return true;
+    return false;
+}
+
+cvy_status space_read_check_path(const space_reader *r, const char *path, const place *at)
+{
+    static const struct {
+        const char *path, *why;
+    } fixed[] = {{"sweep", "a sweep cannot vary itself"},
+                 {"repeats", "repeats are the same for every configuration"},
+                 {"experiment", "all trials of a sweep belong to one experiment"}};
+    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
+        size_t n = strlen(fixed[i].path);
+        if (!strncmp(path, fixed[i].path, n) && (!path[n] || path[n] == '.'))
+            return errors_add(r->e, CVY_ERR_CONFIG, at, NULL, "`%s` cannot be swept: %s", path, fixed[i].why);
+    }
+    if (!strcmp(path, "seed") && r->x->repeats > 1)
+        return space_read_wrong(r, at, "leave out one of the two",
+                                "`seed` is swept, and `repeats` counts seeds too");
+    for (size_t i = 0; i < r->out->n; i++)
+        if (!strcmp(r->out->parameters[i].path, path))
+            return errors_add(r->e, CVY_ERR_CONFIG, at, NULL, "`%s` is there twice", path);
+    if (listed(r->out, path))
+        return errors_add(r->e, CVY_ERR_CONFIG, at, "leave out one of the two",
+                          "`%s` is set by `configurations:` too", path);
+    return CVY_OK;
+}
+
+void space_read_add(space_reader *r, const space_parameter *p, const space_when *when)
+{
+    space *s = r->out;
+    if (s->n == r->cap) {
+        size_t cap = r->cap ? 2 * r->cap : 8;
+        space_parameter *grown = arena_array(r->a, cap, sizeof *grown);
+        const space_when **whens = arena_array(r->a, cap, sizeof *whens);
+        if (s->n) {
+            memcpy(grown, s->parameters, s->n * sizeof *grown);
+            memcpy(whens, r->whens, s->n * sizeof *whens);
+        }
+        s->parameters = grown;
+        r->whens = whens;
+        r->cap = cap;
+    }
+    r->whens[s->n] = when;
+    s->parameters[s->n++] = *p;
+}
+
 /* ---- metric ---- */
 
 static const char *const metric_names[] = {
-    "val_accuracy",  "val_loss",  "val_top5_accuracy",  "train_accuracy",      "train_loss",
-    "test_accuracy", "test_loss", "test_top5_accuracy", "train_top5_accuracy",
+    "val_accuracy",
+    "val_loss",
+    "val_top5_accuracy",
+    "train_accuracy",
+    "train_loss",
+    "test_accuracy",
+    "test_loss",
+    "test_top5_accuracy",
+    "train_top5_accuracy",
+    "val_average_accuracy",
+    "val_average_loss",
+    "val_average_top5_accuracy",
+    "test_average_accuracy",
+    "test_average_loss",
+    "test_average_top5_accuracy",
 };
 enum { N_METRICS = sizeof metric_names / sizeof *metric_names };
 
@@ -56,7 +139,7 @@ static bool metric_known(const char *name)
     return false;
 }
 
-static cvy_status read_goal(reader *r, const node *goal)
+static cvy_status read_goal(space_reader *r, const node *goal)
 {
     space_metric *m = &r->out->metric;
     const char *word = NULL;
@@ -77,162 +160,48 @@ static cvy_status read_goal(reader *r, const node *goal)
     return CVY_OK;
 }
 
-static cvy_status read_metric(reader *r, const node *n)
+static cvy_status read_impute(space_reader *r, const node *n)
 {
-    static const char *const known[] = {"name", "goal"};
-    if (n->kind != NODE_MAP) return expected(r, n, "a map", "as in {name: val_accuracy, goal: maximize}");
+    static const char *const words[] = {"worst", "best", "latest"};
+    const char *word = NULL;
+    if (!node_string(n, &word, r->e)) return CVY_ERR_CONFIG;
+    for (size_t i = 0; i < 3; i++)
+        if (!strcmp(word, words[i])) {
+            r->out->impute = (space_impute)i;
+            return CVY_OK;
+        }
+    return errors_add(r->e, CVY_ERR_CONFIG, &n->at, suggest_from(r->a, "one of", word, words, 3),
+                      "cannot impute \"%s\"", suggest_shown(r->a, word));
+}
+
+static cvy_status read_metric(space_reader *r, const node *n)
+{
+    static const char *const known[] = {"name", "goal", "target", "impute"};
+    static const char example[] = "as in {name: val_accuracy, goal: maximize}";
+    if (n->kind != NODE_MAP) return space_read_expected(r, n, "a map", example);
     cvy_status status = CVY_OK;
     for (size_t i = 0; i < n->n; i++) {
         const char *key = n->keys[i];
         if (!strcmp(key, "name") || !strcmp(key, "goal")) continue;
-        if (!strcmp(key, "target") || !strcmp(key, "impute"))
-            status = errors_add(r->e, CVY_ERR_CONFIG, &n->key_at[i], "leave it out",
-                                "`%s` is not available: all trials of a grid are run", key);
-        else
-            status = unknown(r, key, &n->key_at[i], known, 2);
+        if (!strcmp(key, "target")) {
+            r->out->has_target = space_read_number(r, n->items[i], &r->out->target);
+            if (!r->out->has_target) status = CVY_ERR_CONFIG;
+        } else if (!strcmp(key, "impute")) {
+            status = worse(status, read_impute(r, n->items[i]));
+        } else if (!strcmp(key, "impute_while_running")) {
+            errors_warn(r->e, &n->key_at[i], NULL, "`%s` is W&B's own and is ignored", key);
+        } else {
+            status = space_read_unknown(r, key, &n->key_at[i], known, 4);
+        }
     }
     const node *name = node_get(n, "name");
-    if (!name) return wrong(r, &n->at, "as in name: val_accuracy", "`name:` is missing");
+    if (!name) return space_read_wrong(r, &n->at, "as in name: val_accuracy", "`name:` is missing");
     if (!node_string(name, &r->out->metric.name, r->e)) return CVY_ERR_CONFIG;
     r->out->metric_at = &name->at;
     if (!metric_known(r->out->metric.name)) /* a plugin may log it */
         errors_warn(r->e, &name->at, suggest_near(r->a, r->out->metric.name, metric_names, N_METRICS),
                     "no metric of Convoy is called \"%s\"", suggest_shown(r->a, r->out->metric.name));
-    cvy_status goal = read_goal(r, node_get(n, "goal"));
-    return status != CVY_OK ? status : goal;
-}
-
-/* ---- parameters ---- */
-
-static cvy_status check_path(const reader *r, const char *path, const place *at)
-{
-    static const struct {
-        const char *path, *why;
-    } fixed[] = {{"sweep", "a sweep cannot vary itself"},
-                 {"repeats", "repeats are the same for every configuration"},
-                 {"experiment", "all trials of a sweep belong to one experiment"}};
-    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
-        size_t n = strlen(fixed[i].path);
-        if (!strncmp(path, fixed[i].path, n) && (!path[n] || path[n] == '.'))
-            return errors_add(r->e, CVY_ERR_CONFIG, at, NULL, "`%s` cannot be swept: %s", path, fixed[i].why);
-    }
-    if (!strcmp(path, "seed") && r->x->repeats > 1)
-        return wrong(r, at, "leave out one of the two", "`seed` is swept, and `repeats` counts seeds too");
-    for (size_t i = 0; i < r->out->n; i++)
-        if (!strcmp(r->out->parameters[i].path, path))
-            return errors_add(r->e, CVY_ERR_CONFIG, at, NULL, "`%s` is there twice", path);
-    return CVY_OK;
-}
-
-static cvy_status check_values(const reader *r, const space_parameter *p)
-{
-    for (size_t i = 1; i < p->n; i++)
-        for (size_t k = 0; k < i; k++)
-            if (node_equal(p->values[i], p->values[k]))
-                return errors_add(r->e, CVY_ERR_CONFIG, &p->values[i]->at,
-                                  "leave it out; `repeats:` trains several seeds",
-                                  "value %zu is equal to value %zu", i + 1, k + 1);
-    return CVY_OK;
-}
-
-/* What W&B draws from; a grid needs values. */
-static cvy_status unavailable(const reader *r, const char *key, const place *at)
-{
-    static const char *const drawn[] = {"min", "max", "mu", "sigma", "q", "a", "b", "probabilities"};
-    for (size_t i = 0; i < sizeof drawn / sizeof *drawn; i++)
-        if (!strcmp(drawn[i], key))
-            return errors_add(r->e, CVY_ERR_CONFIG, at, "write `values: [...]`",
-                              "`%s` belongs to a distribution, and a grid does not draw", key);
-    static const char *const known[] = {"values", "value", "distribution", "parameters"};
-    return unknown(r, key, at, known, 4);
-}
-
-static cvy_status check_distribution(const reader *r, const node *n, const char *fitting)
-{
-    const char *word = NULL;
-    if (!node_string(n, &word, r->e)) return CVY_ERR_CONFIG;
-    if (!strcmp(word, fitting)) return CVY_OK;
-    return errors_add(r->e, CVY_ERR_CONFIG, &n->at, "write `values: [...]` and leave `distribution:` out",
-                      "distribution \"%s\" is not available in a grid", suggest_shown(r->a, word));
-}
-
-static cvy_status read_values(const reader *r, const node *values, space_parameter *p)
-{
-    if (values->kind != NODE_LIST)
-        return expected(r, values, "a list", "as in values: [16, 32]; one alone is `value: 16`");
-    if (values->n == 0) return wrong(r, &values->at, "as in values: [16, 32]", "there are no values");
-    p->n = values->n;
-    p->values = arena_array(r->a, p->n, sizeof *p->values);
-    for (size_t i = 0; i < p->n; i++) p->values[i] = values->items[i];
-    return check_values(r, p);
-}
-
-static cvy_status read_parameters(reader *r, const char *prefix, const node *n, int depth);
-
-static cvy_status read_parameter(reader *r, const char *path, const node *n, const place *at, int depth)
-{
-    if (n->kind != NODE_MAP) {
-        text now = {0};
-        tree_write_flow(n, &now);
-        const char *key = n->kind == NODE_LIST ? "values" : "value";
-        const char *hint = arena_printf(r->a, "write {%s: %s}", key, suggest_shown(r->a, text_str(&now)));
-        text_free(&now);
-        return expected(r, n, "`values` or `value` in a map", hint);
-    }
-    const node *values = node_get(n, "values"), *value = node_get(n, "value"),
-               *nested = node_get(n, "parameters"), *distribution = node_get(n, "distribution");
-    cvy_status status = CVY_OK;
-    for (size_t i = 0; i < n->n; i++)
-        if (n->items[i] != values && n->items[i] != value && n->items[i] != nested &&
-            n->items[i] != distribution)
-            status = unavailable(r, n->keys[i], &n->key_at[i]);
-    if (status != CVY_OK) return status;
-    if ((values != NULL) + (value != NULL) + (nested != NULL) != 1)
-        return wrong(r, at, "as in values: [16, 32]",
-                     n->n ? "needs one of `values`, `value`, `parameters`" : "there are no values");
-    if (nested) return read_parameters(r, path, nested, depth + 1);
-    if (distribution) status = check_distribution(r, distribution, values ? "categorical" : "constant");
-    space_parameter p = {.path = path, .at = *at};
-    if (status == CVY_OK) status = check_path(r, path, at);
-    if (value) {
-        p.n = 1;
-        p.values = arena_array(r->a, 1, sizeof *p.values);
-        p.values[0] = value;
-    } else {
-        cvy_status read = read_values(r, values, &p);
-        if (status == CVY_OK) status = read;
-    }
-    if (status != CVY_OK) return status;
-    space *s = r->out;
-    if (s->n == r->cap) {
-        size_t cap = r->cap ? 2 * r->cap : 8;
-        space_parameter *grown = arena_array(r->a, cap, sizeof *grown);
-        if (s->n) memcpy(grown, s->parameters, s->n * sizeof *grown);
-        s->parameters = grown;
-        r->cap = cap;
-    }
-    s->parameters[s->n++] = p;
-    return CVY_OK;
-}
-
-static cvy_status read_parameters(reader *r, const char *prefix, const node *n, int depth)
-{
-    enum { DEEPEST = 16 };
-    if (n->kind == NODE_MAP && n->n == 0)
-        return wrong(r, &n->at, "as in train.optimizer.lr: {values: [1e-3, 1e-2]}",
-                     "there are no parameters");
-    if (n->kind != NODE_MAP)
-        return expected(r, n, "a map of paths", "as in train.optimizer.lr: {values: [1e-3, 1e-2]}");
-    if (depth > DEEPEST) return wrong(r, &n->at, NULL, "nested too deeply");
-    cvy_status status = CVY_OK;
-    for (size_t i = 0; i < n->n; i++) {
-        const char *path = prefix ? arena_printf(r->a, "%s.%s", prefix, n->keys[i]) : n->keys[i];
-        errors_push(r->e, "%s", suggest_shown(r->a, n->keys[i]));
-        cvy_status one = read_parameter(r, path, n->items[i], &n->key_at[i], depth);
-        errors_pop(r->e);
-        if (status == CVY_OK) status = one;
-    }
-    return status;
+    return worse(status, read_goal(r, node_get(n, "goal")));
 }
 
 /* ---- paths that do not exist ---- */
@@ -243,25 +212,78 @@ static bool inside(const char *path, const char *outer)
     return !strncmp(path, outer, n) && path[n] == '.';
 }
 
-/* Whether another parameter decides what is there: then only a trial as a whole can tell, and planning does.
- */
-static bool depends(const space *s, const space_parameter *p)
+/* Whether something else that is swept decides what is there: then only a trial as a whole can tell, and planning does. */
+static bool depends(const space *s, const char *path)
 {
     for (size_t i = 0; i < s->n; i++)
-        if (&s->parameters[i] != p && inside(p->path, s->parameters[i].path)) return true;
+        if (s->parameters[i].path != path && inside(path, s->parameters[i].path)) return true;
+    for (size_t i = 0; s->rules && s->rules->configurations && i < s->parameters[0].n; i++) {
+        const node *set = space_rules_set(s->parameters[0].values[i]);
+        for (size_t k = 0; k < set->n; k++)
+            if (set->keys[k] != path && inside(path, set->keys[k])) return true;
+    }
     return false;
+}
+
+/* A number as a parameter may have it. */
+static const node *example_of(const space_parameter *p, arena *a)
+{
+    return tree_scalar(a, arena_printf(a, p->integer ? "%.0f" : "%.17g", distribution_quantile(p, 0.5)),
+                       false, &p->at);
+}
+
+static cvy_status set_value(const space *s, experiment *x, size_t i, const node *value, arena *a, errors *e)
+{
+    const space_parameter *p = &s->parameters[i];
+    if (i || !s->rules || !s->rules->configurations)
+        return experiment_set(x, p->path, value ? value : example_of(p, a), &p->at, e);
+    const node *set = space_rules_set(value);
+    cvy_status status = CVY_OK;
+    for (size_t k = 0; k < set->n && status == CVY_OK; k++)
+        if (!depends(s, set->keys[k]))
+            status = experiment_set(x, set->keys[k], set->items[k], &set->key_at[k], e);
+    return status;
+}
+
+/* Sets what parameter i's conditions ask for, and theirs before. Those of one circle were refused. */
+static cvy_status set_conditions(const space *s, experiment *x, size_t i, arena *a, errors *e)
+{
+    cvy_status status = CVY_OK;
+    for (size_t k = 0; s->rules && s->rules->n_when && k < s->rules->n_when[i] && status == CVY_OK; k++) {
+        const space_condition *c = &s->rules->when[i][k];
+        const space_parameter *p = &s->parameters[c->parameter];
+        const node *value = c->values[0];
+        for (size_t v = 0; p->kind == SPACE_CHOICE && v < p->n; v++)
+            if (space_rules_is(s, c, p->values[v], c->values[0])) value = p->values[v];
+        status = set_conditions(s, x, c->parameter, a, e);
+        if (status == CVY_OK) status = set_value(s, x, c->parameter, value, a, e);
+    }
+    return status;
 }
 
 /* Tries every value on a copy of the experiment: what does not fit into the file is told with its place
  * there. Setting a map with `type` names plugins, which are not known here. */
-static cvy_status try_values(const reader *r, const space_parameter *p)
+static cvy_status try_values(const space_reader *r, size_t parameter)
 {
+    const space *s = r->out;
+    const space_parameter *p = &s->parameters[parameter];
     cvy_status status = CVY_OK;
+    size_t n = p->kind == SPACE_CHOICE ? p->n : 1;
+    if (p->kind == SPACE_CHOICE && p->min < p->max) n = 1; /* a range, written out */
+    const char *means = strchr(p->path, '.') ? NULL : experiment_means(p->path);
+    if (means) /* a name that others use */
+        return errors_add(
+            r->e, CVY_ERR_CONFIG, &p->at,
+            arena_printf(r->a, "write %s, or say so by `alias: {%s: %s}`", means, p->path, means),
+            "sweep: `%s` is no path of this file", p->path);
     errors_push(r->e, "sweep");
-    for (size_t i = 0; i < p->n && status == CVY_OK; i++) {
+    for (size_t i = 0; i < n && status == CVY_OK; i++) {
         errors found = {0};
         experiment *copy = experiment_copy(r->x);
-        status = experiment_set(copy, p->path, p->values[i], &p->at, &found);
+        status = set_conditions(s, copy, parameter, r->a, &found);
+        if (status == CVY_OK)
+            status =
+                set_value(s, copy, parameter, p->kind == SPACE_CHOICE ? p->values[i] : NULL, r->a, &found);
         if (status == CVY_OK) status = experiment_resolve(copy, &found);
         experiment_free(copy);
         for (size_t k = 0; k < found.n; k++) {
@@ -275,17 +297,19 @@ static cvy_status try_values(const reader *r, const space_parameter *p)
     return status;
 }
 
-static cvy_status check_overrides(const reader *r, const char *const *overrides, size_t n)
+static cvy_status check_overrides(const space_reader *r, const char *const *overrides, size_t n)
 {
     cvy_status status = CVY_OK;
+    const space *s = r->out;
     for (size_t i = 0; i < n; i++) {
         size_t length = strcspn(overrides[i], "=");
         while (length && overrides[i][length - 1] == ' ') length--;
-        for (size_t k = 0; k < r->out->n; k++) {
-            const space_parameter *p = &r->out->parameters[k];
-            if (strlen(p->path) != length || strncmp(p->path, overrides[i], length) != 0) continue;
+        const char *path = arena_text_n(r->a, overrides[i], length);
+        for (size_t k = 0; k < s->n; k++) {
+            const space_parameter *p = &s->parameters[k];
+            if (strcmp(p->path, path) != 0 && !(k == 0 && listed(s, path))) continue;
             status = errors_add(r->e, CVY_ERR_CONFIG, &p->at, NULL,
-                                "`%s` is swept here and set to one value on the command line", p->path);
+                                "`%s` is swept here and set to one value on the command line", path);
         }
     }
     return status;
@@ -293,47 +317,134 @@ static cvy_status check_overrides(const reader *r, const char *const *overrides,
 
 /* ---- the whole ---- */
 
-static cvy_status read_method(reader *r, const node *n)
+static const char *const method_names[] = {"grid", "random", "sobol", "tpe", "bayes"};
+enum { N_METHODS = sizeof method_names / sizeof *method_names };
+
+static cvy_status read_method(space_reader *r, const node *n)
 {
     const char *word = NULL;
     if (!node_string(n, &word, r->e)) return CVY_ERR_CONFIG;
-    if (!strcmp(word, "grid")) return CVY_OK;
-    static const char *const others[] = {"random", "bayes", "custom", "hyperband"};
-    bool known = false;
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++) known = known || !strcmp(word, others[i]);
-    const char *near = known ? NULL : suggest_near(r->a, word, (const char *const[]){"grid"}, 1);
-    return errors_add(r->e, CVY_ERR_CONFIG, &n->at, near ? near : "available is `method: grid`",
-                      known ? "method \"%s\" is not available yet" : "unknown method \"%s\"",
-                      suggest_shown(r->a, word));
+    r->out->method_at = &n->at;
+    if (search_find(word)) {
+        r->out->method = word;
+        return CVY_OK;
+    }
+    if (!strcmp(word, "custom") || !strcmp(word, "hyperband"))
+        return errors_add(r->e, CVY_ERR_CONFIG, &n->at,
+                          word[0] == 'c'
+                              ? "available are grid, random, sobol, tpe, bayes"
+                              : "write `method: random` with `early_terminate: {type: hyperband_brackets}`",
+                          "method \"%s\" is not available", word);
+    return errors_add(r->e, CVY_ERR_CONFIG, &n->at,
+                      suggest_from(r->a, "available are", word, method_names, N_METHODS),
+                      "unknown method \"%s\"", suggest_shown(r->a, word));
 }
 
-static cvy_status read_key(reader *r, const char *key, const node *n, const place *at)
+static cvy_status read_text(space_reader *r, const node *n, const char **out)
 {
-    static const char *const known[] = {"method", "metric", "parameters", "description", "name"};
+    return node_string(n, out, r->e) ? CVY_OK : CVY_ERR_CONFIG;
+}
+
+/* What is behind the keys that are read in the file's order; the others are read before or after all of them. */
+static cvy_status read_value(space_reader *r, const char *key, const node *n, const place *at)
+{
+    const char *unused = NULL; /* a name: the experiment has one */
+    if (!strcmp(key, "metric")) return read_metric(r, n);
+    if (!strcmp(key, "parameters")) return space_read_parameters(r, n);
+    if (!strcmp(key, "description")) return read_text(r, n, &r->out->description);
+    if (!strcmp(key, "name")) return read_text(r, n, &unused);
+    if (!strcmp(key, "early_terminate")) return space_read_early(r, n);
+    if (!strcmp(key, "run_cap"))
+        return space_read_int(r, n, 1, INT64_MAX, &r->out->run_cap) ? CVY_OK : CVY_ERR_CONFIG;
+    if (!strcmp(key, "parallelism"))
+        return space_read_int(r, n, 1, 1000, &r->out->parallelism) ? CVY_OK : CVY_ERR_CONFIG;
+    if (!strcmp(key, "tpe")) {
+        const search_method *m = search_find(r->out->method);
+        if (!m || !m->adaptive)
+            errors_warn(r->e, at, NULL, "these are of method tpe, and change nothing here");
+        return space_read_tpe(r, n);
+    }
+    return CVY_OK;
+}
+
+static cvy_status read_key(space_reader *r, const char *key, const node *n, const place *at)
+{
+    static const char *const known[] = {"method",          "metric",  "parameters",    "description", "name",
+                                        "early_terminate", "run_cap", "parallelism",   "tpe",         "alias",
+                                        "where",           "zip",     "configurations"};
     static const char *const elsewhere[] = {"program",    "project",    "entity",  "job",
                                             "image_uri",  "controller", "command", "kind",
                                             "apiVersion", "scheduler",  "metrics"};
-    static const char *const later[] = {"early_terminate", "run_cap"};
-    const char *unused = NULL; /* a name: the experiment has one */
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strcmp(key, known[i]) != 0) continue;
         errors_push(r->e, "%s", key);
-        cvy_status status = i == 0   ? read_method(r, n)
-                            : i == 1 ? read_metric(r, n)
-                            : i == 2 ? read_parameters(r, NULL, n, 0)
-                            : node_string(n, i == 3 ? &r->out->description : &unused, r->e) ? CVY_OK
-                                                                                            : CVY_ERR_CONFIG;
+        cvy_status status = read_value(r, key, n, at);
         errors_pop(r->e);
         return status;
     }
     for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++)
-        if (!strcmp(key, elsewhere[i]))
-            return errors_add(r->e, CVY_ERR_CONFIG, at, "leave it out",
-                              "`%s` is W&B's own, Convoy has no use for it", key);
-    for (size_t i = 0; i < sizeof later / sizeof *later; i++)
-        if (!strcmp(key, later[i]))
-            return errors_add(r->e, CVY_ERR_CONFIG, at, "leave it out", "`%s` is not available yet", key);
-    return unknown(r, key, at, known, 4);
+        if (!strcmp(key, elsewhere[i])) {
+            errors_warn(r->e, at, NULL, "`%s` is W&B's own and is ignored", key);
+            return CVY_OK;
+        }
+    return space_read_unknown(r, key, at, known, sizeof known / sizeof *known);
+}
+
+/* One of the keys that others depend on. */
+static cvy_status read_early_on(space_reader *r, const node *sweep, const char *key,
+                                cvy_status (*read)(space_reader *, const node *))
+{
+    const node *n = node_get(sweep, key);
+    if (!n) return CVY_OK;
+    errors_push(r->e, "%s", key);
+    cvy_status status = read(r, n);
+    errors_pop(r->e);
+    return status;
+}
+
+/* A rule that asks at epochs which the file's trials do not have is most likely a mistake. */
+static void check_early(const space_reader *r, const node *sweep)
+{
+    const space *s = r->out;
+    const node *n = experiment_get(r->x, "train.epochs");
+    int64_t epochs;
+    bool swept = depends(s, "train.epochs") || listed(s, "train.epochs");
+    for (size_t i = 0; i < s->n; i++) swept = swept || !strcmp(s->parameters[i].path, "train.epochs");
+    if (s->early.kind == EARLY_NONE || swept || !n || !node_int(n, &epochs, NULL)) return;
+    if (early_next(&s->early, 0, s->run_cap > 0 ? (size_t)s->run_cap : 100, 0, epochs)) return;
+    errors_warn(r->e, node_key_at(sweep, "early_terminate"), NULL,
+                "early_terminate: stops no trial: the first epoch it looks at is not before the last, %lld",
+                (long long)epochs);
+}
+
+static cvy_status no_run_cap(const space_reader *r)
+{
+    return errors_add(r->e, CVY_ERR_CONFIG, r->out->method_at, "as in run_cap: 50",
+                      "method %s draws as long as it is let: `run_cap:` is missing", r->out->method);
+}
+
+static cvy_status read_all(space_reader *r, const node *sweep, const place *at)
+{
+    cvy_status status = read_early_on(r, sweep, "method", read_method);
+    r->grid = !strcmp(r->out->method, "grid");
+    status = worse(status, read_early_on(r, sweep, "alias", space_read_aliases));
+    status = worse(status, read_early_on(r, sweep, "configurations", space_read_configurations));
+    for (size_t i = 0; i < sweep->n; i++)
+        status = worse(status, read_key(r, sweep->keys[i], sweep->items[i], &sweep->key_at[i]));
+    if (!node_get(sweep, "parameters") && !node_get(sweep, "configurations"))
+        status = space_read_wrong(r, at, "as in train.optimizer.lr: {values: [1e-3, 1e-2]}",
+                                  "`parameters:` is missing");
+    if (!node_get(sweep, "method"))
+        status = space_read_wrong(r, at, "write method: grid", "`method:` is missing");
+    else if (status == CVY_OK && !r->grid && !r->out->run_cap)
+        status = no_run_cap(r);
+    if (status != CVY_OK) return status;
+    status = space_read_rules(r, node_get(sweep, "zip"), node_get(sweep, "where"));
+    check_early(r, sweep);
+    for (size_t i = 0; i < r->n_aliases; i++)
+        if (!r->aliases[i].used)
+            errors_warn(r->e, &r->aliases[i].at, NULL, "alias: `%s` is used nowhere", r->aliases[i].name);
+    return status;
 }
 
 bool space_given(const experiment *x)
@@ -345,27 +456,25 @@ bool space_given(const experiment *x)
 cvy_status space_read(const experiment *x, const char *const *overrides, size_t n_overrides, arena *a,
                       space *out, errors *e)
 {
-    *out = (space){.method = "grid", .metric = space_default_metric};
-    reader r = {.x = x, .a = a, .out = out, .e = e};
+    *out = (space){.method = "grid", .metric = space_default_metric, .parallelism = 4};
+    out->tpe = (space_tpe){.startup = 10,
+                           .candidates = 24,
+                           .gamma = 0.15,
+                           .prior_weight = 1,
+                           .magic_clip = true,
+                           .multivariate = true};
+    space_reader r = {.x = x, .a = a, .out = out, .e = e};
     const node *sweep = node_get(x->root, "sweep");
-    const place *at = node_key_at(x->root, "sweep");
-    cvy_status status = CVY_OK;
     errors_push(e, "sweep");
-    for (size_t i = 0; i < sweep->n; i++) {
-        cvy_status one = read_key(&r, sweep->keys[i], sweep->items[i], &sweep->key_at[i]);
-        if (status == CVY_OK) status = one;
-    }
-    if (!node_get(sweep, "parameters"))
-        status =
-            wrong(&r, at, "as in train.optimizer.lr: {values: [1e-3, 1e-2]}", "`parameters:` is missing");
-    if (!node_get(sweep, "method")) status = wrong(&r, at, "write method: grid", "`method:` is missing");
+    cvy_status status = read_all(&r, sweep, node_key_at(x->root, "sweep"));
     errors_pop(e);
-    cvy_status set = check_overrides(&r, overrides, n_overrides);
-    if (status == CVY_OK) status = set;
+    bool whole = status == CVY_OK;
+    status = worse(status, check_overrides(&r, overrides, n_overrides));
     for (size_t i = 0; i < out->n; i++) {
-        if (depends(out, &out->parameters[i])) continue;
-        cvy_status fits = try_values(&r, &out->parameters[i]);
-        if (status == CVY_OK) status = fits;
+        bool conditional = r.whens[i] != NULL;
+        if (depends(out, out->parameters[i].path) || (conditional && !whole)) continue;
+        status = worse(status, try_values(&r, i));
     }
+    if (status == CVY_OK) space_list(&r);
     return status;
 }

@@ -14,8 +14,9 @@
 #include "sweep/interrupt.h"
 #include "sweep/process.h"
 
-#define LOOK   0.1 /* seconds between two looks at the journals */
-#define RECORD 1.0 /* seconds between two ways to the database */
+#define LOOK   0.1  /* seconds between two looks at the journals */
+#define RECORD 1.0  /* seconds between two ways to the database */
+#define GRACE  10.0 /* seconds for a checkpoint, once a trial has had its time */
 
 typedef struct worker {
     trial *t; /* NULL: idle */
@@ -24,6 +25,10 @@ typedef struct worker {
     int64_t attempt;
     int output;           /* output.txt */
     int64_t output_begin; /* what is before is of earlier attempts */
+    int64_t until;        /* epoch; 0: to its end */
+    char *limit;          /* what it met: then it did not fail by itself */
+    double asked;         /* when it was asked to leave for that; 0: it was not */
+    const int *cores;     /* of its own; NULL: any */
 } worker;
 
 typedef struct team {
@@ -32,6 +37,9 @@ typedef struct team {
     size_t n, running;
     int lifeline, lifeline_end; /* read by the children; held by us */
     int asked;                  /* interrupts already passed on */
+    bool failing;               /* a trial failed under fail_fast */
+    int *cores;                 /* for all workers; NULL: they are not pinned */
+    agenda *agenda;
     double recorded;
 } team;
 
@@ -113,7 +121,7 @@ static cvy_status spawn(team *m, worker *w, errors *e)
 {
     const supervise_options *o = m->o;
     arena a = {0};
-    const char *argv[12];
+    const char *argv[16];
     size_t n = 0;
     argv[n++] = o->program;
     argv[n++] = "trial";
@@ -123,6 +131,7 @@ static cvy_status spawn(team *m, worker *w, errors *e)
     argv[n++] = "--lifeline";
     argv[n++] = arena_printf(&a, "%d", PROCESS_PASSED);
     if (w->t->inexact) argv[n++] = "--inexact";
+    if (w->until) argv[n++] = "--until", argv[n++] = arena_printf(&a, "%lld", (long long)w->until);
     argv[n] = NULL;
     process_options po = {.argv = argv,
                           .input = -1,
@@ -130,17 +139,22 @@ static cvy_status spawn(team *m, worker *w, errors *e)
                           .messages = w->output,
                           .pass = m->lifeline,
                           .threads = o->threads,
+                          .cores = w->cores,
+                          .n_cores = (size_t)o->threads,
                           .crowded = o->workers * o->threads > process_cores()};
     cvy_status status = process_start(&po, &w->child, e);
     arena_free(&a);
     return status;
 }
 
-static cvy_status start(team *m, worker *w, trial *t, errors *e)
+static cvy_status start(team *m, worker *w, const agenda_task *task, errors *e)
 {
+    trial *t = task->trial;
+    const bool goes_on = t->state == TRIAL_PAUSED || t->retries > 0;
     cvy_status status = t->dir ? CVY_OK : trial_make_run(t, m->o->origin, e);
     if (status != CVY_OK) return status;
-    *w = (worker){.t = t, .output = -1};
+    *w = (worker){.t = t, .output = -1, .until = task->until};
+    if (m->cores) w->cores = m->cores + (w - m->workers) * m->o->threads;
     follow_read(t->journals);
     w->attempt = t->journals->attempt + 1;
     status = open_output(w, e);
@@ -153,8 +167,7 @@ static cvy_status start(team *m, worker *w, trial *t, errors *e)
     note_start(m, w);
     t->state = TRIAL_RUNNING;
     m->running++;
-    tell(m, SUPERVISE_STARTED, t, NULL);
-    record(m, t->dir, t);
+    tell(m, goes_on ? SUPERVISE_CONTINUES : SUPERVISE_STARTED, t, NULL);
     return CVY_OK;
 }
 
@@ -186,6 +199,13 @@ static void judge(worker *w)
     if (spoke && !strcmp(f->end_state, "finished")) { /* whatever happened after it had said so */
         t->state = TRIAL_FINISHED;
         t->status = CVY_OK;
+    } else if (w->limit) {
+        t->state = TRIAL_KILLED;
+        t->why = mem_text(w->limit);
+        t->cut = true;
+    } else if (w->child.code == CVY_STOPPED && w->until && f->epoch >= w->until) {
+        t->state = TRIAL_PAUSED;
+        t->status = CVY_OK;
     } else if (w->child.code == CVY_STOPPED || w->child.signal == SIGTERM) {
         t->state = TRIAL_STOPPED; /* SIGTERM ends it where it has nothing to save yet */
         t->status = CVY_STOPPED;
@@ -202,24 +222,109 @@ static void judge(worker *w)
     }
 }
 
-static void finish(team *m, worker *w)
+/* What may go better another time. A loss that is not finite and a wrong configuration would be the same again, and a limit too. */
+static bool worth_trying(const team *m, const worker *w)
+{
+    const trial *t = w->t;
+    if (m->asked || m->failing || w->limit || t->retries >= m->o->retries) return false;
+    if (t->state == TRIAL_KILLED) return true;
+    return t->state == TRIAL_FAILED && (t->status == CVY_ERR_RESOURCE || t->status == CVY_ERR_PLUGIN);
+}
+
+/* Everybody is asked to leave with a checkpoint. */
+static void stop_all(team *m)
+{
+    for (size_t i = 0; i < m->n; i++)
+        if (m->workers[i].t) process_signal(&m->workers[i].child, SIGTERM);
+}
+
+static void note_end(team *m, worker *w)
+{
+    errors found = {0};
+    const trial *t = w->t;
+    if (!w->events) return;
+    record_exit(w->events, w->attempt, w->child.code, w->child.signal, w->child.seconds, &found);
+    if (t->state == TRIAL_PAUSED || (t->state == TRIAL_KILLED && w->limit))
+        record_state(w->events, w->attempt, trial_state_name(t->state), w->limit ? w->limit : "", &found);
+    journal_close(w->events);
+    tell_as_warnings(m, t, &found);
+}
+
+static cvy_status finish(team *m, worker *w, errors *e)
 {
     trial *t = w->t;
-    errors found = {0};
-    t->seconds = w->child.seconds;
-    if (w->events) {
-        record_exit(w->events, w->attempt, w->child.code, w->child.signal, w->child.seconds, &found);
-        journal_close(w->events);
-    }
-    tell_as_warnings(m, t, &found);
+    t->seconds += w->child.seconds;
     if (follow_read(t->journals)) tell(m, SUPERVISE_PROGRESS, t, NULL);
     judge(w);
+    note_end(m, w);
     close(w->output);
     process_free(&w->child);
-    w->t = NULL;
     m->running--;
+    follow_read(t->journals); /* what was just noted */
+    follow_rest(t->journals);
+    const bool again = worth_trying(m, w);
+    const agenda_task task = {.trial = t, .until = w->until};
+    mem_free(w->limit);
+    w->limit = NULL;
+    w->t = NULL;
+    if (again) {
+        t->retries++;
+        t->cut = true;
+        tell(m, SUPERVISE_RETRY, t, NULL);
+        t->state = TRIAL_WAITING;
+        mem_free(t->why);
+        t->why = NULL;
+        return start(m, w, &task, e);
+    }
+    agenda_ended(m->agenda, t);
     record(m, t->dir, t);
+    tell(m, t->state == TRIAL_PAUSED ? SUPERVISE_PAUSED : SUPERVISE_ENDED, t, NULL);
+    if (m->o->fail_fast && !m->failing && (t->state == TRIAL_FAILED || t->state == TRIAL_KILLED)) {
+        m->failing = true;
+        stop_all(m);
+    }
+    return CVY_OK;
+}
+
+/* A trial whose end was decided without running it. */
+static void conclude(team *m, const agenda_task *task)
+{
+    trial *t = task->trial;
+    errors found = {0};
+    if (t->state == TRIAL_PRUNED && t->dir && follow_state_of(t->journals) != FOLLOW_FINISHED &&
+        follow_state_of(t->journals) != FOLLOW_PRUNED) {
+        char *path = path_join(t->dir, "events");
+        journal *events = journal_continue(path, &found);
+        if (events) record_state(events, t->journals->attempt, trial_state_name(t->state), task->why, &found);
+        journal_close(events);
+        mem_free(path);
+        tell_as_warnings(m, t, &found);
+        follow_read(t->journals);
+        follow_rest(t->journals);
+        record(m, t->dir, t);
+    }
     tell(m, SUPERVISE_ENDED, t, NULL);
+}
+
+/* Time and memory. Resident bytes are looked at ten times a second; an address-space limit would count what is only reserved. */
+static void watch_limits(team *m, worker *w)
+{
+    const supervise_options *o = m->o;
+    const double now = process_now();
+    if (w->asked) {
+        if (now - w->asked > GRACE) process_signal(&w->child, SIGKILL);
+        return;
+    }
+    if (o->timeout > 0 && w->t->seconds + now - w->child.started > o->timeout) {
+        w->limit = mem_printf("took more than %g s (--timeout)", o->timeout);
+        w->asked = now;
+        process_signal(&w->child, SIGTERM);
+    } else if (o->memory_limit > 0 && process_resident(&w->child) > o->memory_limit) {
+        w->limit = mem_printf("took more than %lld MiB of memory (--memory-limit)",
+                              (long long)(o->memory_limit >> 20));
+        w->asked = now;
+        process_signal(&w->child, SIGKILL);
+    }
 }
 
 /* Passes interrupts on: the first asks, the second kills. */
@@ -247,22 +352,26 @@ static void wait_for_news(const team *m, struct pollfd *fds)
     poll(fds, n, (int)(1000 * LOOK));
 }
 
-static void look(team *m)
+static cvy_status look(team *m, errors *e)
 {
+    cvy_status status = CVY_OK;
     bool time_to_record = process_now() - m->recorded >= RECORD;
     for (size_t i = 0; i < m->n; i++) {
         worker *w = &m->workers[i];
         if (!w->t) continue;
         if (process_ended(&w->child)) {
-            finish(m, w);
+            cvy_status one = finish(m, w, e);
+            if (status == CVY_OK) status = one;
             continue;
         }
+        watch_limits(m, w);
         if (follow_read(w->t->journals)) tell(m, SUPERVISE_PROGRESS, w->t, NULL);
         if (time_to_record) record(m, w->t->dir, w->t);
     }
-    if (!time_to_record) return;
+    if (!time_to_record) return status;
     if (m->o->sweep_dir) record(m, m->o->sweep_dir, NULL);
     m->recorded = process_now();
+    return status;
 }
 
 static worker *idle(team *m)
@@ -272,33 +381,73 @@ static worker *idle(team *m)
     return NULL;
 }
 
-cvy_status supervise_run(const supervise_options *o, trial *trials, size_t n, errors *e)
+/* Each worker its own cores, where there are enough for all. */
+static int *own_cores(const supervise_options *o, size_t workers)
 {
-    team m = {.o = o, .n = (size_t)o->workers};
-    if (m.n > n) m.n = n;
+    size_t wanted = workers * (size_t)o->threads;
+    if (!o->pin || !wanted || wanted > 4096) return NULL;
+    int *cores = mem_array(wanted, sizeof *cores);
+    if (process_core_list(cores, wanted) >= wanted) return cores;
+    mem_free(cores);
+    return NULL;
+}
+
+/* Gives idle workers what the agenda has for them. Whether there is nothing left to do. */
+static bool hand_out(team *m, cvy_status *status, errors *e)
+{
+    while (*status == CVY_OK && !m->asked && !m->failing && m->running < m->n) {
+        agenda_task task = {0};
+        agenda_answer answer = m->agenda->next(m->agenda, &task, status, e);
+        if (answer == AGENDA_DONE) return true;
+        if (answer == AGENDA_WAIT) return false;
+        if (answer == AGENDA_OVER) {
+            conclude(m, &task);
+            continue;
+        }
+        *status = start(m, idle(m), &task, e);
+        if (*status != CVY_OK) agenda_ended(m->agenda, task.trial);
+        if (interrupt_count()) break;
+    }
+    return false;
+}
+
+cvy_status supervise_agenda(const supervise_options *o, agenda *g, errors *e)
+{
+    team m = {.o = o, .n = (size_t)o->workers, .agenda = g};
+    if (m.n > g->n) m.n = g->n;
     m.lifeline = process_lifeline(&m.lifeline_end, e);
     if (m.lifeline < 0) return CVY_ERR_RESOURCE;
     m.workers = mem_array(m.n + 1, sizeof *m.workers);
+    m.cores = own_cores(o, m.n);
     struct pollfd *fds = mem_array(m.n + 1, sizeof *fds);
     cvy_status status = CVY_OK;
-    size_t next = 0;
     for (;;) {
         pass_on(&m);
-        while (status == CVY_OK && !m.asked && m.running < m.n && next < n) {
-            trial *t = &trials[next++];
-            if (t->state == TRIAL_WAITING) status = start(&m, idle(&m), t, e);
-            if (interrupt_count()) break;
-        }
-        if (!m.running && (status != CVY_OK || m.asked || next == n)) break;
+        bool done = hand_out(&m, &status, e);
+        if (!m.running && (status != CVY_OK || m.asked || m.failing || done)) break;
+        if (!m.running && interrupt_count() > m.asked) continue;
         wait_for_news(&m, fds);
-        look(&m);
+        cvy_status seen = look(&m, e);
+        if (status == CVY_OK) status = seen;
     }
     if (o->sweep_dir) record(&m, o->sweep_dir, NULL);
+    if (o->recorder) {
+        errors warnings = {0};
+        recorder_flush(o->recorder, &warnings);
+        if (warnings.n) tell(&m, SUPERVISE_WARNING, NULL, &warnings);
+    }
     close(m.lifeline);
     close(m.lifeline_end);
     mem_free(m.workers);
+    mem_free(m.cores);
     mem_free(fds);
     if (m.asked > 1) return CVY_FORCED;
     if (m.asked && status == CVY_OK) return CVY_STOPPED;
-    return status;
+    return status == CVY_OK && m.failing ? CVY_ERR_SOME : status;
+}
+
+cvy_status supervise_run(const supervise_options *o, trial *trials, size_t n, errors *e)
+{
+    agenda g = agenda_list(trials, n);
+    return supervise_agenda(o, &g, e);
 }

@@ -2,12 +2,16 @@
 #ifndef SWEEP_SUPERVISE_H
 #define SWEEP_SUPERVISE_H
 
+#include "sweep/agenda.h"
 #include "sweep/recorder.h"
 #include "sweep/trial.h"
 
 typedef enum supervise_news {
     SUPERVISE_STARTED,  /* has its folder and process */
     SUPERVISE_PROGRESS, /* its journals grew */
+    SUPERVISE_PAUSED,   /* at an epoch at which the agenda asks whether it is worth going on */
+    SUPERVISE_CONTINUES,
+    SUPERVISE_RETRY,    /* it failed, t->why says how, and is begun again */
     SUPERVISE_ENDED,    /* t->state says how */
     SUPERVISE_STOPPING, /* t is NULL: everybody was asked to stop */
     SUPERVISE_WARNING   /* t may be NULL; the words are in `warnings` */
@@ -18,6 +22,11 @@ typedef struct supervise_options {
     const trial_origin *origin;
     int64_t workers;       /* trials at a time */
     int64_t threads;       /* of each */
+    bool pin;              /* each worker to cores of its own, where there are enough */
+    double timeout;        /* seconds that a trial may take; 0: any */
+    int64_t memory_limit;  /* bytes that a trial may have resident; 0: any */
+    int64_t retries;       /* of a trial that crashed, or met want of memory or storage */
+    bool fail_fast;        /* the first failure ends everything */
     recorder *recorder;    /* NULL: nothing is taken into the database */
     const char *sweep_dir; /* followed too; NULL: none */
     /* Called from within supervise_run(). */
@@ -25,12 +34,15 @@ typedef struct supervise_options {
     void *ctx;
 } supervise_options;
 
-/* Runs every trial that is TRIAL_WAITING, in their order, and returns when no child is left:
+/* Runs what the agenda says, and returns when no child is left:
  *   CVY_OK            all came to an end, each trial's state says to which
  *   CVY_STOPPED       after an interrupt (see interrupt.h): the running ones have stopped, the others wait
  *   CVY_FORCED        after a second one
+ *   CVY_ERR_SOME      a trial failed under fail_fast: the running ones have stopped, the others wait
  *   CVY_ERR_RESOURCE  a run's folder could not be made, or a process not be started: reported; the others
  * wait A child notices by itself when this process is killed. */
+cvy_status supervise_agenda(const supervise_options *o, agenda *g, errors *e);
+/* Every trial that is TRIAL_WAITING, in their order. */
 cvy_status supervise_run(const supervise_options *o, trial *trials, size_t n, errors *e);
 
 /* Threads of a trial and trials at a time, where the user gave none (0). Threads depend on the number of

@@ -9,7 +9,9 @@
 #include "base/file.h"
 #include "journal/record.h"
 #include "sweep/copies.h"
+#include "sweep/early.h"
 #include "sweep/runs.h"
+#include "sweep/search.h"
 
 #define PLANS_MAX ((size_t)2 << 30)
 
@@ -20,12 +22,19 @@ static double now(void)
     return (double)t.tv_sec + (double)(t.tv_nsec / 1000000) * 1e-3;
 }
 
-void sweeps_hash(const trial *trials, size_t n, const space_metric *by, char hex[65])
+bool sweeps_adapt(const space *s)
+{
+    const search_method *m = search_find(s->method);
+    return (m && m->adaptive) || s->has_target || s->early.kind != EARLY_NONE;
+}
+
+void sweeps_hash(const trial *trials, size_t n, const space_metric *by, const char *asked, char hex[65])
 {
     sha256 s;
     sha256_init(&s);
     sha256_text(&s, by->name);
     sha256_text(&s, by->maximize ? "maximize" : "minimize");
+    if (asked) sha256_text(&s, asked);
     for (size_t i = 0; i < n; i++)
         sha256_text(&s, trials[i].plan.config_hash ? trials[i].plan.config_hash : "");
     sha256_hex(&s, hex);
@@ -50,7 +59,7 @@ static void put_parameters(json_writer *w, const space *s)
     for (size_t i = 0; i < s->n; i++) {
         json_key(w, s->parameters[i].path);
         json_open(w, '[');
-        for (size_t k = 0; k < s->parameters[i].n; k++) {
+        for (size_t k = 0; s->parameters[i].kind == SPACE_CHOICE && k < s->parameters[i].n; k++) {
             text value = {0};
             tree_write_flow(s->parameters[i].values[k], &value);
             json_text(w, text_str(&value));
@@ -94,13 +103,37 @@ static void describe(const sweep *w, const space *s, json_writer *out)
     json_put_int(out, "threads", w->threads);
     json_put_bool(out, "again", w->again);
     json_put_text(out, "hash", w->hash);
+    json_put_int(out, "per", w->per);
+    if (w->file) {
+        char *copy = mem_printf("source/%s", path_base(w->file));
+        json_put_text(out, "source_file", copy);
+        mem_free(copy);
+    }
+    json_put_text(out, "base_dir", w->base_dir);
+    put_texts(out, "plugins", w->plugins, w->n_plugins);
+    if (w->estimate > 0) json_put_double(out, "estimate", w->estimate);
     put_parameters(out, s);
     put_texts(out, "overrides", w->overrides, w->n_overrides);
     json_key(out, "members");
     json_open(out, '[');
-    for (size_t i = 0; i < w->n; i++) put_member(out, &w->trials[i]);
+    for (size_t i = 0; i < w->n && w->trials[i].state != TRIAL_OPEN; i++) put_member(out, &w->trials[i]);
     json_close(out, ']');
     json_close(out, '}');
+}
+
+/* The experiment file itself: read again it is the same space, wherever the original went. */
+static cvy_status keep_source(const sweep *w, const char *dir, errors *e)
+{
+    enum { SOURCE_MAX = 16 << 20 };
+    char *bytes = NULL, *folder = path_join(dir, "source"), *copy = path_join(folder, path_base(w->file));
+    size_t n = 0;
+    cvy_status status = file_read(w->file, SOURCE_MAX, &bytes, &n, e);
+    if (status == CVY_OK) status = file_make_dirs(folder, e);
+    if (status == CVY_OK) status = file_replace(copy, bytes, n, e);
+    mem_free(bytes);
+    mem_free(folder);
+    mem_free(copy);
+    return status;
 }
 
 static cvy_status put_file(const char *dir, const char *name, const text *t, errors *e)
@@ -119,9 +152,10 @@ cvy_status sweeps_create(sweep *w, const char *results, int64_t least, const spa
     w->name = mem_text(draft.name);
     w->dir = mem_text(draft.final);
     text plans = {0};
-    for (size_t i = 0; i < w->n; i++)
+    for (size_t i = 0; i < w->n && w->trials[i].state != TRIAL_OPEN; i++)
         text_printf(&plans, "%s\n", w->trials[i].plan.line ? w->trials[i].plan.line : "{}");
     status = put_file(draft.dir, "plans", &plans, e);
+    if (status == CVY_OK && w->file) status = keep_source(w, draft.dir, e);
     text_free(&plans);
     json_writer out = {0};
     describe(w, s, &out);
@@ -129,6 +163,11 @@ cvy_status sweeps_create(sweep *w, const char *results, int64_t least, const spa
     if (status == CVY_OK) status = copies_make(draft.dir, w->trials, w->n, e);
     if (status == CVY_OK) status = put_file(draft.dir, "sweep.json", &out.out, e);
     if (status == CVY_OK) status = runs_publish(&draft, e);
+    if (w->file) {
+        char *copy = mem_printf("%s/source/%s", w->dir, path_base(w->file));
+        mem_free(w->file);
+        w->file = copy;
+    }
     text_free(&out.out);
     runs_drop(&draft);
     return status;
@@ -151,7 +190,7 @@ static cvy_status read_plans(sweep *w, errors *e)
     char *path = path_join(w->dir, "plans"), *s = NULL;
     size_t n = 0, at = 0;
     cvy_status status = file_read(path, PLANS_MAX, &s, &n, e);
-    for (size_t i = 0; status == CVY_OK && i < w->n; i++) {
+    for (size_t i = 0; status == CVY_OK && i < w->n && w->trials[i].state != TRIAL_OPEN; i++) {
         const char *newline = memchr(s + at, '\n', n - at);
         size_t length = newline ? (size_t)(newline - s) - at : n - at;
         trial *t = &w->trials[i];
@@ -167,19 +206,91 @@ static cvy_status read_plans(sweep *w, errors *e)
     return status;
 }
 
-static void read_members(sweep *w, const json *members)
+static void read_member(sweep *w, const json *m, trial *t)
 {
-    w->n = members && members->kind == JSON_ARRAY ? members->n : 0;
+    t->config = json_get_int(m, "trial", t->config);
+    t->repeat = json_get_int(m, "repeat", 0);
+    t->seed = json_get_int(m, "seed", -1);
+    t->label = json_get_text(m, "label", "");
+    t->overrides = read_texts(json_get(m, "overrides"), &w->memory, &t->n_overrides);
+}
+
+static void read_members(sweep *w, const json *members, int64_t planned)
+{
+    const size_t listed = members && members->kind == JSON_ARRAY ? members->n : 0;
+    w->n = listed;
+    if (w->per > 0 && planned > (int64_t)listed && planned <= SEARCH_MAX_TRIALS && planned % w->per == 0)
+        w->n = (size_t)planned;
     w->trials = mem_array(w->n + 1, sizeof *w->trials);
     for (size_t i = 0; i < w->n; i++) {
-        const json *m = members->items[i];
         trial *t = &w->trials[i];
-        t->config = json_get_int(m, "trial", (int64_t)i);
-        t->repeat = json_get_int(m, "repeat", 0);
-        t->seed = json_get_int(m, "seed", -1);
-        t->label = json_get_text(m, "label", "");
-        t->overrides = read_texts(json_get(m, "overrides"), &w->memory, &t->n_overrides);
+        t->config = (int64_t)i;
+        if (i < listed) {
+            read_member(w, members->items[i], t);
+            continue;
+        }
+        t->config = (int64_t)i / w->per;
+        t->repeat = (int64_t)i % w->per;
+        t->seed = -1;
+        t->label = "";
+        t->state = TRIAL_OPEN;
     }
+}
+
+/* What was chosen later. A record that makes no sense is as good as none: the same would be chosen again. */
+static void read_proposed(sweep *w, const json *v)
+{
+    const json *members = json_get(v, "members"), *plans = json_get(v, "plans"),
+               *point = json_get(v, "point");
+    int64_t config = json_get_int(v, "trial", -1), configs = (int64_t)w->n / w->per;
+    if (config < 0 || config >= configs || !members || members->kind != JSON_ARRAY || !plans ||
+        plans->kind != JSON_ARRAY || !point || point->kind != JSON_ARRAY || (int64_t)members->n != w->per ||
+        plans->n != members->n)
+        return;
+    trial *first = &w->trials[config * w->per];
+    if (first->state != TRIAL_OPEN) return;
+    double *numbers = arena_array(&w->memory, point->n + 1, sizeof *numbers);
+    for (size_t i = 0; i < point->n; i++) numbers[i] = json_as_double(point->items[i], 0.0 / 0.0);
+    if (!w->points) w->points = arena_array(&w->memory, (size_t)configs + 1, sizeof *w->points);
+    w->points[config] = numbers;
+    for (size_t k = 0; k < members->n; k++) {
+        trial *t = &first[k];
+        const json *line = plans->items[k];
+        read_member(w, members->items[k], t);
+        t->state = TRIAL_REFUSED;
+        t->status = CVY_ERR_CONFIG;
+        if (line->kind == JSON_TEXT && plan_read(line->s, strlen(line->s), &t->plan) &&
+            t->plan.status == CVY_OK)
+            t->state = TRIAL_WAITING;
+        t->seed = t->state == TRIAL_WAITING ? t->plan.seed : t->seed;
+    }
+}
+
+static void read_events(sweep *w)
+{
+    char *base = path_join(w->dir, "events"), *part;
+    for (unsigned i = 1; w->per > 0 && (part = journal_part(base, i)) != NULL; i++) {
+        journal_reader r;
+        if (journal_open(&r, part, 0, NULL) == CVY_OK) {
+            while (journal_next(&r) == JOURNAL_RECORD) {
+                if (r.n < 16 || memcmp(r.payload, "{\"t\":\"proposed\"", 15) != 0) continue;
+                const json *v = json_parse(&w->memory, r.payload, r.n, NULL, NULL);
+                if (v) read_proposed(w, v);
+            }
+            journal_end(&r);
+        }
+        mem_free(part);
+    }
+    mem_free(base);
+}
+
+cvy_status sweeps_read_space(sweep *w, const char *const *architectures, errors *e)
+{
+    if (w->x || !w->file) return CVY_OK;
+    w->x = experiment_read_in(w->file, w->base_dir, w->overrides, w->n_overrides, architectures, e);
+    w->read = true;
+    if (!w->x) return errors_status(e);
+    return space_read(w->x, w->overrides, w->n_overrides, &w->memory, &w->space, e);
 }
 
 sweep *sweeps_open(const char *results, const char *name, errors *e)
@@ -200,8 +311,17 @@ sweep *sweeps_open(const char *results, const char *name, errors *e)
     w->repeats = json_get_int(v, "repeats", 1);
     w->threads = json_get_int(v, "threads", 1);
     w->again = json_get_bool(v, "again", false);
-    read_members(w, json_get(v, "members"));
-    if (v && w->threads >= 1 && read_plans(w, e) == CVY_OK) return w;
+    w->per = json_get_int(v, "per", 0);
+    w->base_dir = json_get_text(v, "base_dir", ".");
+    w->plugins = read_texts(json_get(v, "plugins"), &w->memory, &w->n_plugins);
+    w->estimate = json_get_double(v, "estimate", 0);
+    const char *file = json_get_text(v, "source_file", NULL);
+    if (file) w->file = path_join(w->dir, file);
+    read_members(w, json_get(v, "members"), json_get_int(v, "trials", 0));
+    if (v && w->threads >= 1 && read_plans(w, e) == CVY_OK) {
+        read_events(w);
+        return w;
+    }
     sweeps_close(w);
     return NULL;
 }
@@ -230,8 +350,10 @@ void sweeps_close(sweep *w)
     mem_free(w->trials);
     journal_close(w->events);
     file_unlock(w->lock);
+    if (w->read) experiment_free(w->x);
     mem_free(w->name);
     mem_free(w->dir);
+    mem_free(w->file);
     arena_free(&w->memory);
     mem_free(w);
 }
@@ -275,6 +397,49 @@ cvy_status sweeps_decide(sweep *w, const trial *t, const char *how, errors *e)
     return status;
 }
 
+cvy_status sweeps_propose(sweep *w, const trial *members, size_t n, const double *point, errors *e)
+{
+    json_writer out = {0};
+    json_open(&out, '{');
+    json_put_text(&out, "t", "proposed");
+    json_put_int(&out, "trial", members->config);
+    json_put_text(&out, "label", members->label);
+    json_key(&out, "point");
+    json_open(&out, '[');
+    for (size_t i = 0; i < w->space.n; i++) json_double(&out, point[i]);
+    json_close(&out, ']');
+    json_key(&out, "members");
+    json_open(&out, '[');
+    for (size_t i = 0; i < n; i++) put_member(&out, &members[i]);
+    json_close(&out, ']');
+    json_key(&out, "plans");
+    json_open(&out, '[');
+    for (size_t i = 0; i < n; i++) json_text(&out, members[i].plan.line);
+    json_close(&out, ']');
+    json_put_double(&out, "time", now());
+    json_close(&out, '}');
+    cvy_status status = journal_append(w->events, text_str(&out.out), out.out.n, e);
+    text_free(&out.out);
+    return status;
+}
+
+cvy_status sweeps_event(sweep *w, const char *kind, const char *what, errors *e)
+{
+    return w->events ? record_event(w->events, kind, what, e) : CVY_OK;
+}
+
+void sweeps_check_plugins(const sweep *w, trial *t)
+{
+    errors found = {0};
+    if (copies_extend(w->dir, t, &found) != CVY_OK) {
+        char *what = mem_text(found.n ? found.items[0].what : "its plugins cannot be copied");
+        plan_free(&t->plan);
+        t->plan = plan_failed(CVY_ERR_PLUGIN, NULL, "%s", what);
+        mem_free(what);
+    }
+    errors_free(&found);
+}
+
 void sweeps_end(sweep *w, int code, double seconds, errors *e)
 {
     if (w->events) record_exit(w->events, w->attempt, code, 0, seconds, e);
@@ -298,16 +463,19 @@ static bool run_for(const sweep *w, const trial *t, known_runs *k, known_run *ou
     return true;
 }
 
+void sweeps_match_one(const sweep *w, const char *results, known_runs *k, trial *t)
+{
+    known_run r;
+    if (t->state != TRIAL_WAITING || !run_for(w, t, k, &r)) return;
+    trial_take_run(t, results, r.name);
+    follow_rest(t->journals);
+    if (r.state == FOLLOW_FINISHED)
+        t->state = TRIAL_KNOWN;
+    else
+        t->resumed = true;
+}
+
 void sweeps_match(sweep *w, const char *results, known_runs *k)
 {
-    for (size_t i = 0; i < w->n; i++) {
-        trial *t = &w->trials[i];
-        known_run r;
-        if (t->state != TRIAL_WAITING || !run_for(w, t, k, &r)) continue;
-        trial_take_run(t, results, r.name);
-        if (r.state == FOLLOW_FINISHED)
-            t->state = TRIAL_KNOWN;
-        else
-            t->resumed = true;
-    }
+    for (size_t i = 0; i < w->n; i++) sweeps_match_one(w, results, k, &w->trials[i]);
 }

@@ -21,21 +21,36 @@ void trial_free(trial *t)
 
 const char *trial_state_name(trial_state s)
 {
-    static const char *const names[] = {"waiting",  "known",   "refused", "running",
-                                        "finished", "stopped", "failed",  "killed"};
+    static const char *const names[] = {"waiting", "open",    "paused",   "known",
+                                        "refused", "running", "finished", "stopped early",
+                                        "stopped", "failed",  "killed"};
     return names[s];
 }
 
 bool trial_is_done(const trial *t)
 {
-    return t->state == TRIAL_FINISHED || t->state == TRIAL_KNOWN;
+    return t->state == TRIAL_FINISHED || t->state == TRIAL_KNOWN || t->state == TRIAL_PRUNED;
+}
+
+double trial_value(const trial *t, const space_metric *by)
+{
+    const follow_point *p =
+        t->journals ? follow_best_until(t->journals, by->name, by->maximize, t->until) : NULL;
+    return p ? p->value : 0.0 / 0.0;
 }
 
 space_metric trial_default_metric(const trial *trials, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        if (trials[i].plan.line && !trials[i].plan.accuracy) return (space_metric){"val_loss", false};
-    return space_default_metric;
+    bool accuracy = true, average = true, any = false; /* what all of them log */
+    for (size_t i = 0; i < n; i++) {
+        if (!trials[i].plan.line) continue;
+        accuracy = accuracy && trials[i].plan.accuracy;
+        average = average && trials[i].plan.average;
+        any = true;
+    }
+    if (any && average)
+        return (space_metric){accuracy ? "val_average_accuracy" : "val_average_loss", accuracy};
+    return accuracy ? space_default_metric : (space_metric){"val_loss", false};
 }
 
 void trial_take_run(trial *t, const char *results, const char *run)
@@ -177,7 +192,7 @@ static void describe(const trial *t, const char *name, const trial_origin *from,
 static cvy_status put_file(const char *dir, const char *name, const void *data, size_t n, errors *e)
 {
     char *path = path_join(dir, name);
-    cvy_status status = file_replace(path, data, n, e);
+    cvy_status status = file_create(path, data, n, e); /* publishing the draft syncs its folder */
     mem_free(path);
     return status;
 }
@@ -196,7 +211,11 @@ cvy_status trial_make_run(trial *t, const trial_origin *from, errors *e)
     status = put_file(draft.dir, "spec.yaml", spec, strlen(spec), e);
     if (status == CVY_OK) status = put_file(draft.dir, "run.json", text_str(&w.out), w.out.n, e);
     if (status == CVY_OK) status = runs_publish(&draft, e);
-    if (status == CVY_OK) trial_take_run(t, from->results, draft.name);
+    if (status == CVY_OK) {
+        trial_take_run(t, from->results, draft.name);
+        mem_free(t->plan.line); /* it stands in the run's folder now, and there may be thousands of them */
+        t->plan.line = NULL;
+    }
     text_free(&w.out);
     arena_free(&a);
     runs_drop(&draft);

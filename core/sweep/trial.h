@@ -10,10 +10,13 @@
 
 typedef enum trial_state {
     TRIAL_WAITING,
+    TRIAL_OPEN,    /* what it will be is not chosen yet */
+    TRIAL_PAUSED,  /* at an epoch at which is asked whether it is worth going on */
     TRIAL_KNOWN,   /* finished before: not trained again */
     TRIAL_REFUSED, /* cannot be planned */
     TRIAL_RUNNING,
     TRIAL_FINISHED,
+    TRIAL_PRUNED,  /* stopped early: not worth going on */
     TRIAL_STOPPED, /* on request; resumable */
     TRIAL_FAILED,
     TRIAL_KILLED /* by a signal */
@@ -30,6 +33,10 @@ typedef struct trial {
     char *run, *dir; /* "r12" and its folder; NULL until it has one */
     bool resumed;    /* the folder was there before */
     bool inexact;    /* may go on though the exact key has changed */
+    int64_t until;   /* of a TRIAL_PRUNED one: the epochs that count */
+    int64_t retries; /* attempts that were begun again after a failure */
+    bool
+        cut; /* outside the promise of equal outcomes: it met a limit of time or memory, or was tried again */
     trial_state state;
     cvy_status status; /* of a failed one: its exit code */
     char *why;         /* it failed */
@@ -39,7 +46,9 @@ typedef struct trial {
 
 void trial_free(trial *t);
 const char *trial_state_name(trial_state s); /* "finished" */
-bool trial_is_done(const trial *t);          /* finished, now or before */
+bool trial_is_done(const trial *t);          /* finished, now or before, or stopped early */
+/* What it came to by a metric: the best of its epochs, else the run's own value; NaN. */
+double trial_value(const trial *t, const space_metric *by);
 
 /* What trials are judged by where nobody says: validation accuracy, or the loss where one of them has no accuracy. */
 space_metric trial_default_metric(const trial *trials, size_t n);

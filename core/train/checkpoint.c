@@ -69,7 +69,8 @@ static void checkpoint_list_free(checkpoint_list *l)
 /* While training, a best epoch that is not the present state travels along. */
 static bool checkpoint_needs_best(const progress_point *at)
 {
-    return !at->finished && at->best_epoch > 0 && !(at->best_epoch == at->epoch && at->batch == 0);
+    return !at->finished && at->best_epoch > 0 &&
+           (at->averaged || !(at->best_epoch == at->epoch && at->batch == 0));
 }
 
 static char *checkpoint_path(const char *dir, const char *name)
@@ -259,7 +260,7 @@ cvy_status checkpoint_read_last(const char *dir, state *s, optimizer *o, best_co
 {
     char *path = checkpoint_path(dir, checkpoint_last);
     safetensors f = {0};
-    progress_point p = {0};
+    progress_point p = {.averaged = at->averaged};
     checkpoint_list l = {0};
     *found = file_exists(path);
     cvy_status status = *found ? safetensors_read(path, &f, e) : CVY_OK;

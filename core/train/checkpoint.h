@@ -1,7 +1,7 @@
 /* Everything of a run that is not a function of (configuration, step), as safetensors files. Knows no schedule of them.
  *
  * checkpoints/last.safetensors   weights and buffers by their paths; `optimizer.SLOT.PATH`; `best.PATH` while training
- *                                when the best epoch is not the last; position, sums, best-so-far and a checksum of
+ *                                when the best weights are not the last; position, sums, best-so-far and a checksum of
  *                                the tensors as metadata
  * checkpoints/best.safetensors   weights and buffers of the best epoch, at the end of the run
  * The bytes hold no time and no host: equal runs give equal files. */
@@ -29,6 +29,8 @@ typedef struct progress_point {
     patience stopping; /* of early stopping */
     bool stopped;      /* it has ended the epochs */
     bool finished;     /* tested, reported: nothing left to do */
+    bool
+        averaged; /* the best weights are averaged ones, never the present ones: said by the run, in no file */
 } progress_point;
 
 typedef struct best_copy { /* the weights and buffers of the best epoch, like the state's arrays */

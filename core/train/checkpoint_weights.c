@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "convoy/optimizer.h"
 #include "train/checkpoint.h"
 
 static const char prefix_best[] = "best.", prefix_optimizer[] = "optimizer.";
@@ -100,10 +101,67 @@ static bool checkpoint_weights_best(checkpoint_weights *w, const char *dir, erro
     return checkpoint_weights_none(dir, "best epoch", hint, e);
 }
 
-bool checkpoint_weights_read(checkpoint_weights *w, const char *dir, bool best, errors *e)
+/* ---- averages ---- */
+
+/* The average of a weight, "optimizer.SLOT.WEIGHT" with a slot that is, or ends in, `.average`; NULL without one. */
+static const safetensor *checkpoint_weights_average_of(const checkpoint_weights *w, const char *weight)
+{
+    const size_t length = strlen(weight);
+    for (size_t i = 0; i < w->file.n; i++) {
+        const char *slot = w->file.items[i].name + sizeof prefix_optimizer - 1;
+        if (!text_starts(w->file.items[i].name, prefix_optimizer) || !text_ends(slot, weight)) continue;
+        const size_t n = strlen(slot) - length, tail = sizeof CVY_SLOT_AVERAGE - 1; /* n: up to the weight */
+        if (n < tail + 1 || slot[n - 1] != '.') continue;
+        if (strncmp(slot + n - 1 - tail, CVY_SLOT_AVERAGE, tail) != 0) continue;
+        if (n == tail + 1 || slot[n - 2 - tail] == '.') return &w->file.items[i];
+    }
+    return NULL;
+}
+
+/* The last ones, with the optimizer's averages in place of the weights that have one: a frozen weight is its own, and a
+ * layer's buffers belong to both. */
+static bool checkpoint_weights_averaged(checkpoint_weights *w, const char *dir, errors *e)
+{
+    if (!checkpoint_weights_last(w, dir, e)) return false;
+    size_t found = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        const safetensor *average = checkpoint_weights_average_of(w, w->items[i].name);
+        if (!average || average->count != w->items[i].count) continue;
+        w->items[i].data = average->data;
+        found++;
+    }
+    if (found) return true;
+    const place at = PLACE_FILE(w->path);
+    errors_add(e, CVY_ERR_CONFIG, &at,
+               "`train: {optimizer: {type: ema, optimizer: adam}}` keeps an average beside the weights",
+               "has no averaged weights: the run's optimizer keeps none, or its state was dropped");
+    return false;
+}
+
+/* ---- asking ---- */
+
+static const char *const weights_words[] = {"best", "last", "average"};
+
+const char *weights_word(weights_which which)
+{
+    return weights_words[which];
+}
+
+bool weights_parse(const char *word, weights_which *which)
+{
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(word, weights_words[i]) != 0) continue;
+        *which = (weights_which)i;
+        return true;
+    }
+    return false;
+}
+
+bool checkpoint_weights_read(checkpoint_weights *w, const char *dir, weights_which which, errors *e)
 {
     *w = (checkpoint_weights){0};
-    return best ? checkpoint_weights_best(w, dir, e) : checkpoint_weights_last(w, dir, e);
+    if (which == WEIGHTS_AVERAGE) return checkpoint_weights_averaged(w, dir, e);
+    return which == WEIGHTS_BEST ? checkpoint_weights_best(w, dir, e) : checkpoint_weights_last(w, dir, e);
 }
 
 void checkpoint_weights_free(checkpoint_weights *w)

@@ -10,6 +10,9 @@
 #include "convoy/augment.h"
 #include "convoy/dataset.h"
 #include "train/blame.h"
+#include "train/sizes.h"
+#include "train/data_card.h"
+#include "train/steps.h"
 
 /* ---- one sample ---- */
 
@@ -24,9 +27,9 @@ static void data_check_answer(const data *d, const cvy_dataset_read *r)
     }
 }
 
-/* One sample as the plugin has it; with pixels and target NULL only its label. */
-static cvy_status data_fetch(const data *d, cvy_split split, int64_t i, void *pixels, int32_t *label,
-                             float *target, errors *e)
+/* One sample as the plugin has it; with pixels and target NULL only its label and shape. */
+static cvy_status data_fetch(const data *d, cvy_split split, int64_t i, void *pixels, cvy_shape *shape,
+                             int32_t *label, float *target, errors *e)
 {
     static const char *const names[] = {"training", "test"};
     errors own = {0};
@@ -37,9 +40,11 @@ static cvy_status data_fetch(const data *d, cvy_split split, int64_t i, void *pi
         cvy_fail(&r, "read failed without saying why");
     r.target = target;
     if (!errors_count(&own)) data_check_answer(d, &r);
+    if (!errors_count(&own) && d->info.varied) sizes_check(d, &r);
     if (errors_count(&own))
         return blame(&own, e, "dataset (%s): %s sample %lld", d->plugin->name, names[split], (long long)i);
     *label = d->info.classes > 0 ? r.label : 0;
+    *shape = d->info.varied ? r.shape : d->info.sample;
     return CVY_OK;
 }
 
@@ -107,6 +112,31 @@ static void data_choose(const data *d, const int32_t *labels, int64_t n, int64_t
     mem_free(members);
 }
 
+/* The fold of `folds` stratified parts: every class is shuffled, and what comes of it is dealt out like cards, class after
+ * class. So every sample is in one part, parts differ by one sample at most, in each class as well, and which part is asked
+ * for moves nothing. */
+static void data_deal(const data *d, const int32_t *labels, int64_t n, char *chosen, char mark)
+{
+    const int classes = d->info.classes > 0 ? d->info.classes : 1;
+    const int64_t folds = d->settings->folds;
+    int64_t *start = mem_array((size_t)classes + 1, sizeof *start),
+            *members = mem_array((size_t)n + 1, sizeof *members);
+    int64_t dealt = 0;
+    data_group(labels, chosen, n, classes, start, members);
+    for (int c = 0; c < classes; c++) {
+        int64_t *of = members + start[c], m = start[c + 1] - start[c];
+        philox_stream s = philox_open(philox_key_of(d->seed, "split", "folds"), (uint64_t)c, 0);
+        for (int64_t k = 0; k < m; k++, dealt++) {
+            int64_t j = k + (int64_t)philox_below(&s, (uint32_t)(m - k)), swap = of[k];
+            of[k] = of[j];
+            of[j] = swap;
+            if (dealt % folds == d->settings->fold - 1) chosen[of[k]] = mark;
+        }
+    }
+    mem_free(start);
+    mem_free(members);
+}
+
 static void data_collect(data *d, data_part part, const char *chosen, int64_t n, char mark)
 {
     int64_t count = 0;
@@ -121,6 +151,10 @@ static cvy_status data_held(const data *d, int64_t *held, errors *e)
 {
     double v = d->settings->validation;
     int64_t n = d->info.n[CVY_TRAIN];
+    if (d->settings->folds > n)
+        return errors_add(e, CVY_ERR_CONFIG, &d->at, "write fewer folds",
+                          "folds: %lld of %lld training samples", (long long)d->settings->folds,
+                          (long long)n);
     if (v >= 1 && v != floor(v))
         return errors_add(e, CVY_ERR_CONFIG, &d->at, NULL,
                           "validation: %g is neither a share below 1 nor a number of samples", v);
@@ -129,6 +163,17 @@ static cvy_status data_held(const data *d, int64_t *held, errors *e)
     return errors_add(e, CVY_ERR_CONFIG, &d->at, "give validation a smaller number, or a share below 1",
                       "validation: %lld of %lld training samples leaves none to train on", (long long)*held,
                       (long long)n);
+}
+
+static cvy_status data_labels(data *d, cvy_split split, int32_t *labels, errors *e)
+{
+    cvy_shape shape;
+    cvy_status status = sizes_expect(d, split, e);
+    for (int64_t i = 0; i < d->info.n[split] && !status; i++) {
+        status = data_fetch(d, split, i, NULL, &shape, &labels[i], NULL, e);
+        if (!status) sizes_note(d, split, i, &shape);
+    }
+    return status;
 }
 
 static cvy_status data_split(data *d, errors *e)
@@ -146,17 +191,18 @@ static cvy_status data_split(data *d, errors *e)
     if (!labels || !chosen)
         status = errors_add(e, CVY_ERR_RESOURCE, &d->at, NULL, "not enough memory for %lld samples",
                             (long long)longest);
-    for (int64_t i = 0; i < n && !status; i++)
-        status = data_fetch(d, CVY_TRAIN, i, NULL, &labels[i], NULL, e);
+    if (!status) status = data_labels(d, CVY_TRAIN, labels, e);
     if (!status) {
-        data_choose(d, labels, n, held, "validation", chosen, VALIDATION);
+        if (s->folds)
+            data_deal(d, labels, n, chosen, VALIDATION);
+        else
+            data_choose(d, labels, n, held, "validation", chosen, VALIDATION);
         data_collect(d, DATA_VALIDATION, chosen, n, VALIDATION);
         data_choose(d, labels, n, s->train_limit > 0 ? s->train_limit : n, "train_limit", chosen, KEPT);
         data_collect(d, DATA_TRAIN, chosen, n, KEPT);
         memset(chosen, FREE, (size_t)longest);
     }
-    for (int64_t i = 0; i < n_test && !status; i++)
-        status = data_fetch(d, CVY_TEST, i, NULL, &labels[i], NULL, e);
+    if (!status) status = data_labels(d, CVY_TEST, labels, e);
     if (!status) {
         data_choose(d, labels, n_test, s->test_limit > 0 ? s->test_limit : n_test, "test_limit", chosen,
                     KEPT);
@@ -169,25 +215,21 @@ static cvy_status data_split(data *d, errors *e)
 
 /* ---- opening ---- */
 
-static bool data_can_be(const cvy_shape *s)
-{
-    int64_t count = 1;
-    if (s->rank < 1 || s->rank >= CVY_MAX_RANK) return false;
-    for (int i = 0; i < s->rank; i++)
-        if (s->dim[i] < 1 || __builtin_mul_overflow(count, s->dim[i], &count)) return false;
-    return count <= INT64_MAX / 64;
-}
-
 static cvy_status data_check(const data *d, errors *e)
 {
     const cvy_dataset_info *i = &d->info;
-    if (!data_can_be(&i->sample) || i->classes < 0 || i->n[CVY_TRAIN] < 0 || i->n[CVY_TEST] < 0 ||
+    const cvy_shape *most = &i->sample;
+    if (!sizes_can_be(most) || i->classes < 0 || i->n[CVY_TRAIN] < 0 || i->n[CVY_TEST] < 0 ||
         i->targets < 0 || (i->element != CVY_U8 && i->element != CVY_F32))
         return errors_add(e, CVY_ERR_PLUGIN, &d->at, NULL, "open declared samples that cannot be");
     if (i->classes > 0 && i->targets > 0)
         return errors_add(e, CVY_ERR_PLUGIN, &d->at, NULL,
                           "open declared %d classes and %d targets: one is to be 0", (int)i->classes,
                           (int)i->targets);
+    if (i->varied &&
+        (most->rank < 2 || most->dim[most->rank - 2] > UINT32_MAX || most->dim[most->rank - 1] > UINT32_MAX))
+        return errors_add(e, CVY_ERR_PLUGIN, &d->at, NULL,
+                          "open declared samples of different heights and widths that cannot be");
     for (int split = 0; split < 2; split++) /* random numbers below a count have 32 bits */
         if (i->n[split] > UINT32_MAX)
             return errors_add(e, CVY_ERR_CONFIG, &d->at, NULL, "%lld samples are more than can be shuffled",
@@ -199,27 +241,8 @@ static cvy_status data_check(const data *d, errors *e)
 
 static cvy_status data_chain(data *d, errors *e)
 {
-    size_t n = d->settings->augment.n;
-    d->shapes = mem_array(n + 1, sizeof *d->shapes);
-    d->positions = arena_array(&d->memory, n + 1, sizeof *d->positions);
-    d->shapes[0] = d->info.sample;
-    for (size_t i = 0; i < n; i++) {
-        const cvy_child *step = &d->settings->augment.v[i];
-        const cvy_augment *type = step->plugin->type;
-        d->positions[i] = arena_printf(&d->memory, "%zu", i);
-        errors_push(e, "dataset.augment.%zu (%s)", i, step->plugin->name);
-        host h = host_make(e, CVY_ERR_CONFIG, &d->at, d->seed, NULL);
-        size_t before = errors_count(e);
-        int failed = type->infer(&h.face, step->config, &d->shapes[i], &d->shapes[i + 1]);
-        const cvy_shape *y = &d->shapes[i + 1];
-        if (!failed && (y->rank != d->shapes[i].rank || !data_can_be(y)))
-            failed = h.face.fail(&h.face, "infer declared a shape that cannot be");
-        if (failed && errors_count(e) == before) h.face.fail(&h.face, "infer failed without saying why");
-        errors_pop(e);
-        if (failed) return errors_status(e);
-    }
-    d->sample = d->shapes[n];
-    return CVY_OK;
+    steps_list(d);
+    return sizes_settle(d, e);
 }
 
 data *data_open(const cvy_descriptor *plugin, const void *config, const data_settings *settings,
@@ -228,9 +251,10 @@ data *data_open(const cvy_descriptor *plugin, const void *config, const data_set
     data *d = mem_alloc(sizeof *d);
     *d = (data){.plugin = plugin, .type = plugin->type, .config = config, .settings = settings, .seed = seed};
     d->at = at ? *at : PLACE_NONE;
-    char *user = path_user_data();
+    char *user = path_user_data(), *cache = path_user_cache();
     host h = host_make(e, CVY_ERR_CONFIG, at, seed, NULL);
-    cvy_dataset_open o = {.host = &h.face, .base_dir = base_dir, .data_dir = user, .seed = seed};
+    cvy_dataset_open o = {
+        .host = &h.face, .base_dir = base_dir, .data_dir = user, .seed = seed, .cache_dir = cache};
     errors_push(e, "dataset (%s)", plugin->name);
     size_t before = errors_count(e);
     cvy_status status = CVY_OK;
@@ -245,6 +269,28 @@ data *data_open(const cvy_descriptor *plugin, const void *config, const data_set
     if (!status) status = data_split(d, e);
     if (!status) status = data_chain(d, e);
     mem_free(user);
+    mem_free(cache);
+    if (!status) return d;
+    data_close(d);
+    return NULL;
+}
+
+/* The names and statistics stay the card's. */
+data *data_recall(const cvy_descriptor *plugin, const void *config, const data_settings *settings,
+                  uint64_t seed, const data_card *card, const place *at, errors *e)
+{
+    data *d = mem_alloc(sizeof *d);
+    *d = (data){.plugin = plugin, .type = plugin->type, .config = config, .settings = settings, .seed = seed};
+    d->at = at ? *at : PLACE_NONE;
+    d->info = card->info;
+    memcpy(d->n, card->n, sizeof d->n);
+    d->info.n[CVY_TRAIN] = d->n[DATA_TRAIN] + d->n[DATA_VALIDATION];
+    d->info.n[CVY_TEST] = d->n[DATA_TEST];
+    d->stats = card->stats;
+    errors_push(e, "dataset (%s)", plugin->name);
+    cvy_status status = data_check(d, e);
+    errors_pop(e);
+    if (!status) status = data_chain(d, e);
     if (!status) return d;
     data_close(d);
     return NULL;
@@ -255,7 +301,8 @@ void data_close(data *d)
     if (!d) return;
     if (d->opened) d->type->close(d->opened);
     for (int p = 0; p < DATA_PARTS; p++) mem_free(d->index[p]);
-    mem_free(d->shapes);
+    steps_release(d);
+    sizes_free(d);
     arena a = d->memory;
     arena_free(&a);
     mem_free(d);
@@ -263,85 +310,171 @@ void data_close(data *d)
 
 /* ---- reading ---- */
 
-static int64_t data_largest(const data *d)
-{
-    int64_t most = 0;
-    for (size_t i = 0; i <= d->settings->augment.n; i++)
-        if (cvy_count(&d->shapes[i]) > most) most = cvy_count(&d->shapes[i]);
-    return most;
-}
-
 int32_t data_target(const data *d)
 {
     if (d->settings->target == TARGET_LABEL && d->info.targets > 0) return TARGET_NUMBERS;
     return d->settings->target;
 }
 
+int64_t data_target_floats(const data *d)
+{
+    return steps_mix_classes(d) ? d->info.classes : d->info.targets;
+}
+
+/* Two sides of the chain and the bytes as read, once more for each partner that is read on the way to a partner. */
 int64_t data_scratch(const data *d)
 {
-    return 3 * data_largest(d); /* two sides of the chain, and the bytes as read */
+    return 3 * d->largest + (int64_t)d->mixes * (4 * d->largest + data_target_floats(d));
 }
 
-/* The sample as read, on [0, 1] if it is of bytes. */
-static cvy_status data_raw(const data *d, data_part part, int64_t i, float *x, void *bytes, int32_t *label,
+static cvy_split data_split_of(data_part part)
+{
+    return part == DATA_TEST ? CVY_TEST : CVY_TRAIN;
+}
+
+static cvy_status data_changed(const data *d, cvy_split split, int64_t i, const cvy_shape *before,
+                               const cvy_shape *now, errors *e)
+{
+    text was = {0}, is = {0};
+    sizes_text(before, &was);
+    sizes_text(now, &is);
+    cvy_status status = errors_add(
+        e, CVY_ERR_CONFIG, &d->at, "leave the files of a dataset alone while it is in use",
+        "dataset (%s): %s sample %lld was %s when the dataset was opened, and is %s now", d->plugin->name,
+        split == CVY_TEST ? "test" : "training", (long long)i, text_str(&was), text_str(&is));
+    text_free(&was);
+    text_free(&is);
+    return status;
+}
+
+/* The sample as read, on [0, 1] if it is of bytes. `raw` is room for the largest: what comes may be another than what was
+ * announced, as files change. */
+static cvy_status data_raw(const data *d, data_part part, int64_t i, float *x, void *raw, int32_t *label,
                            float *target, errors *e)
 {
-    bool scaled = d->info.element == CVY_U8;
-    cvy_status status = data_fetch(d, part == DATA_TEST ? CVY_TEST : CVY_TRAIN, d->index[part][i],
-                                   scaled ? bytes : x, label, target, e);
-    if (status || !scaled) return status;
-    int64_t count = cvy_count(&d->info.sample);
-    const uint8_t *b = bytes;
-    for (int64_t k = 0; k < count; k++) x[k] = (float)b[k] * (1.0f / 255.0f);
-    return CVY_OK;
+    const cvy_split split = data_split_of(part);
+    const int64_t at = d->index[part][i];
+    const cvy_shape *announced = &sizes_of(d, split, at)->shapes[DATA_AS_EVALUATION][0];
+    const bool scaled = d->info.element == CVY_U8;
+    cvy_shape shape;
+    cvy_status status =
+        data_fetch(d, split, at, scaled || d->info.varied ? raw : x, &shape, label, target, e);
+    if (!status && !sizes_same(&shape, announced)) return data_changed(d, split, at, announced, &shape, e);
+    const int64_t count = cvy_count(announced);
+    const uint8_t *b = raw;
+    for (int64_t k = 0; k < count && scaled && !status; k++) x[k] = (float)b[k] * (1.0f / 255.0f);
+    if (!status && !scaled && d->info.varied) memcpy(x, raw, (size_t)count * sizeof *x);
+    return status;
 }
 
-static bool data_applies(const data *d, size_t step, data_part part)
+/* `shapes`: of the sample, before each step and after the last. */
+static cvy_status data_augment(const data *d, size_t k, const data_way *way, const cvy_shape *shapes,
+                               int64_t sample, const float *x, float *y, const float *partner, float *share,
+                               errors *e)
 {
-    const cvy_augment *type = d->settings->augment.v[step].plugin->type;
-    return part == DATA_TRAIN || (type->traits & CVY_AUGMENT_ALWAYS);
-}
-
-static cvy_status data_augment(const data *d, size_t k, data_part part, int64_t sample, int32_t epoch,
-                               const float *x, float *y, errors *e)
-{
-    const cvy_child *step = &d->settings->augment.v[k];
+    const data_step *step = &d->steps[k];
     errors own = {0};
     /* The list position is part of the name, so that two steps of one kind draw differently. */
-    host h = host_make(&own, CVY_ERR_CONFIG, &d->at, d->seed, d->positions[k]);
+    host h = host_make(&own, CVY_ERR_CONFIG, &d->at, d->seed, step->position);
     cvy_random random =
-        h.face.random(&h.face, "augment", (uint64_t)sample, (uint32_t)epoch * 3 + (uint32_t)part);
+        host_random_of(step->key, (uint64_t)sample, (uint32_t)way->epoch * 3 + (uint32_t)way->part);
     cvy_augment_call call = {.host = &h.face,
-                             .train = part == DATA_TRAIN,
-                             .epoch = epoch,
+                             .train = way->how == DATA_AS_TRAINING || (step->when & STEP_IN_COPIES_ALONE),
+                             .epoch = way->epoch,
                              .sample = sample,
-                             .in = &d->shapes[k],
-                             .out = &d->shapes[k + 1],
+                             .in = &shapes[k],
+                             .out = &shapes[k + 1],
                              .x = x,
                              .y = y,
                              .random = &random,
-                             .stats = d->stats.mean ? &d->stats : NULL};
-    if (((const cvy_augment *)step->plugin->type)->apply(&call, step->config) && !errors_count(&own))
+                             .stats = d->stats.mean ? &d->stats : NULL,
+                             .partner = partner,
+                             .share = 1,
+                             .state = step->state};
+    if (((const cvy_augment *)step->child->plugin->type)->apply(&call, step->child->config) &&
+        !errors_count(&own))
         cvy_fail(&call, "apply failed without saying why");
+    *share = call.share;
+    if (!errors_count(&own) && !(call.share >= 0 && call.share <= 1))
+        cvy_fail(&call, "apply gave the share %g of the sample, expected 0 to 1", (double)call.share);
     if (!errors_count(&own)) return CVY_OK;
-    return blame(&own, e, "dataset.augment.%zu (%s): sample %lld", k, step->plugin->name, (long long)sample);
+    return blame(&own, e, "%s (%s): sample %lld", step->path, step->child->plugin->name, (long long)sample);
+}
+
+/* A step that mixes: the partner comes through the steps before, and the target is mixed as the image was. */
+static cvy_status data_mix(const data *d, size_t k, const data_way *way, const cvy_shape *shapes, int64_t i,
+                           const float *x, float *y, float *target, float *scratch, errors *e)
+{
+    const int64_t most = d->largest;
+    data_way there = *way;
+    there.end = k;
+    float *partner = scratch, *its_target = scratch + most, share = 1;
+    int32_t its_label;
+    int64_t j = steps_partner(d, k, way->epoch, i);
+    cvy_status status = data_read_way(d, &there, j, partner, &its_label, target ? its_target : NULL,
+                                      its_target + data_target_floats(d), e);
+    if (!status) status = data_augment(d, k, way, shapes, d->index[DATA_TRAIN][i], x, y, partner, &share, e);
+    if (!status && target) steps_mix_targets(target, its_target, data_target_floats(d), share);
+    return status;
+}
+
+cvy_status data_read_way(const data *d, const data_way *way, int64_t i, float *x, int32_t *label,
+                         float *target, float *scratch, errors *e)
+{
+    const int64_t most = d->largest;
+    float *side[2] = {scratch, scratch + most}, *rest = scratch + 3 * most, share;
+    const cvy_shape *shapes = sizes_of(d, data_split_of(way->part), d->index[way->part][i])->shapes[way->how];
+    size_t applied = 0, todo = 0;
+    for (size_t k = 0; k < way->end; k++) todo += steps_apply(d, k, way->how);
+    cvy_status status = data_raw(d, way->part, i, todo ? side[0] : x, scratch + 2 * most, label, target, e);
+    const bool train = way->how == DATA_AS_TRAINING;
+    if (!status && train && target) steps_first_target(d, *label, target);
+    for (size_t k = 0; k < way->end && !status; k++) {
+        if (!steps_apply(d, k, way->how)) continue;
+        const float *from = side[applied % 2];
+        applied++;
+        float *to = applied == todo ? x : side[applied % 2];
+        if (train && (d->steps[k].traits & CVY_AUGMENT_MIX))
+            status = data_mix(d, k, way, shapes, i, from, to, target, rest, e);
+        else
+            status = data_augment(d, k, way, shapes, d->index[way->part][i], from, to, NULL, &share, e);
+    }
+    if (!status && train && target) steps_last_label(d, target, label);
+    return status;
 }
 
 cvy_status data_read(const data *d, data_part part, int64_t i, int32_t epoch, float *x, int32_t *label,
                      float *target, float *scratch, errors *e)
 {
-    int64_t most = data_largest(d);
-    float *side[2] = {scratch, scratch + most};
-    size_t n = d->settings->augment.n, applied = 0, todo = 0;
-    for (size_t k = 0; k < n; k++) todo += data_applies(d, k, part);
-    cvy_status status = data_raw(d, part, i, todo ? side[0] : x, scratch + 2 * most, label, target, e);
-    for (size_t k = 0; k < n && !status; k++) {
-        if (!data_applies(d, k, part)) continue;
-        const float *from = side[applied % 2];
-        applied++;
-        status = data_augment(d, k, part, d->index[part][i], epoch, from,
-                              applied == todo ? x : side[applied % 2], e);
+    const data_way way = {.part = part,
+                          .how = part == DATA_TRAIN                              ? DATA_AS_TRAINING
+                                 : part == DATA_TEST && d->settings->eval.copies ? DATA_AS_COPY
+                                                                                 : DATA_AS_EVALUATION,
+                          .epoch = epoch,
+                          .end = d->n_steps};
+    return data_read_way(d, &way, i, x, label, target, scratch, e);
+}
+
+/* ---- pictures from elsewhere ---- */
+
+data_how data_how_tested(const data *d)
+{
+    return d->settings->eval.copies ? DATA_AS_COPY : DATA_AS_EVALUATION;
+}
+
+cvy_status data_finish(const data *d, int64_t number, int32_t copy, const cvy_shape *shapes, float *x,
+                       float *other, float **y, errors *e)
+{
+    const data_way way = {.part = DATA_TEST, .how = data_how_tested(d), .epoch = copy, .end = d->n_steps};
+    float *side[2] = {x, other}, share;
+    int now = 0;
+    cvy_status status = CVY_OK;
+    for (size_t k = 0; k < way.end && !status; k++) {
+        if (!steps_apply(d, k, way.how)) continue;
+        status = data_augment(d, k, &way, shapes, number, side[now], side[!now], NULL, &share, e);
+        now = !now;
     }
+    *y = side[now];
     return status;
 }
 
@@ -352,13 +485,13 @@ void data_validate_on_training(data *d)
     mem_free(d->index[DATA_VALIDATION]);
     d->n[DATA_VALIDATION] = d->n[DATA_TRAIN];
     d->index[DATA_VALIDATION] = mem_copy(d->index[DATA_TRAIN], (size_t)d->n[DATA_TRAIN] * sizeof(int64_t));
+    sizes_count(d);
 }
 
 cvy_status data_checksum(const data *d, data_part part, uint32_t *crc, errors *e)
 {
-    const size_t element = d->info.element == CVY_U8 ? 1 : sizeof(float),
-                 bytes = (size_t)cvy_count(&d->info.sample) * element;
-    void *pixels = mem_try(bytes, 1);
+    const size_t element = d->info.element == CVY_U8 ? 1 : sizeof(float);
+    void *pixels = mem_try((size_t)cvy_count(&d->info.sample), element);
     float *target = mem_array((size_t)d->info.targets + 1, sizeof *target);
     if (!pixels) mem_free(target);
     if (!pixels) return errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "not enough memory for a sample");
@@ -366,9 +499,11 @@ cvy_status data_checksum(const data *d, data_part part, uint32_t *crc, errors *e
     *crc = 0;
     for (int64_t i = 0; i < d->n[part] && !status; i++) {
         int32_t label = 0;
-        status = data_fetch(d, part == DATA_TEST ? CVY_TEST : CVY_TRAIN, d->index[part][i], pixels, &label,
-                            target, e);
-        *crc = crc32c(crc32c(*crc, pixels, bytes), &label, sizeof label);
+        cvy_shape shape;
+        status = data_fetch(d, data_split_of(part), d->index[part][i], pixels, &shape, &label, target, e);
+        if (status) break;
+        *crc = crc32c(crc32c(*crc, pixels, (size_t)cvy_count(&shape) * element), &label, sizeof label);
+        if (d->info.varied) *crc = crc32c(*crc, shape.dim, sizeof shape.dim);
         *crc = crc32c(*crc, target, (size_t)d->info.targets * sizeof *target);
     }
     mem_free(target);
@@ -388,15 +523,22 @@ typedef struct statistics_job {
     errors *e;  /* per thread */
 } statistics_job;
 
+static int64_t data_plane(const data *d, int64_t i)
+{
+    const cvy_shape *raw = &sizes_of(d, CVY_TRAIN, d->index[DATA_TRAIN][i])->shapes[DATA_AS_TRAINING][0];
+    return cvy_count(raw) / raw->dim[0];
+}
+
 static void data_moments(void *ctx, int64_t begin, int64_t end, int thread)
 {
     const statistics_job *j = ctx;
     const data *d = j->d;
-    int64_t channels = d->info.sample.dim[0], plane = cvy_count(&d->info.sample) / channels;
-    float *x = mem_array((size_t)(2 * channels * plane), sizeof *x);
+    const int64_t channels = d->info.sample.dim[0], most = cvy_count(&d->info.sample);
+    float *x = mem_array((size_t)(2 * most), sizeof *x);
     for (int64_t i = begin; i < end && !errors_count(&j->e[thread]); i++) {
         int32_t label;
-        if (data_raw(d, DATA_TRAIN, i, x, x + channels * plane, &label, NULL, &j->e[thread])) break;
+        const int64_t plane = data_plane(d, i);
+        if (data_raw(d, DATA_TRAIN, i, x, x + most, &label, NULL, &j->e[thread])) break;
         for (int64_t c = 0; c < channels; c++) {
             const float *p = x + c * plane;
             double sum = 0, squares = 0;
@@ -410,15 +552,12 @@ static void data_moments(void *ctx, int64_t begin, int64_t end, int thread)
 }
 
 /* Per sample in parallel, merged in the order of the samples (Chan et al. 1979), so that no thread count shows. */
-cvy_status data_prepare(data *d, errors *e)
+static cvy_status data_statistics(data *d, errors *e)
 {
     bool wanted = false;
-    for (size_t k = 0; k < d->settings->augment.n; k++)
-        wanted = wanted ||
-                 (((const cvy_augment *)d->settings->augment.v[k].plugin->type)->traits & CVY_AUGMENT_STATS);
+    for (size_t k = 0; k < d->n_steps; k++) wanted = wanted || (d->steps[k].traits & CVY_AUGMENT_STATS);
     if (!wanted || d->stats.mean) return CVY_OK;
-    int64_t n = d->n[DATA_TRAIN], channels = d->info.sample.dim[0],
-            plane = cvy_count(&d->info.sample) / channels;
+    int64_t n = d->n[DATA_TRAIN], channels = d->info.sample.dim[0];
     int threads = parallel_threads();
     statistics_job j = {.d = d,
                         .m = mem_try((size_t)(n * channels), sizeof(moments)),
@@ -434,19 +573,26 @@ cvy_status data_prepare(data *d, errors *e)
     float *std = arena_array(&d->memory, (size_t)channels, sizeof *std);
     for (int64_t c = 0; c < channels; c++) {
         moments all = {0, 0};
+        double before = 0; /* pixels so far: of larger images there are more */
         for (int64_t i = 0; i < n; i++) {
             const moments *m = &j.m[i * channels + c];
-            double delta = m->mean - all.mean, before = (double)i * (double)plane,
-                   total = before + (double)plane;
-            all.mean += delta * (double)plane / total;
-            all.squares += m->squares + delta * delta * before * (double)plane / total;
+            const double plane = (double)data_plane(d, i), delta = m->mean - all.mean, total = before + plane;
+            all.mean += delta * plane / total;
+            all.squares += m->squares + delta * delta * before * plane / total;
+            before = total;
         }
         mean[c] = (float)all.mean;
-        std[c] = (float)sqrt(all.squares / ((double)n * (double)plane));
+        std[c] = (float)sqrt(all.squares / before);
     }
     mem_free(j.m);
     mem_free(j.e);
     cvy_status status = errors_status(e);
     if (!status) d->stats = (cvy_channel_stats){.channels = (int32_t)channels, .mean = mean, .std = std};
     return status;
+}
+
+cvy_status data_prepare(data *d, errors *e)
+{
+    cvy_status status = data_statistics(d, e);
+    return status ? status : steps_prepare(d, e);
 }

@@ -120,11 +120,12 @@ cvy_status ensemble_add(ensemble *g, const setup *s, const double *p, bool proba
                         errors *e)
 {
     const int64_t n = b->n, k = g->classes;
-    if (g->members && memcmp(g->labels + b->first, b->labels, (size_t)n * sizeof *b->labels) != 0)
-        return ensemble_other_samples(g, s, e);
-    memcpy(g->labels + b->first, b->labels, (size_t)n * sizeof *b->labels);
-    double *sum = g->sum + b->first * k;
-    for (int64_t i = 0; i < n * k; i++) sum[i] += p[i];
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t at = b->samples[i];
+        if (g->members && g->labels[at] != b->labels[i]) return ensemble_other_samples(g, s, e);
+        g->labels[at] = b->labels[i];
+        for (int64_t c = 0; c < k; c++) g->sum[at * k + c] += p[i * k + c];
+    }
     if (g->members && probabilities != g->probabilities) g->no_loss = true;
     g->probabilities = probabilities;
     if (g->no_loss) return CVY_OK;

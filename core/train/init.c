@@ -8,15 +8,28 @@
 #include "graph/freeze.h"
 #include "train/pattern.h"
 
-static const char *const init_keys[] = {"from", "map", "strict", "freeze"};
+static const char *const init_keys[] = {"from", "map", "strict", "freeze", "weights", "bias", "rules"};
 enum { INIT_KEYS = sizeof init_keys / sizeof *init_keys };
 
 /* What people coming from elsewhere would write. */
 static const struct {
     const char *word, *means;
-} init_elsewhere[] = {{"weights", "from"},    {"path", "from"},       {"file", "from"},
-                      {"checkpoint", "from"}, {"rename", "map"},      {"key_mapping", "map"},
-                      {"frozen", "freeze"},   {"pretrained", "from"}, {"requires_grad", "freeze"}};
+} init_elsewhere[] = {{"path", "from"},
+                      {"file", "from"},
+                      {"initializer", "weights"},
+                      {"initialiser", "weights"},
+                      {"kernel_initializer", "weights"},
+                      {"weight_init", "weights"},
+                      {"default", "weights"},
+                      {"bias_initializer", "bias"},
+                      {"biases", "bias"},
+                      {"patterns", "rules"},
+                      {"checkpoint", "from"},
+                      {"rename", "map"},
+                      {"key_mapping", "map"},
+                      {"frozen", "freeze"},
+                      {"pretrained", "from"},
+                      {"requires_grad", "freeze"}};
 
 static void init_unknown(const char *key, const place *at, errors *e)
 {
@@ -125,8 +138,8 @@ cvy_status init_read(const node *section, const char *base_dir, arena *a, init_s
             init_read_map(n, a, out, e);
         else if (strcmp(key, "strict") == 0)
             node_bool(n, &out->strict, e);
-        else
-            init_read_freeze(n, a, out, e);
+        else if (strcmp(key, "freeze") == 0)
+            init_read_freeze(n, a, out, e); /* the others are init_rules.c's */
         errors_pop(e);
     }
     if (out->n_map && !out->from && errors_count(e) == before)
@@ -172,17 +185,20 @@ static void init_words_of(init_words *w, const net_tensor *t, size_t n)
     }
 }
 
-/* What a pattern that matches nothing may have meant. */
-static const char *init_suggest(const net *n, const char *pattern, init_words *w)
+const char *init_suggest(const net *n, const char *pattern, bool buffers, arena *a)
 {
-    init_words_of(w, n->weights, n->n_weights);
-    init_words_of(w, n->buffers, n->n_buffers);
-    const char *whole = arena_printf(&w->memory, "%s.*", pattern);
-    for (size_t i = 0; i < w->n; i++) /* a layer's name */
-        if (strcmp(w->v[i], whole) == 0)
-            return arena_printf(&w->memory, "did you mean `%s`, all of that layer?", whole);
-    const char *near = suggest_near(&w->memory, pattern, w->v, w->n);
-    return near ? near : w->n ? arena_printf(&w->memory, "names look like `%s`", w->v[0]) : NULL;
+    init_words w = {0};
+    init_words_of(&w, n->weights, n->n_weights);
+    if (buffers) init_words_of(&w, n->buffers, n->n_buffers);
+    const char *whole = arena_printf(a, "%s.*", pattern), *hint = NULL;
+    for (size_t i = 0; i < w.n && !hint; i++) /* a layer's name */
+        if (strcmp(w.v[i], whole) == 0)
+            hint = arena_printf(a, "did you mean `%s`, all of that layer?", whole);
+    if (!hint) hint = suggest_near(a, pattern, w.v, w.n);
+    if (!hint && w.n) hint = arena_printf(a, "names look like `%s`", w.v[0]);
+    mem_free(w.v);
+    arena_free(&w.memory);
+    return hint;
 }
 
 cvy_status init_freeze(const init_settings *s, net *n, errors *e)
@@ -193,11 +209,10 @@ cvy_status init_freeze(const init_settings *s, net *n, errors *e)
         bool weights = init_freeze_matching(n->weights, n->n_weights, pattern),
              buffers = init_freeze_matching(n->buffers, n->n_buffers, pattern);
         if (weights || buffers) continue;
-        init_words words = {0};
-        errors_add(e, CVY_ERR_CONFIG, &s->freeze[i].at, init_suggest(n, pattern, &words),
+        arena words = {0};
+        errors_add(e, CVY_ERR_CONFIG, &s->freeze[i].at, init_suggest(n, pattern, true, &words),
                    "freeze: no weight or buffer is called \"%.200s\"", pattern);
-        mem_free(words.v);
-        arena_free(&words.memory);
+        arena_free(&words);
     }
     errors_push(e, "freeze");
     freeze_settle(n, &s->freeze_at, e);

@@ -5,6 +5,7 @@
  *     map: {"stage1.*": "layer1.*", head.weight: fc.weight, "aux.*": null}
  *     strict: true
  *     freeze: ["stem.*", "*.running_*"]
+ *     weights: he_normal            # and bias, rules: init_rules.h
  *
  * In `map` stands OURS: THEIRS. A star stands for any run of characters; the stars on the right take what those on the
  * left stood for, in order. An exact name comes before patterns, and of these the first that matches counts. A name
@@ -45,6 +46,8 @@ cvy_status init_freeze(const init_settings *s, net *n, errors *e);
 /* The rule for one of our names: its name in the file (the caller mem_free()s), or NULL with *rule the entry that leaves
  * it out. *rule is NULL when no entry matches and the name is its own. */
 char *init_their_name(const init_settings *s, const char *ours, const init_rename **rule);
+/* What a pattern that matches no name may have meant, for a message; NULL: there are no names. */
+const char *init_suggest(const net *n, const char *pattern, bool buffers, arena *a);
 /* What decides a run's result besides the file's content, into an open object: `"map": [ours, theirs, ...], "freeze": [names]`. */
 void init_write(const init_settings *s, const net *n, json_writer *w);
 

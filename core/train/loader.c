@@ -7,18 +7,19 @@
 
 #include "device/buffer.h"
 
-#define SLOTS 3
+#define SLOTS LOADER_BATCHES
 
 struct loader {
     const data *d;
-    int64_t largest, sample; /* samples of the largest batch, floats of a sample */
+    int64_t largest; /* samples of the largest batch */
     size_t slot_bytes;
     batch slots[SLOTS];
     bool failed[SLOTS];
     errors problems[SLOTS];
     float *scratch;
-    int64_t *order;
-    int64_t order_size;
+    int64_t *order; /* samples by their numbers in the part, as they come */
+    int64_t *begin; /* of the batches in there, and the end */
+    int64_t *spare; /* as long as `order`; with several groups alone */
 
     pthread_t thread;
     bool started;
@@ -30,18 +31,24 @@ struct loader {
 
     data_part part;
     int32_t epoch;
-    int64_t size;
+    int64_t size, copies; /* of each batch, one after the other */
 };
 
 static void loader_fill(loader *l, int64_t number, batch *b, errors *e)
 {
-    int64_t n = l->d->n[l->part];
-    b->first = number * l->size;
-    b->n = n - b->first < l->size ? n - b->first : l->size;
+    const int64_t targets = data_target_floats(l->d);
+    b->copy = number % l->copies;
+    b->copies = l->copies;
+    const int32_t epoch = l->copies > 1 ? (int32_t)b->copy : l->epoch;
+    number /= l->copies;
+    b->first = l->begin[number];
+    b->n = l->begin[number + 1] - b->first;
+    b->samples = l->order + b->first;
+    b->shape = l->d->groups[data_group_of(l->d, l->part, b->samples[0])];
+    const int64_t sample = cvy_count(&b->shape);
     for (int64_t i = 0; i < b->n && !errors_count(e); i++) {
-        int64_t at = l->part == DATA_TRAIN ? l->order[b->first + i] : b->first + i;
-        data_read(l->d, l->part, at, l->epoch, b->x + i * l->sample, &b->labels[i],
-                  b->target ? b->target + i * l->d->info.targets : NULL, l->scratch, e);
+        data_read(l->d, l->part, b->samples[i], epoch, b->x + i * sample, &b->labels[i],
+                  b->target ? b->target + i * targets : NULL, l->scratch, e);
     }
 }
 
@@ -71,21 +78,58 @@ static void *loader_main(void *ctx)
     return NULL;
 }
 
+/* Of samples of a group no more come at once than a part has. */
+static int64_t loader_most(const data *d, size_t group, int64_t largest)
+{
+    int64_t n = 0;
+    if (d->n_groups == 1) return largest;
+    for (int p = 0; p < DATA_PARTS; p++) n = d->grouped[p][group] > n ? d->grouped[p][group] : n;
+    return n < largest ? n : largest;
+}
+
+size_t loader_floats(const data *d, int64_t largest)
+{
+    size_t most = 0, floats;
+    for (size_t g = 0; g < d->n_groups; g++) {
+        if (!size_mul((size_t)loader_most(d, g, largest), (size_t)cvy_count(&d->groups[g]), &floats))
+            return 0;
+        most = floats > most ? floats : most;
+    }
+    return most;
+}
+
+size_t loader_largest(const data *d, data_part part, int64_t size, int64_t *samples)
+{
+    size_t most = 0, largest = 0, floats;
+    *samples = 0;
+    for (size_t g = 0; g < d->n_groups; g++) {
+        const int64_t n = d->grouped[part][g] < size ? d->grouped[part][g] : size;
+        if (!size_mul((size_t)n, (size_t)cvy_count(&d->groups[g]), &floats)) floats = SIZE_MAX;
+        if (floats <= most) continue;
+        most = floats;
+        largest = g;
+        *samples = n;
+    }
+    return largest;
+}
+
 loader *loader_new(const data *d, int64_t largest, errors *e)
 {
     loader *l = mem_alloc(sizeof *l);
-    *l = (loader){.d = d, .largest = largest, .sample = cvy_count(&d->sample)};
+    *l = (loader){.d = d, .largest = largest};
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->changed, NULL);
-    size_t floats;
-    size_t targets;
-    bool fits = size_mul((size_t)largest, (size_t)l->sample, &floats) &&
-                size_mul(floats, sizeof(float), &l->slot_bytes) &&
-                size_mul((size_t)largest, (size_t)d->info.targets, &targets);
-    l->order_size = d->n[DATA_TRAIN];
+    const size_t floats = loader_floats(d, largest);
+    size_t targets = 0;
+    bool fits = floats > 0 && size_mul(floats, sizeof(float), &l->slot_bytes) &&
+                size_mul((size_t)largest, (size_t)data_target_floats(d), &targets);
     l->scratch = mem_try((size_t)data_scratch(d), sizeof(float));
-    l->order = mem_try((size_t)l->order_size + 1, sizeof *l->order);
-    fits = fits && l->scratch && l->order;
+    int64_t most = 0;
+    for (int p = 0; p < DATA_PARTS; p++) most = d->n[p] > most ? d->n[p] : most;
+    l->order = mem_try((size_t)most + 1, sizeof *l->order);
+    l->begin = mem_try((size_t)most + 1, sizeof *l->begin);
+    if (d->n_groups > 1) l->spare = mem_try((size_t)most + 1, sizeof *l->spare);
+    fits = fits && l->scratch && l->order && l->begin && (l->spare || d->n_groups == 1);
     for (int i = 0; i < SLOTS && fits; i++) {
         l->slots[i].x = buffer_new(l->slot_bytes, e);
         l->slots[i].labels = mem_try((size_t)largest, sizeof(int32_t));
@@ -125,21 +169,89 @@ void loader_free(loader *l)
     }
     mem_free(l->scratch);
     mem_free(l->order);
+    mem_free(l->begin);
+    mem_free(l->spare);
     pthread_mutex_destroy(&l->lock);
     pthread_cond_destroy(&l->changed);
     mem_free(l);
 }
 
 /* Fisher-Yates, drawn anew from (seed, epoch). */
-static void loader_shuffle(loader *l, int32_t epoch)
+static void loader_shuffle(const loader *l, const char *purpose, int32_t epoch, int64_t *order, int64_t n)
 {
-    philox_stream s = philox_open(philox_key_of(l->d->seed, "shuffle", ""), (uint64_t)epoch, 0);
-    for (int64_t i = 0; i < l->order_size; i++) l->order[i] = i;
-    for (int64_t i = l->order_size - 1; i > 0; i--) {
-        int64_t j = (int64_t)philox_below(&s, (uint32_t)(i + 1)), swap = l->order[i];
-        l->order[i] = l->order[j];
-        l->order[j] = swap;
+    philox_stream s = philox_open(philox_key_of(l->d->seed, purpose, ""), (uint64_t)epoch, 0);
+    for (int64_t i = 0; i < n; i++) order[i] = i;
+    for (int64_t i = n - 1; i > 0; i--) {
+        int64_t j = (int64_t)philox_below(&s, (uint32_t)(i + 1)), swap = order[i];
+        order[i] = order[j];
+        order[j] = swap;
     }
+}
+
+int64_t loader_batches(const data *d, data_part part, int64_t size)
+{
+    int64_t n = 0;
+    for (size_t g = 0; g < d->n_groups; g++) n += (d->grouped[part][g] + size - 1) / size;
+    return n;
+}
+
+/* From an order of samples to one in which those of a group stand together, otherwise as before. */
+static void loader_gather(const loader *l, data_part part, const int64_t *order, int64_t *gathered)
+{
+    const data *d = l->d;
+    int64_t *next = mem_array(d->n_groups, sizeof *next), before = 0;
+    for (size_t g = 0; g < d->n_groups; g++) {
+        next[g] = before;
+        before += d->grouped[part][g];
+    }
+    for (int64_t i = 0; i < d->n[part]; i++) gathered[next[data_group_of(d, part, order[i])]++] = order[i];
+    mem_free(next);
+}
+
+/* Cuts what stands group by group. */
+static void loader_cut(loader *l, data_part part, int64_t size)
+{
+    const data *d = l->d;
+    int64_t at = 0, k = 0;
+    for (size_t g = 0; g < d->n_groups; g++)
+        for (int64_t left = d->grouped[part][g]; left > 0; left -= size) {
+            l->begin[k++] = at;
+            at += left < size ? left : size;
+        }
+    l->begin[k] = at;
+}
+
+/* Puts the batches in `gathered` into an order of their own. */
+static void loader_shuffle_batches(loader *l, int32_t epoch, const int64_t *gathered, int64_t batches)
+{
+    int64_t *number = mem_array((size_t)batches, sizeof *number),
+            *begin = mem_copy(l->begin, ((size_t)batches + 1) * sizeof *begin), at = 0;
+    loader_shuffle(l, "shuffle batches", epoch, number, batches);
+    for (int64_t k = 0; k < batches; k++) {
+        const int64_t from = begin[number[k]], n = begin[number[k] + 1] - from;
+        memcpy(l->order + at, gathered + from, (size_t)n * sizeof *l->order);
+        l->begin[k] = at;
+        at += n;
+    }
+    mem_free(number);
+    mem_free(begin);
+}
+
+/* Which samples come in which batch: a function of the part, (seed, epoch) and the size. */
+static void loader_plan(loader *l, data_part part, int32_t epoch, int64_t size)
+{
+    const int64_t n = l->d->n[part];
+    const bool several = l->d->n_groups > 1;
+    int64_t *order = several ? l->spare : l->order;
+    if (part == DATA_TRAIN)
+        loader_shuffle(l, "shuffle", epoch, order, n);
+    else
+        for (int64_t i = 0; i < n; i++) order[i] = i;
+    if (several) loader_gather(l, part, l->spare, l->order);
+    loader_cut(l, part, size);
+    if (!several || part != DATA_TRAIN) return;
+    memcpy(l->spare, l->order, (size_t)n * sizeof *l->spare);
+    loader_shuffle_batches(l, epoch, l->spare, loader_batches(l->d, part, size));
 }
 
 void loader_stop(loader *l)
@@ -153,13 +265,14 @@ void loader_stop(loader *l)
 void loader_start(loader *l, data_part part, int32_t epoch, int64_t size, int64_t from)
 {
     loader_stop(l);
-    if (part == DATA_TRAIN) loader_shuffle(l, epoch);
+    loader_plan(l, part, epoch, size);
     pthread_mutex_lock(&l->lock);
     l->part = part;
     l->epoch = epoch;
     l->size = size;
+    l->copies = part == DATA_TEST && l->d->settings->eval.copies ? l->d->settings->eval.copies : 1;
     l->filled = l->taken = from;
-    l->last = (l->d->n[part] + size - 1) / size;
+    l->last = loader_batches(l->d, part, size) * l->copies;
     for (int i = 0; i < SLOTS; i++) errors_free(&l->problems[i]);
     l->running = true;
     pthread_cond_broadcast(&l->changed);

@@ -246,8 +246,7 @@ double optimizer_lr(const optimizer *o)
 static int optimizer_average(const optimizer *o)
 {
     for (size_t i = 0; i < o->n_slots; i++) {
-        const char *dot = strrchr(o->names[i], '.');
-        if (strcmp(dot ? dot + 1 : o->names[i], CVY_SLOT_AVERAGE) == 0) return (int)i;
+        if (wrapped_is_average(o->names[i])) return (int)i;
     }
     return -1;
 }

@@ -1,7 +1,7 @@
 /* Declares the keys of `train:` and of `dataset:` that are the core's. Must not know what they lead to. */
 #include "train/settings.h"
 
-static const char *const select_choices[] = {"best", "last", NULL};
+static const char *const select_choices[] = {"best", "last", "best_average", NULL};
 static const char *const target_choices[] = {"label", "input", NULL};
 
 #define SETTINGS_NODE(field, help)                                                        \
@@ -12,8 +12,16 @@ static const char *const target_choices[] = {"label", "input", NULL};
 static const cvy_param train_params[] = {
     CVY_INT(train_settings, epochs, 10, 1, 1000000, "passes over the training set"),
     CVY_ALSO("max_epochs num_epochs n_epochs"),
-    CVY_INT(train_settings, batch_size, 128, 1, 1048576, "samples per update, or `all`"),
+    CVY_INT(
+        train_settings, batch_size, 128, 1, 1048576,
+        "samples per update, or `all`: one update per epoch, by the gradient over the whole training set"),
     CVY_ALSO("batch minibatch train_batch_size"),
+    CVY_INT(
+        train_settings, micro_batch, 0, 0, 1048576,
+        "samples computed at once, of which a batch's gradient is put together; divides batch_size. 0: the "
+        "whole batch, under `batch_size: all` 1024 where there are more. Batch normalisation sees each by "
+        "itself"),
+    CVY_ALSO("microbatch micro_batch_size chunk_size batch_chunk"),
     CVY_CHILD(train_settings, optimizer, "adam", CVY_OPTIMIZER, "how weights are updated"),
     CVY_ALSO("optim solver"),
     CVY_CHILD(train_settings, lr_schedule, "constant", CVY_SCHEDULE,
@@ -35,9 +43,16 @@ static const cvy_param train_params[] = {
     SETTINGS_NODE(early_stopping,
                   "ends the run when a metric stays as it is: {metric: val_loss, patience: 5, min_delta: 0}"),
     CVY_ALSO("early_stop stopping"),
+    SETTINGS_NODE(lr_range,
+                  "makes the run a learning-rate range test, as convoy run --find-lr does: {from: 1e-7, "
+                  "to: 10, steps: 100}"),
+    CVY_ALSO("lr_find lr_finder find_lr auto_lr_find"),
     CVY_ENUM(train_settings, select, best, select_choices,
-             "which weights are tested at the end: best by validation accuracy (by loss where there is no "
-             "accuracy), or last"),
+             "which weights are kept as the best and tested at the end: best by validation accuracy (by loss "
+             "where "
+             "there is no accuracy), last, or best_average: the averaged weights (optimizer ema) of the "
+             "epoch in which "
+             "these validated best"),
     CVY_INT(train_settings, log_every, 10, 0, 1000000, "steps between logged step metrics; 0 logs none"),
     CVY_INT(train_settings, checkpoint_seconds, 60, 0, 86400,
             "least time between checkpoints while training"),
@@ -58,9 +73,41 @@ static const cvy_param data_params[] = {
     CVY_ALSO("targets label_mode"),
 };
 
+static const cvy_param lr_range_params[] = {
+    CVY_FLOAT(lr_range_settings, from, 1e-7, 1e-30, 1e30, "learning rate of the first step"),
+    CVY_ALSO("start_lr min_lr init_value"),
+    CVY_FLOAT(lr_range_settings, to, 10, 1e-30, 1e30, "learning rate of the last step"),
+    CVY_ALSO("end_lr max_lr final_value"),
+    CVY_INT(lr_range_settings, steps, 100, 20, 100000, "updates, unless the loss explodes before"),
+    CVY_ALSO("num_iter num_it num_training iterations"),
+};
+
+params_table settings_of_lr_range(lr_range_settings *s)
+{
+    return (params_table){lr_range_params, sizeof lr_range_params / sizeof *lr_range_params,
+                          sizeof *lr_range_params, s};
+}
+
 params_table settings_of_train(train_settings *s)
 {
     return (params_table){train_params, sizeof train_params / sizeof *train_params, sizeof *train_params, s};
+}
+
+static const cvy_param eval_params[] = {
+    CVY_CHILDREN(eval_settings, augment, "[]", CVY_AUGMENT,
+                 "augmentation at test time, as random as in training: in the place of the first step of "
+                 "dataset.augment that is for training alone, in front of all where there is none"),
+    CVY_ALSO("transforms transform augmentation augmentations tta"),
+    CVY_INT(eval_settings, copies, 8, 1, 10000,
+            "how often each test sample is read so, every copy augmented; the answer is the mean of their "
+            "probabilities (of their outputs, where the loss is not softmax_cross_entropy), and loss and "
+            "accuracy are those of the mean"),
+    CVY_ALSO("n crops views passes"),
+};
+
+params_table settings_of_eval(eval_settings *s)
+{
+    return (params_table){eval_params, sizeof eval_params / sizeof *eval_params, sizeof *eval_params, s};
 }
 
 params_table settings_of_data(data_settings *s)

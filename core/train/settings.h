@@ -9,28 +9,49 @@ typedef struct train_settings {
     int64_t epochs;
     int64_t batch_size; /* 0: all training samples */
     cvy_child optimizer, lr_schedule;
+    int64_t micro_batch;                   /* samples of a batch computed at once; 0: the core's choice */
     int64_t accumulate;                    /* batches of an update */
     double clip_value, clip_norm;          /* of gradients; 0: not clipped */
     const node *no_decay, *lr_multipliers; /* tensor_rules.h */
     const node *early_stopping;            /* patience.h; NULL: none */
+    const node *lr_range;                  /* lr_range_settings; NULL: this is no test */
     int32_t select;                        /* SELECT_* */
     int64_t log_every;                     /* steps between logged step metrics; 0: none */
     int64_t checkpoint_seconds;            /* at least this long between checkpoints while training */
 } train_settings;
 
-enum { SELECT_BEST, SELECT_LAST };
+/* SELECT_BEST_AVERAGE: of the weights that the optimizer averages, those of the epoch in which they validated best. */
+enum { SELECT_BEST, SELECT_LAST, SELECT_BEST_AVERAGE };
+
+/* Of `eval:`. copies 0: there is none, and a sample is tested once and as it is. */
+typedef struct eval_settings {
+    cvy_children augment;
+    int64_t copies;
+} eval_settings;
 
 typedef struct data_settings {
-    double validation;               /* below 1 a share of the training set, else a number of samples */
+    double validation; /* below 1 a share of the training set, else a number of samples */
+    int64_t folds,
+        fold; /* validation is part `fold`, from 1, of so many instead; 0: it is not. No keys of their own */
     int64_t train_limit, test_limit; /* samples kept; 0: all */
     cvy_children augment;
     int32_t target; /* TARGET_* */
+    eval_settings eval;
+    place eval_at;
 } data_settings;
 
 /* The last is no choice: it is what `label` means where the dataset gives numbers instead of classes. data_target() tells. */
 enum { TARGET_LABEL, TARGET_INPUT, TARGET_NUMBERS };
 
+/* Of `train.lr_range:`: the run is a learning-rate range test, lr_range.h. */
+typedef struct lr_range_settings {
+    double from, to; /* learning rates */
+    int64_t steps;
+} lr_range_settings;
+
+params_table settings_of_lr_range(lr_range_settings *s);
 params_table settings_of_train(train_settings *s);
 params_table settings_of_data(data_settings *s);
+params_table settings_of_eval(eval_settings *s);
 
 #endif

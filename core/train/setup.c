@@ -1,6 +1,7 @@
 /* Turns an experiment into checked pieces. Must not train. */
-#include "train/setup.h"
+#include "train/setup_own.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/digest.h"
@@ -9,9 +10,16 @@
 #include "convoy/loss.h"
 #include "convoy/optimizer.h"
 #include "plugin/host.h"
+#include "train/data_card.h"
+#include "train/initialiser.h"
+#include "train/loader.h"
 #include "train/schedule.h"
+#include "train/sizes.h"
+#include "train/steps.h"
 #include "train/wrapped.h"
 #include "train/weights.h"
+
+enum { SETUP_AT_ONCE = 1024 }; /* samples, under batch_size: all; as settings.c says */
 
 const plugin_request *setup_plugins(const experiment *x, const char *const *extra, size_t n_extra, arena *a,
                                     size_t *n, errors *e)
@@ -52,8 +60,25 @@ static const cvy_descriptor *setup_child(setup *s, const char *key, uint32_t kin
     return *config ? d : NULL;
 }
 
+/* Under cross-validation the fold is what is validated on. A file with folds that is no run of one of them is looked at as
+ * its first. */
+static cvy_status setup_folds(setup *s, const node *dataset, errors *e)
+{
+    const node *given = node_get(dataset, "validation");
+    data_settings *d = &s->data_settings;
+    if (!s->x->folds) return CVY_OK;
+    d->folds = s->x->folds;
+    d->fold = s->x->fold ? s->x->fold : 1;
+    d->validation = 0;
+    if (!given || node_is_null(given)) return CVY_OK;
+    return errors_add(e, CVY_ERR_CONFIG, &given->at, "leave out one of the two",
+                      "dataset.validation: with `folds: %lld` each run is validated on its fold",
+                      (long long)s->x->folds);
+}
+
 /* The dataset's map holds its plugin's parameters and the core's own. */
-static void setup_dataset(setup *s, const params_env *env, const char *base_dir, bool open, errors *e)
+static void setup_dataset(setup *s, const params_env *env, const char *base_dir, const data_card *card,
+                          errors *e)
 {
     item one;
     const node *slot = node_get(s->x->root, "dataset");
@@ -65,10 +90,29 @@ static void setup_dataset(setup *s, const params_env *env, const char *base_dir,
     errors_push(e, "dataset (%s)", d->name);
     cvy_status status = params_fill(&s->memory, tables, 2, one.params, env, e);
     errors_pop(e);
+    if (!status) status = setup_folds(s, one.params, e);
     if (status) return;
     s->dataset = d;
     s->dataset_config = config;
-    if (open) s->data = data_open(d, config, &s->data_settings, s->x->seed, base_dir, &one.type_at, e);
+    s->data = card ? data_recall(d, config, &s->data_settings, s->x->seed, card, &one.type_at, e)
+                   : data_open(d, config, &s->data_settings, s->x->seed, base_dir, &one.type_at, e);
+}
+
+/* Test-time augmentation; before the data are opened. */
+static void setup_eval(setup *s, const params_env *env, errors *e)
+{
+    const node *slot = node_get(s->x->root, "eval");
+    eval_settings *v = &s->data_settings.eval;
+    if (!slot || node_is_null(slot)) return;
+    s->data_settings.eval_at = slot->at;
+    params_table own = settings_of_eval(v);
+    errors_push(e, "eval");
+    cvy_status status = params_fill(&s->memory, &own, 1, slot, env, e);
+    if (!status && !v->augment.n)
+        errors_add(e, CVY_ERR_CONFIG, &slot->at,
+                   "write eval: {augment: [horizontal_flip], copies: 8}, for one",
+                   "there is no augment, and all %lld copies would be alike", (long long)v->copies);
+    errors_pop(e);
 }
 
 /* What the model file says it is made for, when there is no dataset to say it. */
@@ -84,13 +128,13 @@ static bool setup_model_input(const setup *s, cvy_shape *sample)
 /* What the network reads, and how many classes there are. Looking at a model needs no data: what its file says
  * serves where there are none. */
 static void setup_input(setup *s, const params_env *env, const char *base_dir, setup_scope scope,
-                        cvy_shape *sample, int *classes, errors *e)
+                        const data_card *card, cvy_shape *sample, int *classes, errors *e)
 {
     bool look = scope == SETUP_MODEL;
     *classes = (int)s->x->model_classes;
     if (look && s->x->model_alone && setup_model_input(s, sample)) return;
     errors found = {0};
-    setup_dataset(s, env, base_dir, true, &found);
+    setup_dataset(s, env, base_dir, card, &found);
     if (s->data) {
         *sample = s->data->sample;
         *classes = s->data->info.classes;
@@ -98,100 +142,6 @@ static void setup_input(setup *s, const params_env *env, const char *base_dir, s
         errors_free(&found);
     }
     errors_move(e, &found);
-}
-
-static void setup_shape_text(const cvy_shape *sample, text *t)
-{
-    for (int i = 0; i < sample->rank; i++) text_printf(t, "%s%lld", i ? ", " : "", (long long)sample->dim[i]);
-}
-
-/* Whether what a node gives can be compared with the input, number by number. */
-static void setup_check_like_input(const setup *s, int unit, errors *e)
-{
-    const net_node *n = &s->net->nodes[unit];
-    const cvy_shape *sample = &s->data->sample;
-    cvy_shape y = {.rank = n->out.rank - 1};
-    bool same = y.rank == sample->rank;
-    for (int i = 0; i < y.rank; i++) {
-        y.dim[i] = n->out.dim[i + 1];
-        same = same && y.dim[i] == sample->dim[i];
-    }
-    if (same) return;
-    text own = {0}, wanted = {0};
-    setup_shape_text(&y, &own);
-    setup_shape_text(sample, &wanted);
-    errors_add(
-        e, CVY_ERR_CONFIG, n->at.file ? &n->at : &s->data->at,
-        "end the model with a layer of the input's shape; `dataset: {target: label}` compares with the class",
-        "layer \"%s\" (%s): the network gives (%s) for each sample, and is compared with its input (%s): "
-        "dataset.target is `input`",
-        n->path, n->plugin->name, text_str(&own), text_str(&wanted));
-    text_free(&own);
-    text_free(&wanted);
-}
-
-/* Whether a node gives as many numbers as the dataset. */
-static void setup_check_numbers(const setup *s, int unit, errors *e)
-{
-    const net_node *n = &s->net->nodes[unit];
-    const int32_t targets = s->data->info.targets;
-    if (n->out.rank == 2 && n->out.dim[1] == targets) return;
-    cvy_shape y = {.rank = n->out.rank - 1};
-    for (int i = 0; i < y.rank; i++) y.dim[i] = n->out.dim[i + 1];
-    text own = {0}, hint = {0};
-    setup_shape_text(&y, &own);
-    text_printf(&hint, "end the model with `linear: {units: %d}`", (int)targets);
-    errors_add(
-        e, CVY_ERR_CONFIG, n->at.file ? &n->at : &s->data->at, text_str(&hint),
-        "layer \"%s\" (%s): the network gives (%s) for each sample, and is compared with the dataset's %d "
-        "number%s",
-        n->path, n->plugin->name, text_str(&own), (int)targets, targets == 1 ? "" : "s");
-    text_free(&own);
-    text_free(&hint);
-}
-
-/* A loss that knows classes alone is not for other targets. */
-static void setup_check_classes(const setup *s, const char *instead, errors *e)
-{
-    const node *slot = node_get(s->x->root, "loss");
-    if (s->loss && ((const cvy_loss *)s->loss->type)->traits & CVY_LOSS_CLASSES)
-        errors_add(e, CVY_ERR_CONFIG, slot ? &slot->at : NULL, "write `loss: mean_squared_error`, for one",
-                   "loss (%s): compares with a class, and %s", s->loss->name, instead);
-}
-
-/* Whether there is what the output is to be compared with; false after reporting. */
-static bool setup_check_target(const setup *s, errors *e)
-{
-    size_t before = errors_count(e);
-    if (data_target(s->data) == TARGET_NUMBERS) {
-        setup_check_numbers(s, s->net->output, e);
-        for (size_t i = 0; i < s->net->n_heads; i++) setup_check_numbers(s, s->net->heads[i].node, e);
-        setup_check_classes(s, "the dataset gives numbers", e);
-    } else if (s->data_settings.target == TARGET_INPUT) {
-        setup_check_like_input(s, s->net->output, e);
-        for (size_t i = 0; i < s->net->n_heads; i++) setup_check_like_input(s, s->net->heads[i].node, e);
-        setup_check_classes(s, "dataset.target is `input`", e);
-    } else if (s->loss && s->data->info.classes < 1) {
-        errors_add(e, CVY_ERR_CONFIG, &s->data->at, "`dataset: {target: input}` compares with the input",
-                   "the dataset has no classes to compare the network's output with");
-    }
-    return errors_count(e) == before;
-}
-
-/* Whether the loss can be taken of a node: the network's output or a head. */
-static void setup_check_loss(setup *s, int unit, errors *e)
-{
-    cvy_shape y = s->net->nodes[unit].out;
-    const node *slot = node_get(s->x->root, "loss");
-    const place *at = &s->net->nodes[unit].at;
-    host h = host_make(e, CVY_ERR_CONFIG, at->file ? at : slot ? &slot->at : NULL, s->x->seed, NULL);
-    errors_push(e, "loss (%s)", s->loss->name);
-    size_t before = errors_count(e);
-    int32_t classes = data_target(s->data) == TARGET_LABEL ? s->data->info.classes : 0;
-    if (((const cvy_loss *)s->loss->type)->check(&h.face, &y, classes, s->loss_config) &&
-        errors_count(e) == before)
-        h.face.fail(&h.face, "does not fit the network's output");
-    errors_pop(e);
 }
 
 /* Optimizers have no check of their own; an update of nothing shows what their configuration makes of it. */
@@ -242,13 +192,46 @@ static void setup_check_watch(const setup *s, const char *path, int32_t metric, 
                    path, name);
 }
 
+static void setup_check_select(const setup *s, errors *e)
+{
+    const cvy_child *optimizer = &s->train.optimizer;
+    if (s->train.select != SELECT_BEST_AVERAGE || !optimizer->plugin) return;
+    arena a = {0};
+    const char *names[CVY_MAX_SLOTS];
+    size_t n = wrapped_slots(optimizer, &a, names);
+    bool any = false;
+    for (size_t i = 0; i < n && i < CVY_MAX_SLOTS; i++) any = any || wrapped_is_average(names[i]);
+    const node *slot = experiment_get(s->x, "train.select");
+    if (!any)
+        errors_add(
+            e, CVY_ERR_CONFIG, slot ? &slot->at : NULL,
+            "wrap it: `optimizer: {type: ema, optimizer: ...}`, or write `select: best`",
+            "train.select: best_average chooses among averaged weights, and the optimizer %s keeps none",
+            optimizer->plugin->name);
+    arena_free(&a);
+}
+
 static bool setup_check_watches(const setup *s, errors *e)
 {
     size_t before = errors_count(e);
     int32_t watched = schedule_watches(&s->train.lr_schedule);
     if (watched >= 0) setup_check_watch(s, "train.lr_schedule", watched, e);
     if (s->stops_early) setup_check_watch(s, "train.early_stopping", s->stopping.metric, e);
+    setup_check_select(s, e);
     return errors_count(e) == before;
+}
+
+static void setup_check_range(const setup *s, errors *e)
+{
+    const train_settings *t = &s->train;
+    const place *at = &t->lr_range->at;
+    double lr = 0;
+    if (s->lr_range.from >= s->lr_range.to)
+        errors_add(e, CVY_ERR_CONFIG, at, NULL, "from: %g is not below to: %g", s->lr_range.from,
+                   s->lr_range.to);
+    if (t->optimizer.config && (!wrapped_number(&t->optimizer, "lr", &lr) || lr <= 0))
+        errors_add(e, CVY_ERR_CONFIG, at, "give it an lr above 0; any will do",
+                   "the optimizer %s has no learning rate to vary", t->optimizer.plugin->name);
 }
 
 /* The keys of `train:` that have keys of their own. */
@@ -257,15 +240,45 @@ static void setup_read_train(setup *s, errors *e)
     const train_settings *t = &s->train;
     tensor_rules_read(t->no_decay, t->lr_multipliers, &s->memory, &s->rules, e);
     s->stops_early = t->early_stopping != NULL;
-    if (!s->stops_early) return;
-    params_table own = patience_of_stopping(&s->stopping);
+    s->tests_range = t->lr_range != NULL;
+    params_table own = patience_of_stopping(&s->stopping), range = settings_of_lr_range(&s->lr_range);
     errors_push(e, "early_stopping");
-    params_fill(&s->memory, &own, 1, t->early_stopping, NULL, e);
+    if (s->stops_early) params_fill(&s->memory, &own, 1, t->early_stopping, NULL, e);
     errors_pop(e);
+    errors_push(e, "lr_range");
+    if (s->tests_range && !params_fill(&s->memory, &range, 1, t->lr_range, NULL, e)) setup_check_range(s, e);
+    errors_pop(e);
+}
+
+/* How many samples are computed at once, and of how many such batches an update is made. */
+static void setup_batches(setup *s, int64_t n)
+{
+    const train_settings *t = &s->train;
+    const bool all = t->batch_size == 0;
+    const int64_t whole = all || t->batch_size > n ? n : t->batch_size;
+    const int64_t part = t->micro_batch > 0 ? t->micro_batch : all ? SETUP_AT_ONCE : whole;
+    s->batch = part < whole ? part : whole;
+    s->batches_per_epoch = loader_batches(s->data, DATA_TRAIN, s->batch);
+    const int64_t most = s->batches_per_epoch,
+                  of_batch = whole == n ? most : (whole + s->batch - 1) / s->batch;
+    s->gather = of_batch > most / t->accumulate ? most : of_batch * t->accumulate;
+    s->steps_per_epoch = (s->batches_per_epoch + s->gather - 1) / s->gather;
+    if (s->tests_range) s->train.epochs = (s->lr_range.steps + s->steps_per_epoch - 1) / s->steps_per_epoch;
+}
+
+static void setup_check_micro_batch(const setup *s, errors *e)
+{
+    const int64_t whole = s->train.batch_size, part = s->train.micro_batch;
+    if (part < 1 || whole < 1 || part >= whole || whole % part == 0) return;
+    const node *slot = experiment_get(s->x, "train.micro_batch");
+    errors_add(e, CVY_ERR_CONFIG, slot ? &slot->at : NULL, "choose a divisor of batch_size",
+               "train.micro_batch: batches of %lld samples do not divide into parts of %lld",
+               (long long)whole, (long long)part);
 }
 
 static void setup_check_train(const setup *s, errors *e)
 {
+    setup_check_micro_batch(s, e);
     if (!s->train.lr_schedule.config) return;
     double warm = schedule_warmup(&s->train.lr_schedule);
     if (warm <= 0 || warm < (double)s->train.epochs) return;
@@ -294,10 +307,12 @@ static void setup_check_names(const setup *s, errors *e)
 }
 
 /* What the network starts from, and what of it is left as it is. */
-static void setup_init(setup *s, const char *base_dir, bool file, errors *e)
+static void setup_init(setup *s, const params_env *env, const char *base_dir, bool file, errors *e)
 {
     errors_push(e, "init");
     cvy_status status = init_read(node_get(s->x->root, "init"), base_dir, &s->memory, &s->init, e);
+    if (!init_rules_read(node_get(s->x->root, "init"), env, &s->memory, &s->starts, e) && s->net)
+        init_rules_check(&s->starts, s->net, e);
     if (!status && s->net) init_freeze(&s->init, s->net, e);
     errors_pop(e);
     if (status || !s->net || !file || !s->init.from) return;
@@ -306,16 +321,31 @@ static void setup_init(setup *s, const char *base_dir, bool file, errors *e)
 
 cvy_status setup_load_weights(const setup *s, state *into, errors *e)
 {
-    if (!s->init.from) return CVY_OK;
     char now[65] = "";
-    cvy_status status = weights_load(&s->init, into, e);
+    cvy_status status = init_rules_apply(&s->starts, into, s->x->seed, e);
+    if (status || !s->init.from) return status;
+    status = weights_load(&s->init, into, e);
     if (!status) status = sha256_file_cached(s->init.from, now, e);
     if (status || strcmp(now, s->weights_sha256) == 0) return status;
     place at = PLACE_FILE(s->init.from);
     return errors_add(e, CVY_ERR_CONFIG, &at, "start a new run", "changed since the run was planned");
 }
 
-setup *setup_new(const experiment *x, registry *r, const char *base_dir, setup_scope scope, errors *e)
+/* What many sizes come to. */
+static void setup_warn_of_sizes(const setup *s, errors *e)
+{
+    const data *d = s->data;
+    const int64_t n = d->n[DATA_TRAIN], batches = s->batches_per_epoch, least = (n + s->batch - 1) / s->batch;
+    if (batches <= 2 * least) return;
+    errors_warn(
+        e, &d->at, "`resize` or a crop in dataset.augment makes fewer sizes of them",
+        "the samples have %zu sizes, and a batch holds samples of one: the %lld batches of an epoch have "
+        "%.1f samples each on average, not %lld",
+        d->n_groups, (long long)batches, (double)n / (double)batches, (long long)s->batch);
+}
+
+static setup *setup_make(const experiment *x, registry *r, const char *base_dir, setup_scope scope,
+                         const data_card *card, errors *e)
 {
     size_t before = errors_count(e);
     bool resumed = scope == SETUP_RESUMED;
@@ -324,13 +354,15 @@ setup *setup_new(const experiment *x, registry *r, const char *base_dir, setup_s
     s->x = x;
     s->registry = r;
     schedule_register(r);
+    initialiser_register(r);
     params_word words[] = {{.word = "all", .value = 0, .only = "batch_size"}};
     params_env env = {.find = setup_find, .ctx = r, .words = words, .n_words = 1};
     params_env no_words = {.find = setup_find, .ctx = r};
 
     cvy_shape sample = {0};
     int classes = 0;
-    setup_input(s, &no_words, base_dir, scope, &sample, &classes, e);
+    setup_eval(s, &no_words, e);
+    setup_input(s, &no_words, base_dir, scope, card, &sample, &classes, e);
     if (scope == SETUP_ALL) {
         params_table train = settings_of_train(&s->train);
         errors_push(e, "train");
@@ -341,13 +373,9 @@ setup *setup_new(const experiment *x, registry *r, const char *base_dir, setup_s
         s->loss = setup_child(s, "loss", CVY_LOSS, &no_words, &s->loss_config, e);
     }
     if (sample.rank) s->net = net_build(experiment_layers(x), &sample, classes, r, e);
-    bool comparable = s->net && s->data && setup_check_target(s, e);
-    if (scope == SETUP_ALL && comparable && s->loss) {
-        setup_check_loss(s, s->net->output, e);
-        for (size_t i = 0; i < s->net->n_heads; i++) setup_check_loss(s, s->net->heads[i].node, e);
-    }
+    if (s->net && s->data) setup_check_outputs(s, scope == SETUP_ALL, e);
     if (scope == SETUP_ALL && s->net) setup_check_names(s, e);
-    setup_init(s, base_dir, scope == SETUP_ALL && !resumed, e);
+    setup_init(s, &no_words, base_dir, scope == SETUP_ALL && !resumed, e);
     if (scope == SETUP_ALL && s->train.optimizer.config) setup_check_optimizer(s, e);
     if (scope == SETUP_ALL && s->net) setup_check_rules(s, e);
     if (errors_count(e) > before) {
@@ -359,15 +387,24 @@ setup *setup_new(const experiment *x, registry *r, const char *base_dir, setup_s
         const cvy_shape *y = &s->net->nodes[s->net->output].out;
         s->accuracy = data_target(s->data) == TARGET_LABEL && y->rank == 2 &&
                       y->dim[1] == (int64_t)s->data->info.classes;
-        s->batch = s->train.batch_size > 0 && s->train.batch_size < n ? s->train.batch_size : n;
-        s->batches_per_epoch = (n + s->batch - 1) / s->batch;
-        s->steps_per_epoch = (s->batches_per_epoch + s->train.accumulate - 1) / s->train.accumulate;
+        setup_batches(s, n);
+        setup_warn_of_sizes(s, e);
         if (!setup_check_watches(s, e)) {
             setup_free(s);
             return NULL;
         }
     }
     return s;
+}
+
+setup *setup_new(const experiment *x, registry *r, const char *base_dir, setup_scope scope, errors *e)
+{
+    return setup_make(x, r, base_dir, scope, NULL, e);
+}
+
+setup *setup_recalled(const experiment *x, registry *r, const data_card *card, errors *e)
+{
+    return setup_make(x, r, ".", SETUP_RESUMED, card, e);
 }
 
 void setup_free(setup *s)
@@ -412,6 +449,10 @@ void setup_canonical(const setup *s, text *out)
     json_writer w = {0};
     json_open(&w, '{');
     json_put_int(&w, "seed", (int64_t)s->x->seed);
+    if (s->x->folds) {
+        json_put_int(&w, "folds", s->data_settings.folds);
+        json_put_int(&w, "fold", s->data_settings.fold);
+    }
     json_key(&w, "dataset");
     json_open(&w, '{');
     setup_write_dataset(s, &w);
@@ -434,10 +475,19 @@ void setup_canonical(const setup *s, text *out)
     }
     json_close(&w, ']');
     json_put_int(&w, "output", s->net->output);
-    if (s->init.from || s->init.n_freeze) { /* the file's content is hashed apart, as the dataset's is */
+    if (s->data_settings.eval.copies) {
+        params_table eval = settings_of_eval(&settings.eval);
+        json_key(&w, "eval");
+        json_open(&w, '{');
+        params_write(&eval, &w);
+        json_close(&w, '}');
+    }
+    if (s->init.from || s->init.n_freeze ||
+        init_rules_any(&s->starts)) { /* the file's content is hashed apart, as the dataset's is */
         json_key(&w, "init");
         json_open(&w, '{');
         init_write(&s->init, s->net, &w);
+        if (init_rules_any(&s->starts)) init_rules_write(&s->starts, s->net, &w);
         json_close(&w, '}');
     }
     json_key(&w, "heads");
@@ -455,7 +505,7 @@ void setup_canonical(const setup *s, text *out)
     json_open(&w, '{');
     train_settings train = s->train;
     train.checkpoint_seconds = 0; /* moves no result */
-    train.early_stopping = NULL;
+    train.early_stopping = train.lr_range = NULL;
     params_table t = settings_of_train(&train);
     params_write(&t, &w);
     if (s->stops_early) {
@@ -464,6 +514,14 @@ void setup_canonical(const setup *s, text *out)
         json_key(&w, "stopping");
         json_open(&w, '{');
         params_write(&wait, &w);
+        json_close(&w, '}');
+    }
+    if (s->tests_range) {
+        lr_range_settings range = s->lr_range;
+        params_table own_range = settings_of_lr_range(&range);
+        json_key(&w, "range");
+        json_open(&w, '{');
+        params_write(&own_range, &w);
         json_close(&w, '}');
     }
     json_close(&w, '}');

@@ -9,6 +9,7 @@
 #include "graph/state.h"
 #include "train/data.h"
 #include "train/init.h"
+#include "train/init_rules.h"
 #include "train/patience.h"
 #include "train/settings.h"
 #include "train/tensor_rules.h"
@@ -21,6 +22,8 @@ typedef struct setup {
     tensor_rules rules; /* of no_decay and lr_multipliers */
     stopping_settings stopping;
     bool stops_early; /* there is early_stopping */
+    lr_range_settings lr_range;
+    bool tests_range; /* there is lr_range: this is no training */
     data_settings data_settings;
     const cvy_descriptor *loss;
     const void *loss_config;
@@ -29,12 +32,14 @@ typedef struct setup {
     data *data; /* NULL under SETUP_MODEL when the model file says its input */
     net *net;   /* what init.freeze names is marked in it */
     init_settings init;
+    init_rules starts; /* how weights start where init.from says nothing */
     /* Of the file of init.from; "" without one. Under SETUP_RESUMED the caller's to say. */
     char weights_sha256[65];
     bool accuracy; /* there is a class to be right about: the output has a score for each of the label's */
-    int64_t batch; /* samples of a full batch */
+    int64_t batch; /* samples computed at once: of a full batch or, with train.micro_batch, of a part of it */
     int64_t batches_per_epoch; /* the last one may be partial */
-    int64_t steps_per_epoch;   /* updates, each of train.accumulate batches; the last may be of fewer */
+    int64_t gather;            /* of which an update is made; the epoch's last may be of fewer */
+    int64_t steps_per_epoch;   /* updates */
 } setup;
 
 typedef enum setup_scope {
@@ -50,9 +55,14 @@ const plugin_request *setup_plugins(const experiment *x, const char *const *extr
                                     size_t *n, errors *e);
 /* NULL after reporting everything found wrong. `base_dir`: what relative paths of data are relative to. */
 setup *setup_new(const experiment *x, registry *r, const char *base_dir, setup_scope scope, errors *e);
+/* A run's experiment without its dataset's files, for the network to answer: what is to be known of the dataset stands in
+ * `card`, which the caller keeps for as long. No sample of it can be read. */
+struct data_card;
+setup *setup_recalled(const experiment *x, registry *r, const struct data_card *card, errors *e);
 void setup_free(setup *s);
 
-/* Puts the weights of init.from, if there are any, in place of those the seed made; not for a resumed run. */
+/* Puts what `init:` asks for in place of what the layers start with: the numbers of its rules, and over them the weights of
+ * init.from. Not for a resumed run. */
 cvy_status setup_load_weights(const setup *s, state *into, errors *e);
 
 /* The configuration with all defaults as canonical JSON: equal text, equal computation (given plugins and the

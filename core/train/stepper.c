@@ -10,18 +10,13 @@
 #include "convoy/loss.h"
 #include "device/buffer.h"
 #include "train/blame.h"
+#include "train/finite.h"
+#include "train/views.h"
 #include "train/schedule.h"
 
 #define EVALUATION_BATCH 256
 
 /* ---- making ready ---- */
-
-static plan *stepper_plan(stepper *w, int64_t samples, bool train, errors *e)
-{
-    plan_options o = {.batch = samples, .train = train, .seed = w->s->x->seed};
-    if (train) o.log = step_log_add, o.log_ctx = &w->log;
-    return plan_new(w->s->net, w->state, &w->machine, &o, e);
-}
 
 static int64_t stepper_evaluation_batch(const data *d)
 {
@@ -30,24 +25,44 @@ static int64_t stepper_evaluation_batch(const data *d)
     return evaluated < EVALUATION_BATCH ? evaluated : EVALUATION_BATCH;
 }
 
+/* Of samples of a group at once: no more than there are. */
+static int64_t stepper_evaluated(const stepper *w, size_t group)
+{
+    const data *d = w->s->data;
+    if (d->n_groups == 1) return w->evaluation_batch;
+    int64_t n = d->grouped[DATA_VALIDATION][group];
+    if (d->grouped[DATA_TEST][group] > n) n = d->grouped[DATA_TEST][group];
+    return n < w->evaluation_batch ? n : w->evaluation_batch;
+}
+
+/* The largest evaluation. */
+static cvy_status stepper_plan_evaluation(stepper *w, errors *e)
+{
+    const data *d = w->s->data;
+    size_t most = 0;
+    for (size_t g = 1; g < d->n_groups; g++)
+        if (stepper_evaluated(w, g) * cvy_count(&d->groups[g]) >
+            stepper_evaluated(w, most) * cvy_count(&d->groups[most]))
+            most = g;
+    const int64_t samples = stepper_evaluated(w, most);
+    if (samples < 1) return CVY_OK;
+    w->evaluation = plans_get(&w->plans, &d->groups[most], samples, false, true, e);
+    return w->evaluation ? CVY_OK : errors_status(e);
+}
+
+/* What takes most memory, and where all samples have one shape, all there is. */
 static cvy_status stepper_plans(stepper *w, errors *e)
 {
     const setup *s = w->s;
-    int64_t rest = s->data->n[DATA_TRAIN] % s->batch;
-    w->evaluation_batch = stepper_evaluation_batch(s->data);
-    plan **plans[] = {&w->full, &w->partial, &w->evaluation};
-    const int64_t samples[] = {s->batch, rest, w->evaluation_batch};
-    for (int i = 0; i < 3; i++) {
-        if (samples[i] < 1) continue;
-        *plans[i] = stepper_plan(w, samples[i], i < 2, e);
-        if (!*plans[i]) return errors_status(e);
-        if (plan_bytes(*plans[i]) > w->memory_bytes) w->memory_bytes = plan_bytes(*plans[i]);
-    }
-    w->memory = buffer_new(w->memory_bytes, e);
-    if (!w->memory) return CVY_ERR_RESOURCE;
-    for (int i = 0; i < 3; i++)
-        if (*plans[i]) plan_bind(*plans[i], w->memory);
-    return CVY_OK;
+    const data *d = s->data;
+    int64_t samples;
+    const cvy_shape *largest = &d->groups[loader_largest(d, DATA_TRAIN, s->batch, &samples)];
+    w->evaluation_batch = stepper_evaluation_batch(d);
+    w->full = plans_get(&w->plans, largest, samples, true, true, e);
+    if (!w->full) return errors_status(e);
+    const int64_t rest = d->n_groups > 1 ? 0 : d->n[DATA_TRAIN] % s->batch;
+    if (rest > 0 && !plans_get(&w->plans, largest, rest, true, true, e)) return errors_status(e);
+    return stepper_plan_evaluation(w, e);
 }
 
 cvy_status stepper_open(stepper *w, const setup *s, errors *e)
@@ -64,6 +79,7 @@ cvy_status stepper_open(stepper *w, const setup *s, errors *e)
     w->optimizer.seed = s->x->seed;
     w->optimizer.log = step_log_add;
     w->optimizer.log_ctx = &w->log;
+    plans_open(&w->plans, s->net, w->state, &w->machine, s->x->seed, &w->log);
     status = stepper_plans(w, e);
     if (status) return status;
     w->loader = loader_new(s->data, s->batch > w->evaluation_batch ? s->batch : w->evaluation_batch, e);
@@ -78,12 +94,10 @@ cvy_status stepper_open_evaluation(stepper *w, const setup *s, int64_t samples, 
     if (w->evaluation_batch < 1)
         return errors_add(e, CVY_ERR_CONFIG, NULL, NULL, "there is nothing to evaluate on");
     w->state = state_new(s->net, s->x->seed, false, e);
-    if (w->state) w->evaluation = stepper_plan(w, w->evaluation_batch, false, e);
-    if (!w->evaluation) return errors_status(e);
-    w->memory_bytes = plan_bytes(w->evaluation);
-    w->memory = buffer_new(w->memory_bytes, e);
-    if (!w->memory) return CVY_ERR_RESOURCE;
-    plan_bind(w->evaluation, w->memory);
+    if (!w->state) return errors_status(e);
+    plans_open(&w->plans, s->net, w->state, &w->machine, s->x->seed, &w->log);
+    cvy_status status = stepper_plan_evaluation(w, e);
+    if (status) return status;
     w->loader = loader_new(s->data, w->evaluation_batch, e);
     return w->loader ? CVY_OK : errors_status(e);
 }
@@ -96,12 +110,7 @@ static size_t stepper_accumulated_bytes(const stepper *w)
 void stepper_close(stepper *w)
 {
     loader_free(w->loader);
-    plan_free(w->full);
-    plan_free(w->partial);
-    plan_free(w->evaluation);
-    plan_free(w->other);
-    buffer_free(w->memory, w->memory_bytes);
-    buffer_free(w->other_memory, w->other_bytes);
+    plans_close(&w->plans);
     if (w->accumulated) buffer_free(w->accumulated, stepper_accumulated_bytes(w));
     optimizer_free(&w->optimizer);
     state_free(w->state);
@@ -110,24 +119,30 @@ void stepper_close(stepper *w)
 
 /* ---- a step ---- */
 
-static cvy_status stepper_not_finite(const char *what, int64_t step, int64_t epoch, double loss, errors *e)
+/* `why`: where it came from; may be empty. */
+static cvy_status stepper_not_finite(const char *what, int64_t step, int64_t epoch, double loss, text *why,
+                                     errors *e)
 {
-    return errors_add(e, CVY_ERR_RUN, NULL, "a smaller learning rate, or a warm-up, usually helps",
-                      "step %" PRId64 " (epoch %" PRId64 "): the %s is %s", step, epoch, what,
-                      isnan(loss) ? "not a number" : "infinite");
+    cvy_status status =
+        errors_add(e, CVY_ERR_RUN, NULL, "a smaller learning rate, or a warm-up, usually helps",
+                   "step %" PRId64 " (epoch %" PRId64 "): the %s is %s%s%s", step, epoch, what,
+                   isnan(loss) ? "not a number" : "infinite", why->n ? ": " : "", text_str(why));
+    text_free(why);
+    return status;
 }
 
 /* A batch's loss as it is shown, and in two parts for averages over batches. */
 typedef struct batch_loss {
     double shown, sum, weight;
-    bool mean; /* what is minimised is sum / weight, and not the sum */
+    bool mean;  /* what is minimised is sum / weight, and not the sum */
+    bool blown; /* it, or a gradient of it, is not finite, and nobody wants to know why */
 } batch_loss;
 
 static batch_loss stepper_shown(const cvy_loss_call *call, int64_t n)
 {
-    if (isnan(call->sum)) return (batch_loss){call->loss, call->loss * (double)n, (double)n, true};
+    if (isnan(call->sum)) return (batch_loss){call->loss, call->loss * (double)n, (double)n, true, false};
     double mean = call->weight > 0 ? call->sum / call->weight : call->loss;
-    return (batch_loss){mean, call->sum, call->weight, fabs(call->loss - mean) <= 1e-4 * fabs(mean)};
+    return (batch_loss){mean, call->sum, call->weight, fabs(call->loss - mean) <= 1e-4 * fabs(mean), false};
 }
 
 /* The loss of one end of the network for the n samples of a batch, and in training its gradient times the end's weight.
@@ -141,13 +156,14 @@ static cvy_status stepper_end_loss(stepper *w, const plan_ending *end, const bat
     host h = host_make(&own, CVY_ERR_RUN, NULL, w->s->x->seed, NULL);
     if (train) h.log = step_log_add, h.log_ctx = &w->log;
     const int32_t target = data_target(w->s->data);
+    const bool shares = train && target == TARGET_LABEL && b->target; /* of the classes, mixed */
     cvy_loss_call call = {.host = &h.face,
                           .shape = &shape,
                           .y = end->y,
-                          .labels = target == TARGET_LABEL ? b->labels : NULL,
-                          .target = target == TARGET_INPUT     ? b->x
-                                    : target == TARGET_NUMBERS ? b->target
-                                                               : NULL,
+                          .labels = target == TARGET_LABEL && !shares ? b->labels : NULL,
+                          .target = target == TARGET_INPUT               ? b->x
+                                    : target == TARGET_NUMBERS || shares ? b->target
+                                                                         : NULL,
                           .gy = end->gradient,
                           .sum = (double)NAN,
                           .weight = (double)b->n};
@@ -197,28 +213,10 @@ cvy_status stepper_loss_of(const setup *s, const float *y, const cvy_shape *shap
     return status;
 }
 
-/* The experiment's own batches have one of two sizes; the plan of any other is made when it comes. */
-static plan *stepper_plan_for(stepper *w, int64_t samples, errors *e)
+/* Batches from elsewhere are like the network's input. */
+static const cvy_shape *stepper_sample(const stepper *w, const batch *b)
 {
-    if (samples == w->s->batch) return w->full;
-    if (w->partial && samples == w->s->data->n[DATA_TRAIN] % w->s->batch) return w->partial;
-    if (w->other && samples == w->other_samples) return w->other;
-    plan_free(w->other);
-    buffer_free(w->other_memory, w->other_bytes);
-    w->other_memory = NULL;
-    w->other_bytes = 0;
-    w->other = stepper_plan(w, samples, true, e);
-    if (!w->other) return NULL;
-    w->other_memory = buffer_new(plan_bytes(w->other), e);
-    if (!w->other_memory) {
-        plan_free(w->other);
-        w->other = NULL;
-        return NULL;
-    }
-    w->other_bytes = plan_bytes(w->other);
-    w->other_samples = samples;
-    plan_bind(w->other, w->other_memory);
-    return w->other;
+    return b->shape.rank ? &b->shape : &w->s->data->sample;
 }
 
 /* ---- updates of several batches ---- */
@@ -269,18 +267,62 @@ static void stepper_spread(stepper *w, batch_loss *loss)
     if (w->gathered.weight > 0) loss->shown = w->gathered.sum / w->gathered.weight;
 }
 
+/* ---- what is not finite: only then is it looked for, by going through the batch again ---- */
+
+static cvy_status stepper_blown_loss(stepper *w, plan *p, const batch *b, const step_at *at, double loss,
+                                     errors *e)
+{
+    text why = {0};
+    finite_why_loss(p, w->state, b, cvy_count(stepper_sample(w, b)), at->step + 1, &why);
+    return stepper_not_finite("loss", at->step + 1, at->epoch + 1, loss, &why, e);
+}
+
+static cvy_status stepper_blown_gradient(stepper *w, plan *p, const batch *b, const step_at *at, errors *e)
+{
+    text why = {0};
+    errors unheard = {0};
+    metrics sums = {0};
+    batch_loss loss;
+    plan_suspect first;
+    /* Memory that the way back has used again is filled as it was. */
+    if (!plan_suspect_forward(p, &first) && !stepper_loss(w, p, b, true, &sums, &loss, &unheard))
+        finite_why_gradient(p, w->state, &why);
+    errors_free(&unheard);
+    cvy_status status = errors_add(
+        e, CVY_ERR_RUN, NULL, "a smaller learning rate, a warm-up or train.clip_value usually helps",
+        "step %" PRId64 " (epoch %" PRId64 "): the loss is finite and its gradient is not%s%s", at->step + 1,
+        at->epoch + 1, why.n ? ": " : "", text_str(&why));
+    text_free(&why);
+    return status;
+}
+
+cvy_status stepper_check_finite(const stepper *w, const step_at *at, errors *e)
+{
+    bool buffer;
+    const net_tensor *bad = finite_tensor(w->state, &buffer);
+    if (!bad) return CVY_OK;
+    return errors_add(e, CVY_ERR_RUN, NULL, "a smaller learning rate, or a warm-up, usually helps",
+                      "step %" PRId64 " (epoch %" PRId64 "): %s \"%s\" is not finite after the update",
+                      at->step, at->epoch + 1, buffer ? "buffer" : "weight", bad->name);
+}
+
 static cvy_status stepper_gradient(stepper *w, const batch *b, const step_at *at, metrics *sums,
                                    batch_loss *loss, errors *e)
 {
-    plan *p = stepper_plan_for(w, b->n, e);
+    plan *p = plans_get(&w->plans, stepper_sample(w, b), b->n, true, false, e);
     if (!p) return errors_status(e);
     if (!w->gathered.batches) step_log_begin(&w->log, at->logged);
     cvy_status status = plan_forward(p, b->x, (uint64_t)at->step, w->gathered.samples, e);
     if (!status) status = stepper_loss(w, p, b, true, sums, loss, e);
     if (status) return status;
-    if (!isfinite(loss->shown))
-        return stepper_not_finite("loss", at->step + 1, at->epoch + 1, loss->shown, e);
+    loss->blown = at->rate > 0 && !isfinite(loss->shown);
+    if (loss->blown) return CVY_OK;
+    if (!isfinite(loss->shown)) return stepper_blown_loss(w, p, b, at, loss->shown, e);
     status = plan_backward(p, e);
+    if (!status && !finite_all(w->state->gradients, w->s->net->weight_floats)) {
+        loss->blown = at->rate > 0;
+        return loss->blown ? CVY_OK : stepper_blown_gradient(w, p, b, at, e);
+    }
     if (!status && (at->more || w->gathered.batches)) status = stepper_gather(w, b, loss, e);
     return status;
 }
@@ -291,12 +333,16 @@ cvy_status stepper_step(stepper *w, const batch *b, const step_at *at, metrics *
     const setup *s = w->s;
     batch_loss loss = {0};
     cvy_status status = stepper_gradient(w, b, at, sums, &loss, e);
-    if (!status && at->more) return CVY_OK;
+    if (!status && loss.blown) *r = (step_result){.loss = (double)INFINITY, .lr = at->rate};
+    if (!status && at->more && !loss.blown) return CVY_OK;
+    if (loss.blown) memset(&w->gathered, 0, sizeof w->gathered);
+    if (!status && loss.blown) return CVY_OK;
     if (!status && w->gathered.batches) stepper_spread(w, &loss);
     memset(&w->gathered, 0, sizeof w->gathered);
     if (status) return status;
     double factor =
         schedule_factor(&s->train.lr_schedule, at->step, s->steps_per_epoch, s->train.epochs, at->schedule);
+    if (at->rate > 0) factor = at->rate / optimizer_lr(&w->optimizer);
     status = optimizer_update(&w->optimizer, at->step + 1, factor, e);
     *r = (step_result){.loss = loss.shown, .lr = optimizer_lr(&w->optimizer) * factor};
     return status;
@@ -304,12 +350,59 @@ cvy_status stepper_step(stepper *w, const batch *b, const step_at *at, metrics *
 
 /* ---- evaluation ---- */
 
-static cvy_status stepper_show(stepper *w, const batch *b, errors *e)
+plan *stepper_forward(stepper *w, data_part part, const batch *b, errors *e)
+{
+    const int64_t sample = cvy_count(&b->shape),
+                  whole = stepper_evaluated(w, data_group_of(w->s->data, part, b->samples[0]));
+    plan *p = plans_get(&w->plans, &b->shape, whole, false, false, e);
+    if (!p) return NULL;
+    /* A short batch is filled up with zeros: samples do not see each other in evaluation. */
+    memset(b->x + b->n * sample, 0, (size_t)((whole - b->n) * sample) * sizeof(float));
+    memset(b->labels + b->n, 0, (size_t)(whole - b->n) * sizeof(int32_t));
+    return plan_forward(p, b->x, 0, 0, e) ? NULL : p;
+}
+
+static cvy_status stepper_show(stepper *w, plan *p, const batch *b, errors *e)
 {
     cvy_shape shape;
-    const float *y = plan_output(w->evaluation, &shape);
+    const float *y = plan_output(p, &shape);
     shape.dim[0] = b->n;
     return w->see(w->see_ctx, y, &shape, b, e);
+}
+
+/* Gathers the copies of a batch; behind the last one their mean stands where the output was. */
+static cvy_status stepper_gather_copy(stepper *w, plan *p, const batch *b, views_mean *c, errors *e)
+{
+    plan_ending end = plan_end(p, 0);
+    const int64_t each = cvy_sample_count(&end.shape);
+    if (c->sum && c->each != each) views_close(c); /* samples of another shape */
+    if (!c->sum) {
+        cvy_status status = views_open(c, w->evaluation_batch, each, views_are_probabilities(w->s), e);
+        if (status) return status;
+    }
+    views_add(c, end.y, b->n, b->copy);
+    if (b->copy + 1 == b->copies) views_take(c, b->n, b->copies, end.y);
+    return CVY_OK;
+}
+
+static cvy_status stepper_evaluate_batches(stepper *w, data_part part, bool (*stop)(void *ctx), void *ctx,
+                                           views_mean *copies, metrics *m, errors *e)
+{
+    const batch *b;
+    while ((b = loader_next(w->loader, e))) {
+        batch_loss loss;
+        plan *p = stepper_forward(w, part, b, e);
+        if (!p) return errors_status(e);
+        cvy_status status = CVY_OK;
+        const bool complete = b->copy + 1 == b->copies;
+        if (!status && b->copies > 1) status = stepper_gather_copy(w, p, b, copies, e);
+        if (!status && complete) status = stepper_loss(w, p, b, false, m, &loss, e);
+        if (!status && complete && w->see) status = stepper_show(w, p, b, e);
+        if (status) return status;
+        const bool last = complete && b->first + b->n == w->s->data->n[part];
+        if (!last && stop && stop(ctx)) return CVY_STOPPED;
+    }
+    return errors_status(e);
 }
 
 cvy_status stepper_evaluate(stepper *w, data_part part, const step_at *at, bool (*stop)(void *ctx), void *ctx,
@@ -317,23 +410,17 @@ cvy_status stepper_evaluate(stepper *w, data_part part, const step_at *at, bool 
 {
     *m = (metrics){0};
     loader_start(w->loader, part, 0, w->evaluation_batch, 0);
-    const batch *b;
-    int64_t sample = cvy_count(&w->s->data->sample);
-    while ((b = loader_next(w->loader, e))) {
-        /* A short batch is filled up with zeros: samples do not see each other in evaluation. */
-        memset(b->x + b->n * sample, 0, (size_t)((w->evaluation_batch - b->n) * sample) * sizeof(float));
-        memset(b->labels + b->n, 0, (size_t)(w->evaluation_batch - b->n) * sizeof(int32_t));
-        batch_loss loss;
-        cvy_status status = plan_forward(w->evaluation, b->x, 0, 0, e);
-        if (!status) status = stepper_loss(w, w->evaluation, b, false, m, &loss, e);
-        if (!status && w->see) status = stepper_show(w, b, e);
-        if (status) return status;
-        if (b->first + b->n < w->s->data->n[part] && stop && stop(ctx)) return CVY_STOPPED;
-    }
-    cvy_status status = errors_status(e);
+    views_mean copies = {0};
+    cvy_status status = stepper_evaluate_batches(w, part, stop, ctx, &copies, m, e);
+    views_close(&copies);
     /* Weights gone bad in the very last step show here only. */
-    if (!status && isnan(m->loss))
+    if (!status && isnan(m->loss)) {
+        bool buffer;
+        text why = {0};
+        const net_tensor *bad = finite_tensor(w->state, &buffer);
+        if (bad) text_printf(&why, "%s \"%s\" is not finite", buffer ? "buffer" : "weight", bad->name);
         status = stepper_not_finite(part == DATA_TEST ? "test loss" : "validation loss", at->step,
-                                    part == DATA_TEST ? at->epoch : at->epoch + 1, m->loss, e);
+                                    part == DATA_TEST ? at->epoch : at->epoch + 1, m->loss, &why, e);
+    }
     return status;
 }

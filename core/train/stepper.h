@@ -7,6 +7,7 @@
 #include "train/loader.h"
 #include "train/metrics.h"
 #include "train/optimize.h"
+#include "train/plans.h"
 #include "train/schedule.h"
 #include "train/setup.h"
 #include "train/step_log.h"
@@ -19,15 +20,9 @@ typedef struct stepper {
     machine machine;
     state *state;
     optimizer optimizer;
-    plan *full, *partial, *evaluation; /* over one memory */
-    void *memory;
-    size_t memory_bytes;
-    plan *
-        other; /* for batches of another size than the experiment's, over a memory of its own; NULL: none yet */
-    int64_t other_samples;
-    void *other_memory;
-    size_t other_bytes;
-    int64_t evaluation_batch;
+    plans plans;
+    plan *full, *evaluation;  /* the largest ones, for as long as the stepper lives */
+    int64_t evaluation_batch; /* samples at most */
     loader *loader;
     float *accumulated; /* gradients of the batches of one update so far, as a sum; NULL: not wanted yet */
     struct {
@@ -46,6 +41,9 @@ typedef struct step_at {
     bool logged;                    /* gather what plugins log */
     bool more;                      /* the update is of this batch and the next: only its gradient is taken */
     const schedule_state *schedule; /* NULL: as at the start */
+    /* Above 0: the learning rate, whatever the schedule says; then what is not finite is told by an r->loss that is not, with
+     * no update and no error. */
+    double rate;
 } step_at;
 
 typedef struct step_result {
@@ -64,10 +62,17 @@ void stepper_close(stepper *w);
 cvy_status stepper_step(stepper *w, const batch *b, const step_at *at, metrics *sums, step_result *r,
                         errors *e);
 
+/* That the weights and buffers, after `at->step` updates, are finite; reports the first that is not. */
+cvy_status stepper_check_finite(const stepper *w, const step_at *at, errors *e);
+
 /* The present weights on a whole part that is not the training part; ends what the loader was at. `at` is for messages.
  * CVY_STOPPED when `stop` (may be NULL) said so before the end: then *m says nothing. */
 cvy_status stepper_evaluate(stepper *w, data_part part, const step_at *at, bool (*stop)(void *ctx), void *ctx,
                             metrics *m, errors *e);
+
+/* An evaluation's forward pass on a batch that the loader gave of a part. The plan that has the outputs, NULL after
+ * reporting. */
+plan *stepper_forward(stepper *w, data_part part, const batch *b, errors *e);
 
 /* The experiment's loss of any outputs y of `shape` (b->n, ...), as a sum and what that is to be divided by. */
 cvy_status stepper_loss_of(const setup *s, const float *y, const cvy_shape *shape, const batch *b,

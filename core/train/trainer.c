@@ -11,6 +11,8 @@
 #include "device/buffer.h"
 #include "journal/record.h"
 #include "train/checkpoint.h"
+#include "train/data_card.h"
+#include "train/lr_range.h"
 #include "train/schedule.h"
 #include "train/stepper.h"
 
@@ -79,10 +81,19 @@ static cvy_status trainer_record_kernels(trainer *t)
 
 /* ---- checkpoints ---- */
 
+/* A step may leave weights that are not finite behind, and the next one is the first to stumble over them. They replace no good
+ * checkpoint, and are no best ones. */
+static cvy_status trainer_check_finite(const trainer *t, int64_t epoch)
+{
+    const step_at at = {.step = t->at.step, .epoch = epoch};
+    return stepper_check_finite(&t->w, &at, t->e);
+}
+
 /* Records first, durable, then the checkpoint that makes them count. */
 static cvy_status trainer_checkpoint(trainer *t)
 {
-    cvy_status status = journal_sync(t->journal, t->e);
+    cvy_status status = trainer_check_finite(t, t->at.batch || !t->at.epoch ? t->at.epoch : t->at.epoch - 1);
+    if (!status) status = journal_sync(t->journal, t->e);
     if (!status && t->at.finished)
         status = checkpoint_write_best(t->o->dir, t->s->net, &t->best, &t->at, t->e);
     if (!status)
@@ -98,10 +109,18 @@ static bool trainer_checkpoint_due(const trainer *t)
     return t->unsaved && trainer_now() - t->checkpointed > (double)t->s->train.checkpoint_seconds;
 }
 
+/* Whether what is selected is averaged weights. */
+static bool trainer_selects_average(const trainer *t)
+{
+    return t->s->train.select == SELECT_BEST_AVERAGE;
+}
+
 static void trainer_keep_best(trainer *t)
 {
+    if (trainer_selects_average(t)) optimizer_exchange_average(&t->w.optimizer);
     memcpy(t->best.weights, t->w.state->weights, (size_t)t->s->net->weight_floats * sizeof(float));
     memcpy(t->best.buffers, t->w.state->buffers, (size_t)t->s->net->buffer_floats * sizeof(float));
+    if (trainer_selects_average(t)) optimizer_exchange_average(&t->w.optimizer);
 }
 
 static void trainer_swap(float *a, float *b, int64_t n)
@@ -142,7 +161,7 @@ static cvy_status trainer_log_step(trainer *t, double loss, double lr)
 static cvy_status trainer_step(trainer *t)
 {
     const setup *s = t->s;
-    const int64_t every = s->train.log_every, most = s->train.accumulate;
+    const int64_t every = s->train.log_every, most = s->gather;
     const int64_t left = s->batches_per_epoch - t->at.batch * most, n = left < most ? left : most;
     step_at at = {.step = t->at.step,
                   .epoch = t->at.epoch,
@@ -204,15 +223,23 @@ static cvy_status trainer_measured(trainer *t)
 }
 
 /* The weights that the optimizer keeps beside the raw ones, with the raw ones' buffers. */
-static cvy_status trainer_evaluate_average(trainer *t, data_part part, const char *prefix, metric *m,
-                                           size_t *n)
+static cvy_status trainer_evaluate_average(trainer *t, data_part part, const char *prefix, metrics *v,
+                                           metric *m, size_t *n)
 {
-    metrics v;
     optimizer_exchange_average(&t->w.optimizer);
-    cvy_status status = trainer_evaluate(t, part, &v);
+    cvy_status status = trainer_evaluate(t, part, v);
     optimizer_exchange_average(&t->w.optimizer);
-    if (!status) *n += trainer_metrics(t, prefix, &v, m + *n);
+    if (!status) *n += trainer_metrics(t, prefix, v, m + *n);
     return status;
+}
+
+/* Whether an epoch's weights are better than the best so far; *reached is what they came to: accuracy, or the loss where
+ * there is none. */
+static bool trainer_better(const trainer *t, const metrics *v, double *reached)
+{
+    *reached = t->s->accuracy ? (double)v->top1 / (double)v->samples : metrics_loss(v);
+    return t->at.best_epoch == 0 || t->s->train.select == SELECT_LAST ||
+           (t->s->accuracy ? *reached > t->at.best_value : *reached < t->at.best_value);
 }
 
 static double trainer_watched(int32_t watched, const metric *m, size_t n)
@@ -254,6 +281,8 @@ static cvy_status trainer_end_epoch(trainer *t)
 {
     metric m[12];
     const setup *s = t->s;
+    cvy_status finite = trainer_check_finite(t, t->at.epoch);
+    if (finite) return finite;
     size_t n = trainer_metrics(t, "train", &t->at.sums, m);
     double seconds = trainer_now() - t->epoch_started; /* training alone */
     double factor = schedule_factor(&s->train.lr_schedule, t->at.step - 1, s->steps_per_epoch,
@@ -266,13 +295,13 @@ static cvy_status trainer_end_epoch(trainer *t)
         cvy_status status = trainer_evaluate(t, DATA_VALIDATION, &v);
         if (status) return status;
         n += trainer_metrics(t, "val", &v, m + n);
-        reached = s->accuracy ? (double)v.top1 / (double)v.samples : metrics_loss(&v);
-        better = t->at.best_epoch == 0 || s->train.select == SELECT_LAST ||
-                 (s->accuracy ? reached > t->at.best_value : reached < t->at.best_value);
         if (optimizer_averages(&t->w.optimizer)) {
-            status = trainer_evaluate_average(t, DATA_VALIDATION, "val_average", m, &n);
+            metrics average;
+            status = trainer_evaluate_average(t, DATA_VALIDATION, "val_average", &average, m, &n);
             if (status) return status;
+            if (trainer_selects_average(t)) v = average;
         }
+        better = trainer_better(t, &v, &reached);
     }
     t->at.epoch++;
     t->at.batch = 0;
@@ -295,7 +324,7 @@ static cvy_status trainer_epoch(trainer *t)
     const setup *s = t->s;
     t->epoch_started = trainer_now();
     t->epoch_images = 0;
-    loader_start(t->w.loader, DATA_TRAIN, (int32_t)t->at.epoch, s->batch, t->at.batch * s->train.accumulate);
+    loader_start(t->w.loader, DATA_TRAIN, (int32_t)t->at.epoch, s->batch, t->at.batch * s->gather);
     while (t->at.batch < s->steps_per_epoch) {
         cvy_status status = trainer_step(t);
         if (status) return status;
@@ -327,7 +356,7 @@ static cvy_status trainer_finish(trainer *t)
     cvy_status status = CVY_OK;
     metric m[9];
     size_t n = 0;
-    bool other = t->at.best_epoch != t->at.epoch;
+    bool other = t->at.best_epoch != t->at.epoch || t->at.averaged;
     if (s->data->n[DATA_TEST] > 0) {
         metrics v;
         if (other) trainer_exchange_best(t);
@@ -336,7 +365,7 @@ static cvy_status trainer_finish(trainer *t)
         if (status) return status;
         n = trainer_metrics(t, "test", &v, m);
         if (optimizer_averages(&t->w.optimizer)) /* of the last epoch: no others are kept */
-            status = trainer_evaluate_average(t, DATA_TEST, "test_average", m, &n);
+            status = trainer_evaluate_average(t, DATA_TEST, "test_average", &v, m, &n);
         if (status) return status;
     }
     if (t->at.stopped) m[n++] = (metric){"stopped_epoch", (double)t->at.epoch};
@@ -374,6 +403,7 @@ static cvy_status trainer_check_position(const trainer *t)
 static cvy_status trainer_restore(trainer *t)
 {
     bool found;
+    t->at.averaged = trainer_selects_average(t);
     checkpoint_tidy(t->o->dir);
     cvy_status status = checkpoint_read_last(t->o->dir, t->w.state, &t->w.optimizer, &t->best, &t->at,
                                              t->o->config_hash, &found, t->e);
@@ -395,7 +425,10 @@ static cvy_status trainer_train(trainer *t, const char *journal_path)
     if (status || t->at.finished) return status;
     status = trainer_record_kernels(t);
     if (!status) status = data_prepare(t->s->data, t->e);
+    if (!status) status = data_card_record(t->journal, t->s->data, t->e);
     t->checkpointed = trainer_now();
+    if (t->s->tests_range && !status)
+        return lr_range_run(&t->w, t->journal, t->o->stop, t->o->ctx, &t->at.step, t->e);
     if (!status) status = trainer_epochs(t);
     if (!status) status = trainer_finish(t);
     if (status == CVY_STOPPED && t->unsaved) {

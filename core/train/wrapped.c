@@ -44,6 +44,12 @@ size_t wrapped_slots(const cvy_child *optimizer, arena *a, const char *names[CVY
     return w.n;
 }
 
+bool wrapped_is_average(const char *slot)
+{
+    const char *dot = strrchr(slot, '.');
+    return strcmp(dot ? dot + 1 : slot, CVY_SLOT_AVERAGE) == 0;
+}
+
 bool wrapped_elementwise(const cvy_child *optimizer)
 {
     params_table t = wrapped_params(optimizer);

@@ -52,8 +52,11 @@ static inline int64_t cifar_records(const cifar_format *f, int file)
 static inline int cifar_fail_missing(const cvy_dataset_open *o, const cifar_format *f, const char *path,
                                      const char *dir, const char *other)
 {
-    return cvy_fail_at(o, path, -1, "not found; looked in %s%s%s. %s, or set dataset.path to their folder",
-                       dir, other ? " and " : "", other ? other : "", f->to_do);
+    return cvy_fail_at(
+        o, path, -1,
+        "not found; looked in %s%s%s. %s, or set dataset.path to their folder; `convoy data fetch %s` "
+        "fetches them",
+        dir, other ? " and " : "", other ? other : "", f->to_do, f->name);
 }
 
 /* 30730000 as 30,730,000 */

@@ -91,8 +91,9 @@ static inline int idx_fail_missing(const cvy_dataset_open *o, const idx_format *
                         o, path, -1,
                         "not found, nor with .gz behind it. Put the four files of %s there "
                         "(train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and "
-                        "t10k-labels-idx1-ubyte, each plain or as .gz), or set dataset.path to their folder",
-                        format->title)
+                        "t10k-labels-idx1-ubyte, each plain or as .gz), or set dataset.path to their folder; "
+                        "`convoy data fetch %s` fetches them",
+                        format->title, format->name)
                   : cvy_fail(o, "out of memory");
     free(path);
     return rc;

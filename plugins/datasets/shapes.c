@@ -8,19 +8,22 @@
 #include "draw.h"
 
 typedef struct shapes_config {
-    int64_t train, test, size, clutter, seed;
+    int64_t train, test, size[2], clutter, seed;
     double noise;
     int32_t grey;
 } shapes_config;
 
-enum { MAX_SIZE = 256, MAX_CLUTTER = 64 };
+enum { MAX_SIZE = 256, MAX_CLUTTER = 64, STEP = 8 /* between sizes */ };
 
 static const cvy_param shapes_params[] = {
     CVY_INT(shapes_config, train, 8000, 1, 1000000000, "training samples"),
     CVY_ALSO("n_train train_size samples"),
     CVY_INT(shapes_config, test, 2000, 0, 1000000000, "test samples"),
     CVY_ALSO("n_test test_size"),
-    CVY_INT(shapes_config, size, 32, 12, 256, "side of the square image, pixels"),
+    CVY_PAIR(shapes_config, size, "32", 12, 256,
+             "side of the square image, pixels; [24, 40]: images of different sizes, both sides drawn from "
+             "24, 32, "
+             "40, eights above the first"),
     CVY_ALSO("image_size width height resolution"),
     CVY_FLOAT(shapes_config, noise, 0.04, 0, 1,
               "standard deviation of the noise on each pixel, white being 1"),
@@ -221,7 +224,7 @@ static void figure_cover(const figure *f, int y, int begin, int end, float *out)
 /* ---- a picture ---- */
 
 typedef struct picture {
-    int size, channels, n;
+    int height, width, channels, n;
     figure figures[MAX_CLUTTER + 1];     /* from back to front */
     float colour[3], across[3], down[3]; /* background: in the top left corner, gained per pixel */
     float noise;                         /* standard deviation, 0..255 */
@@ -234,7 +237,7 @@ static void paint(const picture *p, const figure *f, int y, float row[3][MAX_SIZ
     float cover_buffer[MAX_SIZE];
     if (fabsf((float)y + 0.5f - f->y) > f->reach) return;
     float left = f->x - f->reach, right = f->x + f->reach + 1;
-    int begin = left < 0 ? 0 : (int)left, end = right > (float)p->size ? p->size : (int)right;
+    int begin = left < 0 ? 0 : (int)left, end = right > (float)p->width ? p->width : (int)right;
     if (begin >= end) return;
     figure_cover(f, y, begin, end, cover_buffer);
 
@@ -266,16 +269,16 @@ static void finish(const float *restrict row, int n, float noise, uint32_t numbe
 static void render(const picture *p, uint8_t *pixels)
 {
     float row[3][MAX_SIZE];
-    uint32_t area = (uint32_t)(p->size * p->size);
-    for (int y = 0; y < p->size; y++) {
+    uint32_t area = (uint32_t)(p->height * p->width);
+    for (int y = 0; y < p->height; y++) {
         for (int k = 0; k < p->channels; k++) {
             float left = p->colour[k] + (float)y * p->down[k], gain = p->across[k];
-            for (int i = 0; i < p->size; i++) row[k][i] = left + (float)i * gain;
+            for (int i = 0; i < p->width; i++) row[k][i] = left + (float)i * gain;
         }
         for (int i = 0; i < p->n; i++) paint(p, &p->figures[i], y, row);
         for (int k = 0; k < p->channels; k++) {
-            uint32_t first = (uint32_t)k * area + (uint32_t)(y * p->size);
-            finish(row[k], p->size, p->noise, p->noise_key + first, pixels + first);
+            uint32_t first = (uint32_t)k * area + (uint32_t)(y * p->width);
+            finish(row[k], p->width, p->noise, p->noise_key + first, pixels + first);
         }
     }
 }
@@ -301,13 +304,14 @@ static void draw_angle(draw *d, figure *f)
     f->cosine = cosf(angle);
 }
 
-static figure draw_figure(draw *d, kind class, float size, float background)
+/* Its size is by the shorter side. */
+static figure draw_figure(draw *d, kind class, float height, float width, float background)
 {
     figure f = {.kind = class};
-    f.r = size * between(d, 0.27f, 0.42f);
+    f.r = smaller(height, width) * between(d, 0.27f, 0.42f);
     f.reach = 1.2f * f.r + 1;
-    f.x = between(d, 0.9f * f.r, size - 0.9f * f.r);
-    f.y = between(d, 0.9f * f.r, size - 0.9f * f.r);
+    f.x = between(d, 0.9f * f.r, width - 0.9f * f.r);
+    f.y = between(d, 0.9f * f.r, height - 0.9f * f.r);
     draw_angle(d, &f);
 
     float contrast = between(d, 0.35f, 0.65f) * (draw_u64(d) >> 63 ? 1.0f : -1.0f);
@@ -317,16 +321,27 @@ static figure draw_figure(draw *d, kind class, float size, float background)
     return f;
 }
 
-static figure draw_clutter(draw *d, float size)
+static figure draw_clutter(draw *d, float height, float width)
 {
     figure f = {.kind = draw_u64(d) >> 63 ? BAR : CIRCLE};
-    f.r = size * (f.kind == BAR ? between(d, 0.06f, 0.12f) : between(d, 0.03f, 0.06f));
+    f.r = smaller(height, width) * (f.kind == BAR ? between(d, 0.06f, 0.12f) : between(d, 0.03f, 0.06f));
     f.reach = 1.2f * f.r + 1;
-    f.x = between(d, 0, size);
-    f.y = between(d, 0, size);
+    f.x = between(d, 0, width);
+    f.y = between(d, 0, height);
     draw_angle(d, &f);
     draw_colour(d, between(d, 0, 1), f.colour);
     return f;
+}
+
+/* The sides come of numbers of their own, so that they are known without drawing the picture. */
+static cvy_shape shapes_shape(const cvy_dataset_read *r, const shapes_config *c)
+{
+    cvy_shape shape = {3, {c->grey ? 1 : 3, c->size[0], c->size[0], 0, 0, 0}};
+    if (c->size[0] == c->size[1]) return shape;
+    draw d = draw_open(r, "shapes size", c->seed < 0 ? -1 : c->seed + 1);
+    const uint64_t sizes = (uint64_t)(c->size[1] - c->size[0]) / STEP + 1;
+    for (int i = 0; i < 2; i++) shape.dim[1 + i] += STEP * (int64_t)((draw_u64(&d) >> 32) * sizes >> 32);
+    return shape;
 }
 
 static int shapes_read(cvy_dataset_read *r, const void *config, const void *state)
@@ -334,26 +349,30 @@ static int shapes_read(cvy_dataset_read *r, const void *config, const void *stat
     const shapes_config *c = config;
     (void)state;
     r->label = (int32_t)(r->index % CLASSES);
+    r->shape = shapes_shape(r, c);
     if (!r->pixels) return 0;
 
     draw d = draw_open(r, "shapes", c->seed);
-    float size = (float)c->size, background = between(&d, 0.15f, 0.85f);
+    float height = (float)r->shape.dim[1], width = (float)r->shape.dim[2],
+          background = between(&d, 0.15f, 0.85f);
     picture p;
-    p.size = (int)c->size;
+    p.height = (int)r->shape.dim[1];
+    p.width = (int)r->shape.dim[2];
     p.channels = c->grey ? 1 : 3;
     p.noise = 255 * (float)c->noise;
     p.noise_key = (uint32_t)draw_u64(&d);
     draw_colour(&d, background, p.colour);
-    draw_slopes(&d, 40 / size, p.across);
-    draw_slopes(&d, 40 / size, p.down);
-    for (int k = 0; k < 3; k++)
-        p.colour[k] -= 0.5f * size * (p.across[k] + p.down[k]); /* it is the middle's */
+    draw_slopes(&d, 40 / width, p.across);
+    draw_slopes(&d, 40 / height, p.down);
+    for (int k = 0; k < 3; k++) /* it is the middle's */
+        p.colour[k] -= height == width ? 0.5f * width * (p.across[k] + p.down[k])
+                                       : 0.5f * (width * p.across[k] + height * p.down[k]);
 
     p.n = (int)c->clutter + 1;
     int place = p.n / 2; /* half of the clutter lies behind */
     for (int i = 0; i < p.n; i++)
-        p.figures[i] =
-            i == place ? draw_figure(&d, (kind)r->label, size, background) : draw_clutter(&d, size);
+        p.figures[i] = i == place ? draw_figure(&d, (kind)r->label, height, width, background)
+                                  : draw_clutter(&d, height, width);
     render(&p, r->pixels);
     return 0;
 }
@@ -361,9 +380,14 @@ static int shapes_read(cvy_dataset_read *r, const void *config, const void *stat
 static int shapes_open(cvy_dataset_open *o, const void *config, void **state)
 {
     const shapes_config *c = config;
+    const int64_t most = c->size[1] - (c->size[1] - c->size[0]) % STEP;
+    if (c->size[1] < c->size[0])
+        return cvy_fail(o, "size: [%lld, %lld] is empty; give the smaller side first", (long long)c->size[0],
+                        (long long)c->size[1]);
     o->info.n[CVY_TRAIN] = c->train;
     o->info.n[CVY_TEST] = c->test;
-    o->info.sample = (cvy_shape){3, {c->grey ? 1 : 3, c->size, c->size, 0, 0, 0}};
+    o->info.sample = (cvy_shape){3, {c->grey ? 1 : 3, most, most, 0, 0, 0}};
+    o->info.varied = most > c->size[0];
     o->info.element = CVY_U8;
     o->info.classes = CLASSES;
     o->info.class_names = class_names;

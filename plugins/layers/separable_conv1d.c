@@ -48,7 +48,8 @@ static const cvy_layer separable_layer = {
     .build = separable_build,
 };
 
-CVY_PLUGIN(
-    CVY_LAYER, separable_conv1d, "SeparableConv1D SeparableConvolution1D SeparableConv1d",
-    "Depthwise separable 1-D convolution: each channel by itself, then a convolution of kernel 1 over all",
-    "Chollet 2017, section 1.2", conv_config, &separable_layer, CVY_PARAMS(separable_conv1d_params));
+CVY_PLUGIN(CVY_LAYER, separable_conv1d, "SeparableConv1D SeparableConvolution1D SeparableConv1d",
+           "Depthwise separable 1-D convolution: each channel by itself, then a convolution of kernel 1 over "
+           "all; both start "
+           "uniform on +-1/sqrt(fan_in)",
+           "Chollet 2017, section 1.2", conv_config, &separable_layer, CVY_PARAMS(separable_conv1d_params));

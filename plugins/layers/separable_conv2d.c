@@ -36,5 +36,7 @@ static const cvy_layer separable_layer = {
 
 CVY_PLUGIN(CVY_LAYER, separable_conv2d,
            "SeparableConv2D SeparableConvolution2D SeparableConv2d DepthwiseSeparableConv",
-           "Depthwise separable 2-D convolution: each channel by itself, then a 1x1 convolution over all",
+           "Depthwise separable 2-D convolution: each channel by itself, then a 1x1 convolution over all; "
+           "both start uniform on "
+           "+-1/sqrt(fan_in)",
            "Chollet 2017, section 1.2", conv_config, &separable_layer, CVY_PARAMS(separable_conv2d_params));

@@ -117,6 +117,7 @@ static const cvy_layer subsample_layer = {
 };
 
 CVY_PLUGIN(CVY_LAYER, subsample, "Subsampling subsampling SubSampling SpatialSubSampling",
-           "Sum over windows of pixels, scaled and shifted by two weights for each channel",
+           "Sum over windows of pixels, scaled and shifted by two weights for each channel, which start as "
+           "`init` says",
            "LeCun et al. 1998, section II.B and appendix A", subsample_config, &subsample_layer,
            CVY_PARAMS(subsample_params));

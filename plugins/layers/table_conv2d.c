@@ -153,6 +153,8 @@ static const cvy_layer table_layer = {
 };
 
 CVY_PLUGIN(CVY_LAYER, table_conv2d, "SpatialConvolutionMap TableConv2d",
-           "2-D convolution in which each output map reads the input maps that a table lists",
+           "2-D convolution in which each output map reads the input maps that a table lists; weights and "
+           "bias start uniform, "
+           "on +-1/sqrt(fan_in)",
            "LeCun et al. 1998, section II.B, table I", table_config, &table_layer,
            CVY_PARAMS(table_conv2d_params));

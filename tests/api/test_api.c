@@ -315,6 +315,44 @@ static void test_sessions_side_by_side(void **unused)
     cvy_experiment_free(x);
 }
 
+/* ---- samples of different sizes ---- */
+
+/* Trained as `convoy run` trains; what could not say which size it gives is refused. */
+static void test_sizes(void **unused)
+{
+    (void)unused;
+    const char *sizes =
+        "dataset={type: shapes, size: [12, 20], train: 100, test: 40, validation: 30, augment: [normalize]}";
+    cvy_error *error;
+    shell(BINARY_DIR
+          "/convoy run experiment.yaml 'dataset={type: shapes, size: [12, 20], train: 100, test: 40, "
+          "validation: 30, augment: [normalize]}' --results sizes --threads " THREADS);
+    cvy_experiment *x = cvy_experiment_open(in("experiment.yaml"), &sizes, 1, &error);
+    good(error);
+    const cvy_experiment_info info = cvy_experiment_describe(x);
+    assert_int_equal(info.input.dim[1], 20);
+    assert_int_equal(info.input.dim[2], 20);
+    assert_in_range(info.steps_per_epoch, 4, 6);
+    cvy_session *s = open_session(x);
+    steps(s, (int)info.steps_per_epoch);
+    cvy_metrics m;
+    cvy_session_evaluate(s, CVY_PART_VALIDATION, &m, &error); /* its plans take the others' place */
+    good(error);
+    assert_int_equal(m.samples, 30);
+    float image[3 * 20 * 20];
+    int32_t label;
+    cvy_batch b;
+    assert_int_equal(cvy_experiment_read(x, CVY_PART_TEST, 0, image, &label, &error), CVY_ERR_CONFIG);
+    failed(error, CVY_ERR_CONFIG,
+           "the samples have 4 sizes, and cvy_experiment_read() gives those of one size");
+    assert_int_equal(cvy_session_batch(s, &b, &error), CVY_ERR_CONFIG);
+    failed(error, CVY_ERR_CONFIG, "cvy_session_batch() gives those of one size");
+    steps(s, 2 * (int)info.steps_per_epoch);
+    same_as_file(x, s, "sizes/r1/checkpoints/last.safetensors");
+    cvy_session_close(s);
+    cvy_experiment_free(x);
+}
+
 /* ---- batches of the caller's ---- */
 
 static void test_own_batches(void **unused)
@@ -699,6 +737,7 @@ int main(void)
         cmocka_unit_test(test_tensors),
         cmocka_unit_test(test_frozen),
         cmocka_unit_test(test_files),
+        cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_network_alone),
         cmocka_unit_test(test_wrong_files),
         cmocka_unit_test(test_nothing_given),

@@ -55,6 +55,8 @@ static const expectation expectations[] = {
     {"dataset_shared", "threads", "failed", "when four threads read"},
     {"augment_input", "calls", "failed", "apply changes its input"},
     {"augment_counts", "repeat threads", "failed", "the same input and random stream give something else"},
+    {"augment_share", "calls", "failed", "apply gives the share 1.5, expected 0 to 1"},
+    {"augment_needs", "calls", "failed", "apply changes its input"},
 };
 
 static char *run_check(const char *plugin, int *code)

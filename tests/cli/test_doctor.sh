@@ -30,6 +30,7 @@ says() {
 
 expect 0 doctor
 for what in version executable library headers "plugin folder" plugins architectures oneDNN cpu "instruction set" threads \
+    JPEG PNG \
     results "free space" database; do
     says "^(ok|warning) +$what  "
 done

@@ -88,6 +88,33 @@ says out "ensemble of 3"
 says out "The ensemble, class by class:"
 expect 0 eval r1 r2 r3 --ensemble --json
 [ "$(grep -o '"confusion"' out | wc -l)" = 1 ] || fail "details of the ensemble alone: $(cat out)"
+
+# ---- what was measured is in the database, also when it is made again; of an ensemble one row for each figure
+figures() {
+    sqlite3 results/convoy.db "SELECT runs, members, part, weights, dataset, overrides, samples, metric, value FROM
+        evaluations WHERE part = 'test' AND overrides = '[]' ORDER BY runs, weights, metric"
+}
+if command -v sqlite3 >/dev/null; then
+    figures >kept
+    [ "$(grep -c '^r1 r2 r3|3|test|best|shapes|' kept)" = 4 ] || fail "the ensemble in the database: $(cat kept)"
+    [ "$(grep -c '^r1|1|test|best|' kept)" = 4 ] || fail "r1 in the database: $(cat kept)"
+    expect 0 db rebuild
+    figures >again
+    cmp -s kept again || fail "rebuilt: $(diff kept again)"
+    expect 0 eval r3 r2 r1 --ensemble # the same together, in another order
+    figures | sed 's/^r3 r2 r1/r1 r2 r3/' | sort >again
+    [ "$(grep -c '^r1 r2 r3|' again)" = 4 ] || fail "an ensemble twice: $(cat again)"
+    sqlite3 results/convoy.db 'UPDATE schema_version SET version = 1; DROP VIEW evaluations'
+    expect 0 ls
+    says err "written by an older Convoy: made again"
+    [ "$(figures | wc -l)" = "$(wc -l <kept)" ] || fail "after an older Convoy: $(figures)"
+fi
+chmod a-w results/evaluations 2>/dev/null
+[ -w results/evaluations ] || { # not for root
+    expect 0 eval r1
+    says err "the figures are not kept in the database"
+}
+chmod u+w results/evaluations
 expect 2 eval r1 r2 --ensemble --part validation # drawn from each run's seed
 says err "r2: "
 says err "its samples are others than those of the runs before it"
@@ -158,6 +185,15 @@ expect 0 eval s1 --ensemble
 says out "lr 0.001"
 says out "ensemble of 2"
 
+# ---- plugins that come with Convoy, built anew since: told, and taken where they still make the run's network
+expect 0 eval r1 --json
+cp out whole
+cp -r results rebuilt
+LC_ALL=C sed -i -E 's/("name":"relu","path":"[^"]*","sha256":")[0-9a-f]{8}/\100000000/' rebuilt/r1/run.json
+expect 0 eval r1 --json --results rebuilt
+cmp -s out whole || fail "with a plugin built anew: $(cat out)"
+says err "1 has been built anew since the run was planned (relu)"
+
 # ---- plugins that changed or went
 cat >twofold.c <<'END'
 #include "convoy/layer.h"
@@ -217,7 +253,7 @@ for i in $(seq 400); do
 done
 [ $seen = 1 ] && says out "test_accuracy"
 expect 0 eval r1 --json
-kill -INT $worker
+expect 0 stop long # a process in the background of a script takes no Ctrl-C
 wait $worker
 expect 0 eval long
 
@@ -231,6 +267,9 @@ says err "did you mean tiny?"
 expect 2 eval r1 --part tst
 says err '"tst" is not test, validation or train'
 expect 2 eval r1 --which first
+says err '"first" is not best, last or average'
+expect 2 eval r1 --which average
+says err "has no averaged weights: the run's optimizer keeps none"
 expect 2 eval r1 --input-size big
 says err '"big" is no size in pixels'
 expect 2 eval r1 --input-size 0

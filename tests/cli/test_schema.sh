@@ -64,6 +64,11 @@ experiment: no-model
 {model: [relu], sweep: {method: grid}}
 {model: [relu], sweep: {method: grid, parameters: {seed: {values: []}}}}
 {model: [relu], sweep: {method: grid, parameters: {seed: 1}}}
+{model: [relu], sweep: {method: gird, parameters: {seed: {values: [1]}}}}
+{model: [relu], sweep: {method: random, run_cap: 0, parameters: {seed: {values: [1]}}}}
+{model: [relu], sweep: {method: random, run_cap: 3, parameters: {train.x: {distribution: log, min: 1, max: 2}}}}
+{model: [relu], sweep: {method: random, run_cap: 3, parameters: {train.x: {min: 1, max: 2, q: 0}}}}
+{model: [relu], sweep: {method: tpe, run_cap: 3, early_terminate: {type: hyper}, parameters: {seed: {values: [1]}}}}
 END
 cat >right.txt <<'END'
 model: mini_vgg
@@ -74,6 +79,8 @@ model: [relu, batch_norm: , {type: conv2d, channels: 8, name: stem}, linear: {un
 {model: [relu], train: {batch_size: all, optimizer: {adam: {lr: 0.001}}, lr_schedule: {type: cosine, warmup_epochs: 1}}}
 {model: [relu], dataset: shapes, loss: softmax_cross_entropy, train: {optimizer: sgd}}
 {model: [relu], sweep: {method: grid, metric: {name: val_loss, goal: minimize}, parameters: {train: {parameters: {epochs: {value: 2}}}, model.0: {values: [relu, {type: dropout}]}}}}
+{model: [relu], sweep: {method: bayes, run_cap: 9, parallelism: 2, program: train.py, tpe: {startup: 5}, alias: {lr: train.optimizer.lr}, metric: {name: val_loss, target: 0.1, impute: best}, parameters: {lr: {distribution: log_uniform_values, min: 1e-4, max: 1}, train.epochs: {min: 1, max: 3, when: {lr: 1}}}, where: [lr > 0], early_terminate: {type: hyperband, max_iter: 27, s: 2}}}
+{model: [relu], sweep: {method: grid, configurations: [{name: a, train.epochs: 2}], zip: [[a, b]]}}
 END
 python3 - "$source_dir" <<'END' || fail "the schema does not tell right from wrong"
 import glob, json, re, sys, yaml, jsonschema

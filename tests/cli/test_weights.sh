@@ -57,7 +57,7 @@ expect 2 export weights r1 --results base
 says err "-o FILE is missing"
 expect 2 export weights r7 -o x --results base
 expect 2 export weights r1 -o x --which first --results base
-says err '"first" is not best or last'
+says err '"first" is not best, last or average'
 expect 2 export weights r1 -o x --map a --results base
 says err "expected OURS=THEIRS"
 expect 2 export weights r1 -o x --map 'bm.*=y.*' --results base

@@ -25,6 +25,9 @@ typedef struct bed {
     cvy_shape in, out;
     float x[BED_MOST], y[BED_MOST];
     int32_t epoch;
+    const float *partner; /* for steps that mix, in training */
+    float share;          /* what the last call said */
+    void *state;          /* of prepare */
 } bed;
 
 static inline const cvy_descriptor *bed_find(void *ctx, uint32_t kind, const char *name, const place *at,
@@ -87,8 +90,12 @@ static inline int bed_try(bed *b, int train, int64_t sample, const cvy_channel_s
                              .x = b->x,
                              .y = b->y,
                              .random = &random,
-                             .stats = stats};
+                             .stats = stats,
+                             .partner = train ? b->partner : NULL,
+                             .share = 1,
+                             .state = b->state};
     const int rc = ((const cvy_augment *)b->p.type)->apply(&call, b->p.config);
+    b->share = call.share;
     for (int64_t i = cvy_count(&b->out); i < BED_MOST; i++) assert_true(isnan(b->y[i]));
     return rc;
 }

@@ -353,7 +353,7 @@ static void test_cifar_damaged(void **state)
     ". Put the six files of the official CIFAR-10 binary version there "                              \
     "(data_batch_1.bin to data_batch_5.bin and test_batch.bin, from cifar-10-binary.tar.gz), or set " \
     "dataset.path to "                                                                                \
-    "their folder\n"
+    "their folder; `convoy data fetch cifar10` fetches them\n"
 
 static void test_cifar_missing(void **state)
 {

@@ -41,7 +41,7 @@ static void test_cifar100(void **state)
         "datasets/cifar100", "", "/nowhere", folder, dir,
         "@/train.bin: not found; looked in @ and @/cifar-100-binary. Put train.bin and test.bin of the "
         "official CIFAR-100 binary version there (from cifar-100-binary.tar.gz), or set dataset.path to "
-        "their folder\n");
+        "their folder; `convoy data fetch cifar100` fetches them\n");
     put_size(dir, "train.bin", 50000 * RECORD);
     put_size(dir, "test.bin", 10000 * RECORD);
     unsigned char record[RECORD], pixels[3072];
@@ -193,7 +193,8 @@ static void test_idx_damaged(void **state)
         "datasets/mnist", "", "/nowhere", folder, dir,
         "@/train-images-idx3-ubyte: not found, nor with .gz behind it. Put the four files of MNIST there "
         "(train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and "
-        "t10k-labels-idx1-ubyte, each plain or as .gz), or set dataset.path to their folder\n");
+        "t10k-labels-idx1-ubyte, each plain or as .gz), or set dataset.path to their folder; `convoy data "
+        "fetch mnist` fetches them\n");
     put_idx(dir);
     put_bytes(dir, idx_files[0], 3, "\001", 1);
     idx_refused(folder, dir,

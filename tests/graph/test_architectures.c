@@ -40,6 +40,7 @@ static const size sizes[] = {
     {"cifar_resnet56", 853018, 0},
     {"cifar_resnet110", 1727962, 0},
     {"cifar_plain20", 269722, 40551040},
+    {"cifar_plain56", 853018, 125485696},
     {"cifar_resnet18", 11173962, 0},
     {"cifar_wrn16_4", 2748890, 0},
     {"cifar_densenet_bc40", 176122, 0},

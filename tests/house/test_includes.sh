@@ -11,17 +11,19 @@ rooms='
 include
 base
 config    base
-plugin    base config
+image     base
+plugin    base config image
 journal   base config
 device    base config
 ops       base config device
 graph     base config plugin device ops
 train     base config plugin device ops graph journal
 check     base config plugin device ops graph train
-report    base config journal
+fetch     base config
+report    base config journal image
 sweep     base config journal report
 api       base config plugin device graph train
-cli       base config plugin device ops graph train check journal report sweep
+cli       base config image plugin device ops graph train check journal report sweep fetch
 plugins
 '
 
@@ -29,7 +31,7 @@ plugins
 libraries='
 omp.h            core/base/parallel.c
 yaml.h           core/config
-dlfcn.h          core/plugin
+dlfcn.h          core/plugin core/fetch/library.c core/train/linear_svm.c
 elf.h            core/plugin core/device
 oneapi/dnnl/     core/device core/ops
 dnnl             core/device core/ops
@@ -39,17 +41,18 @@ x86intrin.h      core/device core/ops core/base/digest.c
 cpuid.h          core/device core/base/digest.c
 sqlite3.h        core/report
 spawn.h          core/sweep core/report/gnuplot.c
-curl/            core/cli
-archive          core/cli
+curl/            core/fetch
+archive          core/fetch
 getopt.h         core/cli
-turbojpeg.h      plugins/datasets
-jpeglib.h        plugins/datasets
-png.h            plugins/datasets
+linear.h         core/train/linear_svm.c
+turbojpeg.h      core/image
+jpeglib.h        core/image
+png.h            core/image
 zlib.h           plugins/datasets
 '
 
 # What plugins may include of the system: C and POSIX.
-libc='^(assert|complex|ctype|dirent|endian|errno|fcntl|fenv|float|inttypes|limits|math|pthread|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|time|unistd|sys/(mman|stat|types))\.h$'
+libc='^(assert|complex|ctype|dirent|endian|errno|fcntl|fenv|float|inttypes|limits|math|pthread|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|time|unistd|sys/(file|mman|stat|types))\.h$'
 
 find core plugins -name '*.c' -o -name '*.h' | LC_ALL=C sort | xargs grep -HnE '^[[:space:]]*#[[:space:]]*include' |
     awk -v rooms="$rooms" -v libraries="$libraries" -v libc="$libc" '

@@ -35,9 +35,11 @@ only "$code" '\<(dnnl|DNNL)_' 'core/device/|core/ops/onednn'
 only "$code" '\<_mm(256|512)?_' 'core/device/|core/ops/|core/base/digest\.c'
 only "$code" '\<yaml_' 'core/config/'
 only "$code" '\<(sqlite3_|SQLITE_)' 'core/report/'
+only "$code" '\<(tj[A-Z]|TJ[A-Z]|png_)' 'core/image/'
 only "$strings" 'gnuplot' 'core/report/|core/cli/'
 only "$strings" '\<(SELECT|INSERT INTO|DELETE FROM|PRAGMA|CREATE TABLE) ' 'core/report/|core/cli/' # cli: in help
-only "$code" '\<(dlopen|dlsym|dlclose|dlerror)\>' 'core/plugin/'
+only "$code" '\<(dlopen|dlsym|dlclose|dlerror)\>' 'core/plugin/|core/(fetch/library|train/linear_svm)\.c'
+only "$code" '\<(curl_[a-z]|CURL[A-Z]*_|archive_(read|entry|write)_|ARCHIVE_[A-Z])' 'core/fetch/'
 only "$code" '\<omp_|#[[:space:]]*pragma omp' 'core/base/parallel\.c'
 only "$code" "$call"'(fork|vfork|posix_spawnp?|execvp?e?|execlp?|system|popen|waitpid|waitid)[[:space:]]*\(' \
     'core/sweep/|core/report/gnuplot\.c|core/cli/'

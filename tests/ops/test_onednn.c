@@ -390,8 +390,10 @@ static void test_linear(void **state)
 {
     (void)state;
     if (!present()) skip();
-    static const int64_t sizes[][3] = {{4, 3, 2},    {1, 64, 10},  {33, 64, 10},
-                                       {7, 17, 130}, {5, 300, 40}, {3, 1, 1}};
+    /* Small products are not worth compiling for, and not offered; the last is one. */
+    static const int64_t sizes[][3] = {{64, 65, 67},   {1, 1024, 257}, {33, 300, 40}, {7, 317, 130},
+                                       {5, 3001, 20}, {513, 512, 1},  {33, 64, 10}};
+    enum { SMALL = sizeof sizes / sizeof *sizes - 1 };
     for (int threads = 1; threads <= 3; threads++)
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
             for (int bias = 0; bias < 2; bias++) {
@@ -406,9 +408,9 @@ static void test_linear(void **state)
                 op data = {OP_LINEAR_BWD_DATA, 2, 1, (tensor[]){y, w}, (tensor[]){x}, {.relu = 0}};
                 op weights = {OP_LINEAR_BWD_WEIGHTS, 2,          1 + bias, (tensor[]){x, y},
                               (tensor[]){w, b},      {.relu = 0}};
-                assert_int_equal(compare(&forward, &m, 1e-5), 1);
-                assert_int_equal(compare(&data, &m, 1e-5), 1);
-                assert_int_equal(compare(&weights, &m, 1e-5), 1);
+                assert_int_equal(compare(&forward, &m, 1e-5), i != SMALL);
+                assert_int_equal(compare(&data, &m, 1e-5), i != SMALL);
+                assert_int_equal(compare(&weights, &m, 1e-5), i != SMALL);
             }
     parallel_set_threads(0);
 }

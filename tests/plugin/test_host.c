@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/philox.h"
+#include "convoy/image.h"
 #include "plugin/host.h"
 
 typedef struct call { /* as the structs of the public headers */
@@ -136,12 +137,43 @@ static void test_log(void **state)
     assert_true(got == 0.25);
 }
 
+static void test_image(void **state)
+{
+    (void)state;
+    errors e = {0};
+    host h = host_make(&e, CVY_ERR_RUN, NULL, 1, NULL);
+    cvy_image image = {.file = "x.png", .bytes = "GIF89a", .n_bytes = 6};
+    assert_int_equal(h.face.image_size(&h.face, &image), CVY_ERR_CONFIG);
+    text t = {0};
+    errors_text(&e, false, &t);
+    assert_string_equal(text_str(&t), "x.png: byte 0: a GIF picture; JPEG and PNG pictures are read\n");
+    text_free(&t);
+    errors_free(&e);
+    char why[64] = "";
+    image.why = why;
+    image.why_size = sizeof why;
+    uint8_t pixel[3];
+    assert_int_equal(h.face.image_read(&h.face, &image, pixel), CVY_ERR_CONFIG);
+    assert_int_equal(errors_count(&e), 0);
+    assert_string_equal(why, "byte 0: a GIF picture; JPEG and PNG pictures are read");
+    const float x[2] = {1, 3};
+    float y = 0;
+    assert_int_equal(h.face.image_resize(&h.face, 1, x, 1, 2, &y, 1, 1), 0);
+    assert_true(y == 2);
+    assert_int_equal(h.face.image_resize(&h.face, 1, x, 1, 0, &y, 1, 1), CVY_ERR_CONFIG);
+    errors_free(&e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fail),         cmocka_unit_test(test_fail_from_threads),
-        cmocka_unit_test(test_parallel_for), cmocka_unit_test(test_random),
-        cmocka_unit_test(test_sha256_file),  cmocka_unit_test(test_log),
+        cmocka_unit_test(test_image),
+        cmocka_unit_test(test_fail),
+        cmocka_unit_test(test_fail_from_threads),
+        cmocka_unit_test(test_parallel_for),
+        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_sha256_file),
+        cmocka_unit_test(test_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -410,7 +410,7 @@ static void test_kinds(void **state)
 {
     (void)state;
     uint32_t kind = 0;
-    for (uint32_t i = CVY_LAYER; i <= CVY_SCHEDULE; i++) {
+    for (uint32_t i = CVY_LAYER; i <= CVY_INITIALISER; i++) {
         assert_true(plugin_kind_parse(plugin_kind_name(i), &kind));
         assert_int_equal(kind, i);
     }

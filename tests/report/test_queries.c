@@ -1,4 +1,4 @@
-/* Tests the SQL of the README: every ```sql block in it runs against a real database and has an answer. */
+/* Tests the SQL of docs/database.md: every ```sql block in it runs against a real database and has an answer. */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@ static void readme(void **state)
     (void)state;
     char results[] = "/tmp/convoy-queries-XXXXXX", *page = NULL;
     size_t n, blocks = 0;
-    if (file_read(SOURCE_DIR "/README.md", 1u << 24, &page, &n, NULL) != CVY_OK) skip();
+    if (file_read(SOURCE_DIR "/docs/database.md", 1u << 24, &page, &n, NULL) != CVY_OK) skip();
     assert_non_null(mkdtemp(results));
     static const char *const params[] = {",\"train.optimizer.lr\":\"0.1\"",
                                          ",\"train.optimizer.lr\":\"0.001\""};

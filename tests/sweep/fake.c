@@ -179,7 +179,7 @@ static void end(journal *j, const char *state, int64_t step, const char *what, i
     _exit(code);
 }
 
-static void steps(journal *j, const char *checkpoint, const char *word, int64_t step)
+static void steps(journal *j, const char *checkpoint, const char *word, int64_t step, int64_t until)
 {
     long ms = !strcmp(word, "slow") ? 150 : !strcmp(word, "good") ? 1 : 5;
     while (step < 12) {
@@ -196,7 +196,8 @@ static void steps(journal *j, const char *checkpoint, const char *word, int64_t 
             step = 1;
             pause_ms(50);
         }
-        if ((asked || supervisor_gone()) && !(stubborn && !supervisor_gone())) {
+        if (((asked || supervisor_gone()) || (until && step / 4 >= until)) &&
+            !(stubborn && !supervisor_gone())) {
             char s[24];
             int n = snprintf(s, sizeof s, "%lld", (long long)step);
             file_replace(checkpoint, s, (size_t)n, NULL);
@@ -222,7 +223,7 @@ static void steps(journal *j, const char *checkpoint, const char *word, int64_t 
     end(j, "finished", step, "", 0);
 }
 
-static void trial_child(const char *dir)
+static void trial_child(const char *dir, int64_t until)
 {
     struct sigaction s = {.sa_handler = on_term};
     sigaction(SIGTERM, &s, NULL);
@@ -246,13 +247,17 @@ static void trial_child(const char *dir)
     journal *j = journal_create(name, NULL);
     if (!j) _exit(4);
     record_segment(j, attempt, from, "key", NULL);
-    steps(j, checkpoint, word, from);
+    if (!strcmp(word, "once")) word = attempt > 1 ? "good" : "crash";
+    steps(j, checkpoint, word, from, until);
 }
 
 void fake_child(int argc, char **argv)
 {
     if (argc > 1 && !strcmp(argv[1], "planner")) planner();
-    if (argc > 2 && !strcmp(argv[1], "trial")) trial_child(argv[2]);
+    int64_t until = 0;
+    for (int i = 3; i + 1 < argc; i++)
+        if (!strcmp(argv[i], "--until")) until = strtoll(argv[i + 1], NULL, 10);
+    if (argc > 2 && !strcmp(argv[1], "trial")) trial_child(argv[2], until);
 }
 
 trial fake_trial(const char *word, const char *hash)

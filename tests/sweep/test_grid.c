@@ -1,8 +1,8 @@
 /* Products in order, their overrides and their labels. */
 #include "fake.h"
 
-#include "sweep/grid.h"
 #include "sweep/label.h"
+#include "sweep/search.h"
 
 typedef struct given {
     arena a;
@@ -26,7 +26,7 @@ static given read_sweep(const char *parameters)
     g.x = experiment_read(path, NULL, 0, NULL, &e);
     if (!g.x) fail_msg("%s", messages(&e));
     if (space_read(g.x, NULL, 0, &g.a, &g.s, &e) != CVY_OK) fail_msg("%s", messages(&e));
-    assert_int_equal(grid_count(&g.s, 1, NULL, &g.configs, &e), CVY_OK);
+    assert_int_equal(search_count(&g.s, 1, NULL, &g.configs, &e), CVY_OK);
     text_free(&t);
     mem_free(path);
     errors_free(&e);
@@ -40,10 +40,19 @@ static void done(given *g)
     fake_cleanup();
 }
 
-static void assert_label(const given *g, size_t config, const char *label)
+/* A grid looks at neither seed nor results. */
+static const double *point_of(given *g, size_t config)
+{
+    errors e = {0};
+    double *point = arena_array(&g->a, g->s.n + 1, sizeof *point);
+    if (!search_propose(&g->s, 1, NULL, 0, config, point, &e)) fail_msg("%s", messages(&e));
+    return point;
+}
+
+static void assert_label(given *g, size_t config, const char *label)
 {
     text t = {0};
-    label_of(&g->s, config, &t);
+    label_of(&g->s, point_of(g, config), &t);
     assert_string_equal(text_str(&t), label);
     text_free(&t);
 }
@@ -64,7 +73,10 @@ static void test_order(void **unused)
         {"train.epochs=2", "train.optimizer.lr=0.5", "model.stem.channels=16"},
     };
     for (size_t i = 0; i < 6; i++) {
-        const char **overrides = grid_overrides(&g.s, i, &g.a);
+        size_t n;
+        const double *point = point_of(&g, i);
+        const char **overrides = space_overrides(&g.s, point, &g.a, &n);
+        assert_int_equal(n, g.s.n);
         for (size_t k = 0; k < 3; k++) assert_string_equal(overrides[k], expected[i][k]);
     }
     assert_string_equal(g.s.metric.name, "val_accuracy");
@@ -81,13 +93,16 @@ static void test_overrides_read_back(void **unused)
                    "    dataset: {values: [\"shapes\", {type: shapes, name: 'a: b, \"c\"'}]}\n");
     for (size_t i = 0; i < g.configs; i++) {
         errors e = {0};
-        const char **overrides = grid_overrides(&g.s, i, &g.a);
+        size_t n;
+        const double *point = point_of(&g, i);
+        const char **overrides = space_overrides(&g.s, point, &g.a, &n);
+        assert_int_equal(n, g.s.n);
         experiment *x = experiment_read(g.x->file, overrides, g.s.n, NULL, &e);
         if (!x) fail_msg("%s", messages(&e));
         experiment *y = experiment_copy(g.x);
         for (size_t k = 0; k < g.s.n; k++)
             assert_int_equal(experiment_set(y, g.s.parameters[k].path,
-                                            g.s.parameters[k].values[grid_choice(&g.s, i, k)], NULL, &e),
+                                            g.s.parameters[k].values[(size_t)point[k]], NULL, &e),
                              CVY_OK);
         assert_int_equal(experiment_resolve(y, &e), CVY_OK);
         assert_true(node_equal(x->root, y->root));
@@ -150,13 +165,13 @@ static void test_limit(void **unused)
     errors e = {0};
     size_t configs;
     space_parameter p[8];
-    space s = {.parameters = p, .n = 5};
+    space s = {.method = "grid", .parameters = p, .n = 5};
     for (size_t i = 0; i < 8; i++) p[i] = (space_parameter){.path = "x", .n = 10};
-    assert_int_equal(grid_count(&s, 1, NULL, &configs, &e), CVY_OK);
+    assert_int_equal(search_count(&s, 1, NULL, &configs, &e), CVY_OK);
     assert_int_equal(configs, 100000);
-    assert_int_equal(grid_count(&s, 2, NULL, &configs, &e), CVY_ERR_CONFIG);
+    assert_int_equal(search_count(&s, 2, NULL, &configs, &e), CVY_ERR_CONFIG);
     p[0].n = p[1].n = p[2].n = p[3].n = SIZE_MAX / 2;
-    assert_int_equal(grid_count(&s, 1, NULL, &configs, &e), CVY_ERR_CONFIG);
+    assert_int_equal(search_count(&s, 1, NULL, &configs, &e), CVY_ERR_CONFIG);
     errors_free(&e);
 }
 

@@ -3,7 +3,7 @@
 #include "fake.h"
 
 #include <dirent.h>
-#include "sweep/grid.h"
+#include "sweep/search.h"
 
 #define ERRORS SOURCE_DIR "/tests/sweep/errors"
 
@@ -18,7 +18,7 @@ static void collect(const char *file, errors *e)
     if (!space_given(x))
         errors_add(e, CVY_ERR_CONFIG, NULL, NULL, "no sweep");
     else if (space_read(x, overrides, 1, &a, &s, e) == CVY_OK)
-        grid_count(&s, x->repeats, node_key_at(x->root, "sweep"), &configs, e);
+        search_count(&s, x->repeats, node_key_at(x->root, "sweep"), &configs, e);
     arena_free(&a);
     experiment_free(x);
 }
@@ -32,11 +32,11 @@ static void test_expected_errors(void **unused)
 {
     (void)unused;
     assert_int_equal(chdir(ERRORS), 0);
-    char *files[100];
+    char *files[200];
     size_t n = 0;
     int failed = 0;
     DIR *d = opendir(".");
-    for (struct dirent *entry; (entry = readdir(d)) != NULL && n < 100;)
+    for (struct dirent *entry; (entry = readdir(d)) != NULL && n < 200;)
         if (text_ends(entry->d_name, ".yaml")) files[n++] = mem_text(entry->d_name);
     closedir(d);
     qsort(files, n, sizeof *files, by_name);

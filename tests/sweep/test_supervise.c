@@ -57,6 +57,20 @@ static cvy_status supervise(const char *results, trial *trials, size_t n, int64_
     return supervise_run(&o, trials, n, e);
 }
 
+static cvy_status supervise_so(const char *results, trial *trials, size_t n, supervise_options how, log *l,
+                               errors *e)
+{
+    trial_origin origin = {
+        .results = results, .source = "x.yaml", .metric = space_default_metric, .threads = 1};
+    how.program = self;
+    how.origin = &origin;
+    how.workers = 2;
+    how.threads = 1;
+    how.tell = tell;
+    how.ctx = l;
+    return supervise_run(&how, trials, n, e);
+}
+
 static void free_all(trial *trials, size_t n)
 {
     for (size_t i = 0; i < n; i++) trial_free(&trials[i]);
@@ -268,6 +282,108 @@ static void test_no_folder(void **unused)
     fake_cleanup();
 }
 
+/* What crashed is begun again, from its checkpoint; what failed by itself would fail again. */
+static void test_retries(void **unused)
+{
+    (void)unused;
+    TRIALS("once", "crash", "fail", "good");
+    assert_int_equal(supervise_so(results, t, n, (supervise_options){.retries = 2, .pin = true}, &l, &e),
+                     CVY_OK);
+    assert_trial(&t[0], TRIAL_FINISHED, NULL);
+    assert_int_equal(t[0].retries, 1);
+    assert_true(t[0].cut);
+    assert_trial(&t[1], TRIAL_KILLED, "signal 11");
+    assert_int_equal(t[1].retries, 2);
+    assert_int_equal(t[1].journals->attempt, 3);
+    assert_trial(&t[2], TRIAL_FAILED, "not finite");
+    assert_int_equal(t[2].retries, 0);
+    assert_false(t[3].cut);
+    free_all(t, n);
+    log_free(&l);
+    fake_cleanup();
+}
+
+static void test_limits(void **unused)
+{
+    (void)unused;
+    TRIALS("slow", "good");
+    assert_int_equal(supervise_so(results, t, n, (supervise_options){.timeout = 0.4, .retries = 3}, &l, &e),
+                     CVY_OK);
+    assert_trial(&t[0], TRIAL_KILLED, "took more than 0.4 s (--timeout)");
+    assert_int_equal(t[0].retries, 0);
+    assert_true(t[0].cut);
+    assert_string_equal(follow_state_name(follow_state_of(t[0].journals)), "killed");
+    t[0].state = TRIAL_WAITING; /* it left a checkpoint */
+    int64_t step = t[0].journals->step;
+    assert_int_equal(supervise_so(results, t, n, (supervise_options){.memory_limit = 1 << 10}, &l, &e),
+                     CVY_OK);
+    assert_trial(&t[0], TRIAL_KILLED, "--memory-limit");
+    assert_true(t[0].journals->step >= step);
+    free_all(t, n);
+    log_free(&l);
+    fake_cleanup();
+}
+
+static void test_fail_fast(void **unused)
+{
+    (void)unused;
+    TRIALS("slow", "fail", "good", "good");
+    assert_int_equal(supervise_so(results, t, n, (supervise_options){.fail_fast = true}, &l, &e),
+                     CVY_ERR_SOME);
+    assert_trial(&t[0], TRIAL_STOPPED, NULL);
+    assert_trial(&t[1], TRIAL_FAILED, "not finite");
+    assert_trial(&t[3], TRIAL_WAITING, NULL);
+    free_all(t, n);
+    log_free(&l);
+    fake_cleanup();
+}
+
+/* An agenda that lets each trial train one epoch, and then the second of them no further. */
+static agenda_answer two_legs(agenda *g, agenda_task *task, cvy_status *status, errors *e)
+{
+    (void)e;
+    *status = CVY_OK;
+    for (size_t i = 0; i < g->n; i++) {
+        trial *t = &g->trials[i];
+        if (t->state == TRIAL_PAUSED && i == 1) {
+            t->state = TRIAL_PRUNED;
+            t->until = 1;
+            *task = (agenda_task){.trial = t, .why = "after epoch 1"};
+            return AGENDA_OVER;
+        }
+        if (t->state != TRIAL_WAITING && t->state != TRIAL_PAUSED) continue;
+        *task = (agenda_task){.trial = t, .until = t->state == TRIAL_WAITING ? 1 : 0};
+        g->running++;
+        return AGENDA_RUN;
+    }
+    return g->running ? AGENDA_WAIT : AGENDA_DONE;
+}
+
+static void test_legs(void **unused)
+{
+    (void)unused;
+    TRIALS("good", "good");
+    trial_origin origin = {
+        .results = results, .source = "x.yaml", .metric = space_default_metric, .threads = 1};
+    supervise_options o = {
+        .program = self, .origin = &origin, .workers = 1, .threads = 1, .tell = tell, .ctx = &l};
+    agenda g = {.trials = t, .n = n, .next = two_legs};
+    assert_int_equal(supervise_agenda(&o, &g, &e), CVY_OK);
+    assert_string_equal(text_str(&l.started), "good good "); /* going on is no start */
+    assert_trial(&t[0], TRIAL_FINISHED, NULL);
+    assert_int_equal(t[0].journals->attempt, 2);
+    assert_trial(&t[1], TRIAL_PRUNED, NULL);
+    assert_int_equal(t[1].journals->epoch, 1);
+    assert_int_equal(t[1].journals->attempt, 1);
+    follow *f = follow_open(t[1].dir);
+    follow_read(f);
+    assert_string_equal(follow_state_name(follow_state_of(f)), "stopped early");
+    follow_close(f);
+    free_all(t, n);
+    log_free(&l);
+    fake_cleanup();
+}
+
 static void test_defaults(void **unused)
 {
     (void)unused;
@@ -293,11 +409,19 @@ int main(int argc, char **argv)
     fake_child(argc, argv);
     self = path_executable();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_for_itself),  cmocka_unit_test(test_workers_change_nothing),
-        cmocka_unit_test(test_only_waiting),     cmocka_unit_test(test_interrupt),
-        cmocka_unit_test(test_second_interrupt), cmocka_unit_test(test_killed_supervisor),
-        cmocka_unit_test(test_no_database),      cmocka_unit_test(test_no_folder),
+        cmocka_unit_test(test_each_for_itself),
+        cmocka_unit_test(test_workers_change_nothing),
+        cmocka_unit_test(test_only_waiting),
+        cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_second_interrupt),
+        cmocka_unit_test(test_killed_supervisor),
+        cmocka_unit_test(test_no_database),
+        cmocka_unit_test(test_no_folder),
         cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_retries),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_fail_fast),
+        cmocka_unit_test(test_legs),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     mem_free(self);

@@ -35,7 +35,7 @@ static sweep *make(const char *results, const char *const *hashes, size_t n)
         w->trials[i].label = hashes[i];
     }
     char hex[65];
-    sweeps_hash(w->trials, n, &w->metric, hex);
+    sweeps_hash(w->trials, n, &w->metric, NULL, hex);
     w->hash = arena_text(&w->memory, hex);
     if (sweeps_create(w, results, 4, &s, &e) != CVY_OK) fail_msg("%s", messages(&e));
     return w;

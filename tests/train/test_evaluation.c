@@ -64,7 +64,7 @@ static cvy_status evaluate(lab *l, data_part part, bool best, int64_t batch_samp
     checkpoint_weights w;
     evaluation_options o = {.part = part, .batch = batch_samples, .ensemble = g};
     *v = (evaluation){0};
-    cvy_status status = checkpoint_weights_read(&w, l->dir, best, &l->e)
+    cvy_status status = checkpoint_weights_read(&w, l->dir, best ? WEIGHTS_BEST : WEIGHTS_LAST, &l->e)
                             ? evaluation_run(l->s, &w, &o, v, &l->e)
                             : errors_status(&l->e);
     checkpoint_weights_free(&w);
@@ -242,15 +242,15 @@ static void test_while_training(void **unused)
     lab l = labelled(1);
     checkpoint_weights w;
     for (int best = 0; best < 2; best++) {
-        assert_false(checkpoint_weights_read(&w, l.dir, best, &l.e));
+        assert_false(checkpoint_weights_read(&w, l.dir, best ? WEIGHTS_BEST : WEIGHTS_LAST, &l.e));
         lab_says(&l, "the run has no checkpoint yet");
         checkpoint_weights_free(&w);
     }
     expect(&l, lab_train(&l, 2, 0), CVY_STOPPED); /* within the first epoch */
-    assert_false(checkpoint_weights_read(&w, l.dir, true, &l.e));
+    assert_false(checkpoint_weights_read(&w, l.dir, WEIGHTS_BEST, &l.e));
     lab_says(&l, "the run has no best epoch yet");
     checkpoint_weights_free(&w);
-    assert_true(checkpoint_weights_read(&w, l.dir, false, &l.e));
+    assert_true(checkpoint_weights_read(&w, l.dir, WEIGHTS_LAST, &l.e));
     const size_t n = l.s->net->n_weights + l.s->net->n_buffers;
     assert_int_equal(w.n, n);
     assert_int_equal(w.epoch, 0);
@@ -259,7 +259,7 @@ static void test_while_training(void **unused)
     expect(&l, lab_train(&l, 0, 1), CVY_STOPPED);
     expect(&l, lab_train(&l, 2, 0), CVY_STOPPED);
     evaluation v;
-    assert_true(checkpoint_weights_read(&w, l.dir, true, &l.e));
+    assert_true(checkpoint_weights_read(&w, l.dir, WEIGHTS_BEST, &l.e));
     assert_int_equal(w.epoch, 1);
     assert_int_equal(w.n, n);
     checkpoint_weights_free(&w);
@@ -281,7 +281,7 @@ static void test_what_does_not_fit(void **unused)
     lab other = lab_open(yaml);
     mem_free(yaml);
     checkpoint_weights w;
-    assert_true(checkpoint_weights_read(&w, l.dir, true, &l.e));
+    assert_true(checkpoint_weights_read(&w, l.dir, WEIGHTS_BEST, &l.e));
     state *s = state_new(other.s->net, 1, false, &l.e);
     expect(&l, evaluation_load(s, &w, "a hint", &l.e), CVY_ERR_CONFIG);
     lab_says(
@@ -347,7 +347,7 @@ static void outputs_of(lab *l, outputs *o)
     metrics m;
     const step_at at = {0};
     checkpoint_weights from;
-    assert_true(checkpoint_weights_read(&from, l->dir, true, &l->e));
+    assert_true(checkpoint_weights_read(&from, l->dir, WEIGHTS_BEST, &l->e));
     expect(l, stepper_open_evaluation(&w, l->s, 0, &l->e), CVY_OK);
     expect(l, evaluation_load(w.state, &from, NULL, &l->e), CVY_OK);
     w.see = gather;

@@ -88,4 +88,6 @@ torture 2 default-2
 torture 2 waiting train.checkpoint_seconds=0 train.accumulate=3 train.clip_norm=1 \
     "train.optimizer={type: lookahead, k: 4, optimizer: {type: adam, lr: 0.01, amsgrad: true}}" \
     "train.lr_schedule={type: reduce_on_plateau, patience: 1, factor: 0.5}" "train.early_stopping={patience: 7}"
+# Batches of four shapes, in an order of their own.
+torture 2 sizes train.checkpoint_seconds=0 "dataset.size=[12, 20]" train.epochs=8
 [ $failures = 0 ]

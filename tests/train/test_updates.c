@@ -40,7 +40,7 @@ static float *trained(const char *train, int64_t *n)
     for (; at.epoch < s->train.epochs; at.epoch++) {
         loader_start(w.loader, DATA_TRAIN, (int32_t)at.epoch, s->batch, 0);
         for (int64_t b = 0; b < s->batches_per_epoch; b++) {
-            at.more = (b + 1) % s->train.accumulate != 0 && b + 1 < s->batches_per_epoch;
+            at.more = (b + 1) % s->gather != 0 && b + 1 < s->batches_per_epoch;
             assert_int_equal(stepper_step(&w, loader_next(w.loader, &l.e), &at, &sums, &r, &l.e), CVY_OK);
             at.step += !at.more;
         }
@@ -80,6 +80,93 @@ static void test_accumulation(void **unused)
     if (!(off < 1e-5)) fail_msg("accumulated and whole epochs part by %g", off);
     assert_true(distance("epochs: 2, batch_size: 16, optimizer: {type: sgd, lr: 0.5}",
                          "epochs: 2, batch_size: 48, optimizer: {type: sgd, lr: 0.5}") > 1e-3);
+}
+
+/* One update per epoch by the gradient over all samples, put together from parts, is that of all of them at once; with a
+ * sum for a loss too, and under the convex form of momentum. */
+static void test_full_batch(void **unused)
+{
+    (void)unused;
+    static const char *const optimizers[] = {"{sgd: {lr: 0.5}}",
+                                             "{convex_momentum: {lr: 0.5, momentum: 0.6}}"};
+    for (int i = 0; i < 2; i++)
+        for (int part = 17; part <= 53; part += 36) { /* 17, 53: the last part is another one */
+            char *parts = lab_text("epochs: 3, batch_size: all, micro_batch: %d, optimizer: %s", part,
+                                   optimizers[i]),
+                 *whole = lab_text("epochs: 3, batch_size: all, optimizer: %s", optimizers[i]);
+            double off = distance(parts, whole);
+            if (!(off < 1e-5)) fail_msg("parts of %d and the whole part by %g", part, off);
+            mem_free(parts);
+            mem_free(whole);
+        }
+    double off =
+        distance("epochs: 2, batch_size: 40, micro_batch: 8, accumulate: 2, optimizer: {sgd: {lr: 0.5}}",
+                 "epochs: 2, batch_size: all, optimizer: {sgd: {lr: 0.5}}");
+    if (!(off < 1e-5)) fail_msg("parts of accumulated batches and the whole part by %g", off);
+}
+
+/* The gradient itself, before any update, and that of a sum. */
+static void test_full_batch_gradient(void **unused)
+{
+    (void)unused;
+    static const char *const reductions[] = {"mean", "sum"};
+    float *gradients[2][2];
+    int64_t n = 0;
+    for (int sum = 0; sum < 2; sum++)
+        for (int whole = 0; whole < 2; whole++) {
+            char *train = lab_text("batch_size: all, micro_batch: %d, optimizer: {sgd: {lr: 0}}}\n"
+                                   "loss: {type: softmax_cross_entropy, reduction: %s",
+                                   whole ? 80 : 17, reductions[sum]);
+            lab l = open_with(train);
+            mem_free(train);
+            assert_int_equal(l.s->steps_per_epoch, 1);
+            assert_int_equal(l.s->batches_per_epoch, whole ? 1 : 5);
+            stepper w;
+            metrics sums = {0};
+            step_at at = {0};
+            step_result r = {0};
+            assert_int_equal(stepper_open(&w, l.s, &l.e), CVY_OK);
+            assert_int_equal(data_prepare(l.s->data, &l.e), CVY_OK);
+            loader_start(w.loader, DATA_TRAIN, 0, l.s->batch, 0);
+            for (int64_t b = 0; b < l.s->batches_per_epoch; b++) {
+                at.more = b + 1 < l.s->batches_per_epoch;
+                assert_int_equal(stepper_step(&w, loader_next(w.loader, &l.e), &at, &sums, &r, &l.e), CVY_OK);
+            }
+            n = l.s->net->weight_floats;
+            gradients[sum][whole] = mem_copy(w.state->gradients, (size_t)n * sizeof(float));
+            stepper_close(&w);
+            lab_close(&l);
+        }
+    double most = 0;
+    for (int64_t i = 0; i < n; i++) most = fmax(most, fabs((double)gradients[0][1][i]));
+    assert_true(most > 1e-4);
+    for (int64_t i = 0; i < n; i++) {
+        const double mean = (double)gradients[0][1][i];
+        assert_true(fabs((double)gradients[0][0][i] - mean) < 2e-6 * most);
+        assert_true(fabs((double)gradients[1][0][i] / 80 - mean) < 2e-6 * most);
+        assert_true(fabs((double)gradients[1][1][i] / 80 - mean) < 2e-6 * most);
+    }
+    for (int i = 0; i < 4; i++) mem_free(gradients[i / 2][i % 2]);
+}
+
+static void test_micro_batches_refused(void **unused)
+{
+    (void)unused;
+    char *yaml = lab_text(net_text, "batch_size: 32, micro_batch: 12");
+    lab l = lab_try(yaml);
+    assert_null(l.s);
+    lab_says(&l, "train.micro_batch: batches of 32 samples do not divide into parts of 12");
+    mem_free(yaml);
+    lab_close(&l);
+    /* Nothing is divided where the whole fits. */
+    l = open_with("batch_size: 32, micro_batch: 50");
+    assert_int_equal(l.s->batch, 32);
+    lab_close(&l);
+    l = open_with("batch_size: 32, micro_batch: 8");
+    assert_int_equal(l.s->batches_per_epoch, 10);
+    assert_int_equal(l.s->gather, 4);
+    assert_int_equal(l.s->steps_per_epoch, 3);
+    lab_close(&l);
 }
 
 /* ---- one update by hand ---- */
@@ -312,6 +399,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_accumulation),
+        cmocka_unit_test(test_full_batch),
+        cmocka_unit_test(test_full_batch_gradient),
+        cmocka_unit_test(test_micro_batches_refused),
         cmocka_unit_test(test_clipping),
         cmocka_unit_test(test_rules),
         cmocka_unit_test(test_decay_of_nothing),

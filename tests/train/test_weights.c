@@ -495,7 +495,9 @@ static void test_changed(void **unused)
 static void test_keys(void **unused)
 {
     (void)unused;
-    REFUSED("weights: a", "init: unknown key \"weights\"", "this is `from` here");
+    REFUSED("weights: a", "init: weights: no initialiser plugin named \"a\"");
+    REFUSED("weights: a.safetensors", "expected an initialiser, as he_normal", "named with `from`");
+    REFUSED("kernel_initializer: a", "unknown key", "this is `weights` here");
     REFUSED("from: model.pt", "only safetensors files can be read");
     REFUSED("map: {a: b}", "map: names are renamed in a file, and there is none");
     REFUSED("from: a, map: {\"a.*\": b}", "as many stars on both sides: \"a.*\" has 1 and \"b\" has 0");

@@ -57,4 +57,11 @@ typedef struct cvy_augment {
     void (*release)(void *state);
 } cvy_augment;
 
+/* The traits of a configured step, also of a plugin built before traits_of was there. */
+static inline uint32_t cvy_augment_traits(const cvy_augment *type, const void *config)
+{
+    const size_t whole = offsetof(cvy_augment, traits_of) + sizeof type->traits_of;
+    return type->size >= whole && type->traits_of ? type->traits_of(config) : type->traits;
+}
+
 #endif

@@ -73,8 +73,8 @@ typedef enum cvy_part { CVY_PART_TRAIN, CVY_PART_VALIDATION, CVY_PART_TEST, CVY_
 typedef struct cvy_experiment_info {
     const char *name;
     uint64_t seed;
-    cvy_shape input;                             /* of one sample as the network sees it, without batch */
-    int32_t classes;                             /* of the dataset */
+    cvy_shape input; /* of one sample as the network sees it, without batch; of several sizes the largest */
+    int32_t classes; /* of the dataset */
     int64_t samples[CVY_PARTS];                  /* by cvy_part; a part may be empty */
     int64_t epochs, batch_size, steps_per_epoch; /* the last batch of an epoch may be smaller */
     int32_t targets;                             /* numbers to predict for each sample; 0: its class */
@@ -97,7 +97,7 @@ CVY_API const char *cvy_experiment_class_name(const cvy_experiment *x, int32_t l
 /* What was found worth a warning, as text like cvy_error_text(); "" when nothing was. */
 CVY_API const char *cvy_experiment_warnings(const cvy_experiment *x);
 /* Sample i of a part as the network sees it: of the training part as in the first epoch, augmented. `image` gets the
- * elements of `input`, *label the class; either may be NULL. */
+ * elements of `input`, *label the class; either may be NULL. Refused where samples reach the network in several sizes. */
 CVY_API cvy_status cvy_experiment_read(const cvy_experiment *x, cvy_part part, int64_t i, float *image,
                                        int32_t *label, cvy_error **error);
 
@@ -186,7 +186,7 @@ CVY_API cvy_status cvy_session_step(cvy_session *s, cvy_step *step, cvy_error **
  * go on as if that one had been taken. */
 CVY_API cvy_status cvy_session_step_on(cvy_session *s, const cvy_batch *b, cvy_step *step, cvy_error **error);
 /* The batch that cvy_session_step() would take, read and augmented; not taken by this. Lives until the next call on this
- * session. */
+ * session. Refused where samples reach the network in several sizes. */
 CVY_API cvy_status cvy_session_batch(cvy_session *s, cvy_batch *b, cvy_error **error);
 /* The present weights in evaluation mode on the whole validation or test part. Changes nothing of the training. */
 CVY_API cvy_status cvy_session_evaluate(cvy_session *s, cvy_part part, cvy_metrics *m, cvy_error **error);

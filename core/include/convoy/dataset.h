@@ -29,6 +29,7 @@ typedef struct cvy_dataset_open {
     const char *data_dir;  /* where downloaded datasets live: DATA_DIR/NAME */
     uint64_t seed;         /* of the experiment */
     cvy_dataset_info info; /* to fill */
+    const char *cache_dir; /* for what can be made again, in a folder of its own below; or NULL */
 } cvy_dataset_open;
 
 typedef struct cvy_dataset_read {

@@ -31,7 +31,8 @@ typedef enum cvy_kind {
     CVY_OPTIMIZER = 3,
     CVY_DATASET = 4,
     CVY_AUGMENT = 5,
-    CVY_SCHEDULE = 6 /* built into the trainer; never a file */
+    CVY_SCHEDULE = 6, /* built into the trainer, as the next; never a file */
+    CVY_INITIALISER = 7
 } cvy_kind;
 
 /* ---- declared parameters ---- */

@@ -59,10 +59,18 @@ static int subtract_apply(cvy_augment_call *call, const void *config)
     return 0;
 }
 
+static uint32_t subtract_traits(const void *config)
+{
+    const subtract_config *c = config;
+    const int given = c->mean.n || c->per == SUBTRACT_IMAGE;
+    return given ? CVY_AUGMENT_ALWAYS : CVY_AUGMENT_ALWAYS | CVY_AUGMENT_STATS;
+}
+
 static const cvy_augment subtract_type = {.size = sizeof(cvy_augment),
                                           .traits = CVY_AUGMENT_ALWAYS | CVY_AUGMENT_STATS,
                                           .infer = subtract_infer,
-                                          .apply = subtract_apply};
+                                          .apply = subtract_apply,
+                                          .traits_of = subtract_traits};
 
 CVY_PLUGIN(CVY_AUGMENT, mean_subtract, "subtract_mean MeanSubtract center zero_center zero_mean",
            "mean 0 per channel over the training set, or per image", "", subtract_config, &subtract_type,

@@ -92,10 +92,19 @@ static int normalize_apply(cvy_augment_call *call, const void *config)
     return 0;
 }
 
+/* With mean and std given, or the image's own, nobody has to look through the training set. */
+static uint32_t normalize_traits(const void *config)
+{
+    const normalize_config *c = config;
+    const int given = (c->mean.n && c->std.n) || c->per == NORMALIZE_IMAGE;
+    return given ? CVY_AUGMENT_ALWAYS : CVY_AUGMENT_ALWAYS | CVY_AUGMENT_STATS;
+}
+
 static const cvy_augment normalize_type = {.size = sizeof(cvy_augment),
                                            .traits = CVY_AUGMENT_ALWAYS | CVY_AUGMENT_STATS,
                                            .infer = normalize_infer,
-                                           .apply = normalize_apply};
+                                           .apply = normalize_apply,
+                                           .traits_of = normalize_traits};
 
 CVY_PLUGIN(CVY_AUGMENT, normalize,
            "Normalize Normalization normalise standardize standardise per_image_standardization",

@@ -22,7 +22,7 @@ static const cvy_param one_params[] = {
 static int one_infer(const cvy_host *host, const void *config, const cvy_shape *in, cvy_shape *out)
 {
     const one_config *c = config;
-    if (image_expect(host, in) || wrapper_expect(host, "choices", &c->choices, ONE_OF_MAX, in)) return 1;
+    if (image_expect(host, in) || wrapper_expect(host, "choices", &c->choices, ONE_OF_MAX, in, 1)) return 1;
     double sum = 0;
     for (size_t i = 0; i < c->weights.n; i++) sum += c->weights.v[i];
     if (c->weights.n && c->weights.n != c->choices.n)
@@ -59,8 +59,19 @@ static int one_apply(cvy_augment_call *call, const void *config)
     return wrapper_apply(call, &c->choices.v[one_draw(call->random, c)], call->x, call->y);
 }
 
-static const cvy_augment one_type = {.size = sizeof(cvy_augment), .infer = one_infer, .apply = one_apply};
+/* It mixes when one of the choices does. */
+static uint32_t one_traits(const void *config)
+{
+    const one_config *c = config;
+    uint32_t traits = 0;
+    for (size_t i = 0; i < c->choices.n; i++)
+        traits |= cvy_augment_traits(c->choices.v[i].plugin->type, c->choices.v[i].config);
+    return traits & CVY_AUGMENT_MIX;
+}
+
+static const cvy_augment one_type = {
+    .size = sizeof(cvy_augment), .infer = one_infer, .apply = one_apply, .traits_of = one_traits};
 
 CVY_PLUGIN(CVY_AUGMENT, one_of, "OneOf RandomChoice random_choice RandomApply random_apply sometimes",
-           "one of several augmentations at random; training only", "", one_config, &one_type,
-           CVY_PARAMS(one_params));
+           "one of several augmentations at random, mixing ones (mixup, cutmix) too; training only", "",
+           one_config, &one_type, CVY_PARAMS(one_params));

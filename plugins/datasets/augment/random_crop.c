@@ -69,9 +69,19 @@ static int crop_apply(cvy_augment_call *call, const void *config)
     return 0;
 }
 
-/* ALWAYS, since a result of another size than the image must be so in evaluation too. */
-static const cvy_augment crop_type = {
-    .size = sizeof(cvy_augment), .traits = CVY_AUGMENT_ALWAYS, .infer = crop_infer, .apply = crop_apply};
+/* ALWAYS, since a result of another size than the image must be so in evaluation too; without a size there is nothing to do
+ * there. */
+static uint32_t crop_traits(const void *config)
+{
+    const crop_config *c = config;
+    return c->size[0] || c->size[1] ? CVY_AUGMENT_ALWAYS : 0;
+}
+
+static const cvy_augment crop_type = {.size = sizeof(cvy_augment),
+                                      .traits = CVY_AUGMENT_ALWAYS,
+                                      .infer = crop_infer,
+                                      .apply = crop_apply,
+                                      .traits_of = crop_traits};
 
 CVY_PLUGIN(CVY_AUGMENT, random_crop, "RandomCrop crop pad_crop",
            "zero padding, then a random window in training and the middle one in evaluation",

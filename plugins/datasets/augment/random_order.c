@@ -21,7 +21,7 @@ static const cvy_param order_params[] = {
 static int order_infer(const cvy_host *host, const void *config, const cvy_shape *in, cvy_shape *out)
 {
     const order_config *c = config;
-    if (image_expect(host, in) || wrapper_expect(host, "steps", &c->steps, ORDER_MAX, in)) return 1;
+    if (image_expect(host, in) || wrapper_expect(host, "steps", &c->steps, ORDER_MAX, in, 0)) return 1;
     if (c->n > (int64_t)c->steps.n)
         return host->fail(host, "n: %lld of %zu augmentations; lower n", (long long)c->n, c->steps.n);
     *out = *in;

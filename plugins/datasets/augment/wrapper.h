@@ -4,9 +4,14 @@
 
 #include "image.h"
 
-/* Each must take the image and give one of the same shape. */
+static inline int wrapper_learns(const cvy_augment *type)
+{
+    return type->size >= offsetof(cvy_augment, prepare) + sizeof type->prepare && type->prepare;
+}
+
+/* Each must take the image and give one of the same shape; `mixing` ones only where the caller chooses one of all. */
 static inline int wrapper_expect(const cvy_host *host, const char *name, const cvy_children *list,
-                                 size_t most, const cvy_shape *in)
+                                 size_t most, const cvy_shape *in, int mixing)
 {
     if (!list->n || list->n > most)
         return host->fail(host, "%s: %zu augmentations; give 1 to %zu", name, list->n, most);
@@ -18,6 +23,14 @@ static inline int wrapper_expect(const cvy_host *host, const char *name, const c
                               "%s: `%s` is for every image, in evaluation too; put it behind, into the list "
                               "`augment` itself",
                               name, plugin->name);
+        if (!mixing && cvy_augment_traits(type, list->v[i].config) & CVY_AUGMENT_MIX)
+            return host->fail(
+                host, "%s: `%s` mixes two samples; put it into a `one_of`, or into the list `augment` itself",
+                name, plugin->name);
+        if (wrapper_learns(type))
+            return host->fail(
+                host, "%s: `%s` learns from the training samples; put it into the list `augment` itself",
+                name, plugin->name);
         cvy_shape out = *in;
         if (type->infer(host, list->v[i].config, in, &out)) return 1;
         int same = out.rank == in->rank;
@@ -31,15 +44,16 @@ static inline int wrapper_expect(const cvy_host *host, const char *name, const c
 }
 
 /* The child draws on from the caller's stream. */
-static inline int wrapper_apply(const cvy_augment_call *call, const cvy_child *child, const float *x,
-                                float *y)
+static inline int wrapper_apply(cvy_augment_call *call, const cvy_child *child, const float *x, float *y)
 {
     cvy_augment_call inner = *call;
     inner.out = call->in;
     inner.x = x;
     inner.y = y;
     inner.stats = NULL;
-    return ((const cvy_augment *)child->plugin->type)->apply(&inner, child->config);
+    const int failed = ((const cvy_augment *)child->plugin->type)->apply(&inner, child->config);
+    call->share = inner.share;
+    return failed;
 }
 
 #endif

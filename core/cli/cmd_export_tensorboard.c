@@ -1,0 +1,206 @@
+/* `convoy export tensorboard`: runs as event files, one folder each, with the table of hyperparameters above them. */
+#include <math.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "cli/cmd_export.h"
+#include "cli/results.h"
+#include "report/event_file.h"
+
+typedef struct board {
+    store *s;
+    const query_run *runs;
+    query_pairs *params; /* of each run */
+    size_t n;
+    arena memory;
+    const char *dir;
+    bool force;
+} board;
+
+/* ---- when it was ---- */
+
+/* Seconds since 1970 at the end of each epoch, from the start and what the epochs took; the pauses of a run that was resumed are not
+ * known and left out. */
+typedef struct run_clock {
+    double start;
+    const query_curve *seconds; /* NULL: not measured */
+} run_clock;
+
+static double time_of(const run_clock *k, int64_t step)
+{
+    double t = k->start;
+    int64_t before = 0;
+    for (size_t i = 0; k->seconds && i < k->seconds->n; i++) {
+        const query_point *p = &k->seconds->points[i];
+        double took = isfinite(p->value) ? p->value : 0;
+        if (step <= p->step)
+            return p->step > before ? t + took * (double)(step - before) / (double)(p->step - before) : t;
+        t += took;
+        before = p->step;
+    }
+    return t;
+}
+
+static run_clock clock_of(board *b, const query_run *r, const query_curve *measured, size_t n, errors *e)
+{
+    run_clock k = {isfinite(r->created) ? r->created : 0, NULL};
+    query_attempt *attempts;
+    size_t n_attempts = 0;
+    if (query_attempts(b->s, r->name, &b->memory, &attempts, &n_attempts, e) == CVY_OK && n_attempts &&
+        isfinite(attempts[0].started))
+        k.start = attempts[0].started;
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(measured[i].metric, "seconds")) k.seconds = &measured[i];
+    return k;
+}
+
+/* ---- one run ---- */
+
+static void add_curves(event_file *f, const run_clock *k, const char *group, const query_curve *curves,
+                       size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char *tag = mem_printf("%s/%s", group, curves[i].metric);
+        for (size_t p = 0; p < curves[i].n; p++)
+            event_file_scalar(f, time_of(k, curves[i].points[p].step), curves[i].points[p].step, tag,
+                              curves[i].points[p].value);
+        mem_free(tag);
+    }
+}
+
+static void add_session(event_file *f, const query_run *r, const query_pairs *params, double start)
+{
+    event_pair *pairs = mem_array(params->n + 2, sizeof *pairs);
+    size_t n = 0;
+    pairs[n++] = (event_pair){"model", r->model ? r->model : ""};
+    for (size_t i = 0; i < params->n; i++) {
+        const char *path = params->items[i].key; /* the seed would tell repeats apart */
+        if (strcmp(path, "model") != 0 && strcmp(path, "seed") != 0)
+            pairs[n++] = (event_pair){path, params->items[i].value};
+    }
+    event_file_session(f, start,
+                       r->label && *r->label ? r->label
+                       : r->config_hash      ? r->config_hash
+                                             : r->name,
+                       pairs, n);
+    mem_free(pairs);
+}
+
+static event_status ended(const query_run *r)
+{
+    if (!strcmp(r->state, "finished")) return EVENT_SUCCESS;
+    return !strcmp(r->state, "running") || !strcmp(r->state, "planned") ? EVENT_RUNNING : EVENT_FAILURE;
+}
+
+/* "r12 adam lr=0.001" as a folder's name: letters, digits and a few signs. */
+static char *folder_of(const query_run *r)
+{
+    char *s = r->label && *r->label ? mem_printf("%s-%.80s", r->name, r->label) : mem_text(r->name);
+    for (char *p = s; *p; p++)
+        if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._=+-", *p)) *p = '_';
+    return s;
+}
+
+/* A folder that is there already is replaced under --force. */
+static cvy_status put_events(const board *b, const char *folder, double created, const event_file *f,
+                             errors *e)
+{
+    char *dir = path_join(b->dir, folder);
+    char *name = mem_printf("events.out.tfevents.%.0f.convoy", created), *path = path_join(dir, name);
+    cvy_status status = CVY_OK;
+    if (*folder && file_exists(dir) && !b->force)
+        status = errors_add(e, CVY_ERR_CONFIG, &PLACE_FILE(dir), "--force replaces it",
+                            "the folder is there already");
+    else if (*folder)
+        status = file_remove_tree(dir, e);
+    if (status == CVY_OK) status = file_make_dirs(dir, e);
+    if (status == CVY_OK) status = file_replace(path, text_str(&f->bytes), f->bytes.n, e);
+    mem_free(dir);
+    mem_free(name);
+    mem_free(path);
+    return status;
+}
+
+static cvy_status export_run_events(board *b, size_t i, errors *e)
+{
+    static const struct {
+        query_scope scope;
+        const char *group;
+    } groups[] = {{QUERY_STEP, "step"}, {QUERY_EPOCH, "epoch"}, {QUERY_RUN, "run"}};
+    const query_run *r = &b->runs[i];
+    query_curve *measured = NULL, *curves;
+    size_t n_measured = 0, n;
+    cvy_status status = query_curves(b->s, r->name, QUERY_MEASURED, &b->memory, &measured, &n_measured, e);
+    if (status == CVY_OK) status = query_params(b->s, r->name, &b->memory, &b->params[i], e);
+    if (status != CVY_OK) return status;
+    run_clock k = clock_of(b, r, measured, n_measured, e);
+    event_file f;
+    event_file_begin(&f, k.start);
+    add_session(&f, r, &b->params[i], k.start);
+    for (size_t g = 0; g < 3 && status == CVY_OK; g++) {
+        status = query_curves(b->s, r->name, groups[g].scope, &b->memory, &curves, &n, e);
+        if (status == CVY_OK) add_curves(&f, &k, groups[g].group, curves, n);
+    }
+    add_curves(&f, &k, "measured", measured, n_measured);
+    event_file_session_end(&f, time_of(&k, INT64_MAX), ended(r));
+    char *folder = folder_of(r);
+    if (status == CVY_OK) status = put_events(b, folder, r->created, &f, e);
+    mem_free(folder);
+    event_file_free(&f);
+    return status;
+}
+
+/* ---- the table above them ---- */
+
+static cvy_status export_table(board *b, errors *e)
+{
+    static const char *const metrics[] = {"epoch/val_accuracy", "epoch/val_loss", "run/test_accuracy",
+                                          "run/test_loss"};
+    const char **names = NULL;
+    size_t n = 0, cap = 0;
+    double created = b->runs[0].created;
+    names = MEM_GROW(names, n, &cap);
+    names[n++] = "model";
+    for (size_t i = 0; i < b->n; i++)
+        for (size_t k = 0; k < b->params[i].n; k++) {
+            const char *path = b->params[i].items[k].key;
+            bool known = !strcmp(path, "model") || !strcmp(path, "seed");
+            for (size_t j = 0; j < n && !known; j++) known = !strcmp(names[j], path);
+            if (known) continue;
+            names = MEM_GROW(names, n, &cap);
+            names[n++] = path;
+        }
+    event_file f;
+    event_file_begin(&f, created);
+    event_file_experiment(&f, created, names, n, metrics, sizeof metrics / sizeof *metrics);
+    cvy_status status = put_events(b, "", created, &f, e);
+    event_file_free(&f);
+    mem_free(names);
+    return status;
+}
+
+int cmd_export_tensorboard(const command *self, const common *c, const export_args *args, int argc,
+                           char **argv)
+{
+    if (!argc) return cli_usage(self, c, "which runs or sweeps?");
+    if (!args->output) return cli_usage(self, c, "into which folder? -o FOLDER");
+    errors e = {0};
+    query_run *runs = NULL;
+    bool by_run;
+    const char *sweep;
+    board b = {.dir = args->output, .force = args->force};
+    b.s = results_open(c, &e);
+    if (b.s && results_find(b.s, argv, argc, &b.memory, &runs, &b.n, &by_run, &sweep, &e) == CVY_OK && b.n) {
+        b.runs = runs;
+        b.params = arena_array(&b.memory, b.n, sizeof *b.params);
+        cvy_status status = CVY_OK;
+        for (size_t i = 0; i < b.n && status == CVY_OK; i++) status = export_run_events(&b, i, &e);
+        if (status == CVY_OK) status = export_table(&b, &e);
+        if (status == CVY_OK)
+            cli_say(c, "%s: %zu run%s; `tensorboard --logdir` shows them", b.dir, b.n, b.n == 1 ? "" : "s");
+    }
+    store_close(b.s);
+    arena_free(&b.memory);
+    return cli_fail(c, &e);
+}

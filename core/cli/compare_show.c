@@ -1,0 +1,415 @@
+/* Owns how comparisons are laid out, for people and for machines; must not know how they come about. */
+#include "cli/compare_show.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "cli/results.h"
+#include "cli/table.h"
+
+static double val_accuracy(const query_run *r)
+{
+    return r->best_val_accuracy;
+}
+
+static double val_loss(const query_run *r)
+{
+    return r->best_val_loss;
+}
+
+static double test_accuracy(const query_run *r)
+{
+    return r->test_accuracy;
+}
+
+static double test_loss(const query_run *r)
+{
+    return r->test_loss;
+}
+
+static double seconds(const query_run *r)
+{
+    return r->seconds;
+}
+
+static double chosen(const query_run *r)
+{
+    return r->best;
+}
+
+const compare_column compare_columns[] = {
+    {"val_accuracy", "VAL ACC %", val_accuracy, true},
+    {"val_loss", "VAL LOSS", val_loss, false},
+    {"test_accuracy", "TEST ACC %", test_accuracy, true},
+    {"test_loss", "TEST LOSS", test_loss, false},
+};
+const size_t compare_columns_n = sizeof compare_columns / sizeof *compare_columns;
+
+/* ---- as text ---- */
+
+static void add_value(text *out, double v, bool percent)
+{
+    if (percent)
+        results_accuracy(out, v);
+    else
+        results_loss(out, v);
+}
+
+static void cell(table *t, text *s)
+{
+    table_cell(t, text_str(s));
+    text_free(s);
+}
+
+/* Whether what is repeated is folds. */
+static bool folded(const factor *f)
+{
+    for (size_t i = 0; i < f->n_seeds; i++)
+        if (!strstr(f->seeds[i], " fold ")) return false;
+    return f->n_seeds > 0;
+}
+
+static void value_cell(table *t, const factor *f, statistics s, bool percent)
+{
+    text out = {0};
+    add_value(&out, s.mean, percent);
+    if (s.n > 1) {
+        text_add(&out, " ± ");
+        add_value(&out, s.sd, percent);
+        text_printf(&out, folded(f) ? " (%zu folds)" : " (%zu)", s.n);
+    }
+    cell(t, &out);
+}
+
+static void interval_cell(table *t, double mean, double half, bool percent)
+{
+    text out = {0};
+    if (!isnan(half)) {
+        text_char(&out, '[');
+        add_value(&out, mean - half, percent);
+        text_add(&out, ", ");
+        add_value(&out, mean + half, percent);
+        text_char(&out, ']');
+    }
+    cell(t, &out);
+}
+
+/* "r12", "r12-r14", "r3 r7", "r3 and 5 more" */
+static void names_cell(table *t, const group *g)
+{
+    int64_t first = g->runs[0]->number;
+    bool row = g->n > 2;
+    for (size_t i = 0; i < g->n && row; i++) row = g->runs[i]->number == first + (int64_t)i;
+    if (row)
+        table_cellf(t, "%s-%s", g->runs[0]->name, g->runs[g->n - 1]->name);
+    else if (g->n == 1)
+        table_cell(t, g->runs[0]->name);
+    else if (g->n == 2)
+        table_cellf(t, "%s %s", g->runs[0]->name, g->runs[1]->name);
+    else
+        table_cellf(t, "%s and %zu more", g->runs[0]->name, g->n - 1);
+}
+
+/* Beside accuracies stand accuracies, and losses beside losses. */
+static bool of_kind(const compare_shown *s, const compare_column *column)
+{
+    const bool accuracy = text_ends(s->metric, "accuracy"), loss = text_ends(s->metric, "loss");
+    return accuracy == loss || column->percent == accuracy;
+}
+
+static bool any(const factor *f, groups_value *value)
+{
+    for (size_t i = 0; i < f->n; i++)
+        if (factor_statistics(f, &f->levels[i], value).n) return true;
+    return false;
+}
+
+/* One number where all runs agree, else the span. */
+static void span_cell(table *t, const group *g, bool macs)
+{
+    text s = {0};
+    int64_t least = INT64_MAX, most = INT64_MIN;
+    for (size_t i = 0; i < g->n; i++) {
+        int64_t v = macs ? g->runs[i]->macs : g->runs[i]->parameters;
+        if (v < least) least = v;
+        if (v > most) most = v;
+    }
+    if (macs || least != most)
+        results_big(&s, least);
+    else
+        results_count(&s, least);
+    if (least != most) {
+        text_add(&s, " to ");
+        results_big(&s, most);
+    }
+    cell(t, &s);
+}
+
+static void front_cell(table *t, const factor_level *l)
+{
+    text s = {0};
+    if (l->front_time) text_add(&s, "time ");
+    if (l->front_parameters) text_add(&s, "parameters ");
+    if (l->front_macs) text_add(&s, "MACs ");
+    while (s.n && text_str(&s)[s.n - 1] == ' ') s.s[--s.n] = 0;
+    cell(t, &s);
+}
+
+/* The last part of the path, in capitals. */
+static char *title_of(const char *by)
+{
+    if (!by) return mem_text("CONFIGURATION");
+    const char *dot = strrchr(by, '.');
+    char *s = mem_text(dot && strcmp(dot, ".type") != 0 ? dot + 1 : by);
+    for (char *p = s; *p; p++) *p = (char)toupper((unsigned char)*p);
+    return s;
+}
+
+static void levels_table(const common *c, const compare_shown *s)
+{
+    const factor *f = s->f;
+    table t = {0};
+    text out = {0};
+    bool *shown = mem_array(compare_columns_n, sizeof *shown);
+    char *title = title_of(f->by);
+    bool fronts = f->n > 1;
+    table_column(&t, "RUNS", TABLE_LEFT);
+    table_column(&t, title, TABLE_LEFT);
+    for (size_t k = 0; k < compare_columns_n; k++) {
+        if (!(shown[k] = of_kind(s, &compare_columns[k]) && any(f, compare_columns[k].value))) continue;
+        table_column(&t, compare_columns[k].title, TABLE_RIGHT);
+        if (!strcmp(compare_columns[k].key, s->metric) && f->n_seeds > 1)
+            table_column(&t, "95 %", TABLE_RIGHT);
+    }
+    table_column(&t, "PARAMETERS", TABLE_RIGHT);
+    table_column(&t, "MACS", TABLE_RIGHT);
+    table_column(&t, "TIME", TABLE_RIGHT);
+    if (fronts) table_column(&t, "FRONT", TABLE_LEFT);
+    for (size_t i = 0; i < f->n; i++) {
+        const factor_level *l = &f->levels[i];
+        text time = {0};
+        names_cell(&t, &l->g);
+        table_cell(&t, l->g.label);
+        for (size_t k = 0; k < compare_columns_n; k++) {
+            const compare_column *column = &compare_columns[k];
+            if (!shown[k]) continue;
+            statistics st = factor_statistics(f, l, column->value);
+            value_cell(&t, f, st, column->percent);
+            if (!strcmp(column->key, s->metric) && f->n_seeds > 1)
+                interval_cell(&t, st.mean, st.half, column->percent);
+        }
+        span_cell(&t, &l->g, false);
+        span_cell(&t, &l->g, true);
+        results_duration(&time, factor_statistics(f, l, seconds).mean);
+        cell(&t, &time);
+        if (fronts) front_cell(&t, l);
+    }
+    table_write(&t, cli_colour(c, stdout), &out);
+    cli_print(&out);
+    text_free(&out);
+    table_free(&t);
+    mem_free(shown);
+    mem_free(title);
+}
+
+static void add_p(text *out, double p)
+{
+    if (isnan(p))
+        text_char(out, '-');
+    else
+        text_printf(out, p < 0.0001 ? "%.1e" : "%.4f", p);
+}
+
+/* Whether so many pairs can come to a verdict at all, whatever the values. */
+static bool can_decide(const compare_shown *s, const comparison *k)
+{
+    return paired_least(k->p.n) * (double)s->n_pairs <= s->alpha;
+}
+
+static void verdict(const compare_shown *s, const comparison *k, text *out)
+{
+    const bool up = (k->p.mean > 0) == s->f->maximize;
+    if (!k->p.n)
+        text_add(out, "nothing in common");
+    else if (!can_decide(s, k))
+        text_printf(out, "undecided: needs %zu repeats", paired_needed(s->n_pairs, s->alpha));
+    else if (k->adjusted <= s->alpha)
+        text_printf(out, "%s is better", s->f->levels[up ? k->a : k->b].g.label);
+    else
+        text_add(out, "no difference shown");
+}
+
+static void pairs_table(const common *c, const compare_shown *s)
+{
+    const bool percent = text_ends(s->metric, "accuracy");
+    table t = {0};
+    text out = {0};
+    table_column(&t, "A", TABLE_LEFT);
+    table_column(&t, "B", TABLE_LEFT);
+    table_column(&t, percent ? "A - B, POINTS" : "A - B", TABLE_RIGHT);
+    table_column(&t, "95 %", TABLE_RIGHT);
+    table_column(&t, "P", TABLE_RIGHT);
+    table_column(&t, "P, HOLM", TABLE_RIGHT);
+    table_column(&t, "VERDICT", TABLE_LEFT);
+    for (size_t i = 0; i < s->n_pairs; i++) {
+        const comparison *k = &s->pairs[i];
+        text v = {0};
+        table_cell(&t, s->f->levels[k->a].g.label);
+        table_cell(&t, s->f->levels[k->b].g.label);
+        add_value(&v, k->p.mean, percent);
+        cell(&t, &v);
+        interval_cell(&t, k->p.mean, k->p.half, percent);
+        add_p(&v, k->p.p);
+        cell(&t, &v);
+        add_p(&v, k->adjusted);
+        cell(&t, &v);
+        verdict(s, k, &v);
+        cell(&t, &v);
+    }
+    text_char(&out, '\n');
+    table_write(&t, cli_colour(c, stdout), &out);
+    cli_print(&out);
+    text_free(&out);
+    table_free(&t);
+}
+
+static const char *test_name(paired_test t)
+{
+    return t == PAIRED_SIGN_FLIP ? "exact sign-flip test" : "exact Wilcoxon signed-rank test";
+}
+
+/* "2 seeds, each the mean over 3 of train.optimizer" */
+static void unit_text(const factor *f, text *out)
+{
+    text_printf(out, "%zu seed%s", f->n_seeds, f->n_seeds > 1 ? "s" : "");
+    if (f->n_blocks > 1)
+        text_printf(out, ", each the mean over %zu settings of %s", f->n_blocks,
+                    *f->across ? f->across : "the rest");
+}
+
+void compare_table(const common *c, const compare_shown *s)
+{
+    const factor *f = s->f;
+    levels_table(c, s);
+    text unit = {0};
+    unit_text(f, &unit);
+    if (s->n_pairs && f->n_seeds > 1) {
+        pairs_table(c, s);
+        cli_say(c, "by %s, the best first; mean ± standard deviation (seeds); 95 %% intervals over the seeds",
+                s->metric);
+        cli_say(c, "differences paired by seed: %s; %s, adjusted for %zu comparison%s after Holm, alpha %g",
+                text_str(&unit), test_name(s->pairs[0].p.test), s->n_pairs, s->n_pairs > 1 ? "s" : "",
+                s->alpha);
+    } else {
+        cli_say(c, "by %s, the best first; %s", s->metric, text_str(&unit));
+        if (f->n > 1) cli_say(c, "one seed says nothing about chance: `repeats: 5` trains five");
+    }
+    if (f->n > 1) cli_say(c, "FRONT: nobody is as good for less time, parameters or MACs");
+    text_free(&unit);
+}
+
+/* ---- as JSON ---- */
+
+static void put_interval(json_writer *w, double mean, double half)
+{
+    json_key(w, "ci95");
+    if (isnan(half)) {
+        json_null(w);
+        return;
+    }
+    json_open(w, '[');
+    json_double(w, mean - half);
+    json_double(w, mean + half);
+    json_close(w, ']');
+}
+
+static void put_statistics(json_writer *w, const char *key, statistics s)
+{
+    json_key(w, key);
+    if (!s.n) {
+        json_null(w);
+        return;
+    }
+    json_open(w, '{');
+    json_put_int(w, "n", (int64_t)s.n);
+    results_put_double(w, "mean", s.mean);
+    results_put_double(w, "sd", s.sd);
+    put_interval(w, s.mean, s.half);
+    results_put_double(w, "min", s.least);
+    results_put_double(w, "max", s.most);
+    json_close(w, '}');
+}
+
+static void put_level(json_writer *w, const factor *f, const factor_level *l)
+{
+    const query_run *first = l->g.runs[0];
+    json_open(w, '{');
+    json_put_text(w, "label", l->g.label);
+    json_key(w, "runs");
+    json_open(w, '[');
+    for (size_t k = 0; k < l->g.n; k++) json_text(w, l->g.runs[k]->name);
+    json_close(w, ']');
+    json_put_text(w, "metric", first->metric);
+    json_put_text(w, "goal", first->goal);
+    put_statistics(w, "best", factor_statistics(f, l, chosen));
+    for (size_t k = 0; k < compare_columns_n; k++)
+        put_statistics(w, compare_columns[k].key, factor_statistics(f, l, compare_columns[k].value));
+    results_put_int(w, "parameters", first->parameters);
+    results_put_int(w, "macs", first->macs);
+    put_statistics(w, "seconds", factor_statistics(f, l, seconds));
+    json_key(w, "front");
+    json_open(w, '[');
+    if (l->front_time) json_text(w, "time");
+    if (l->front_parameters) json_text(w, "parameters");
+    if (l->front_macs) json_text(w, "macs");
+    json_close(w, ']');
+    json_close(w, '}');
+}
+
+static void put_pair(json_writer *w, const compare_shown *s, const comparison *k)
+{
+    text v = {0};
+    verdict(s, k, &v);
+    json_open(w, '{');
+    json_put_text(w, "a", s->f->levels[k->a].g.label);
+    json_put_text(w, "b", s->f->levels[k->b].g.label);
+    json_put_int(w, "n", (int64_t)k->p.n);
+    results_put_double(w, "difference", k->p.mean);
+    put_interval(w, k->p.mean, k->p.half);
+    json_put_text(w, "test", k->p.test == PAIRED_SIGN_FLIP ? "sign-flip" : "wilcoxon");
+    results_put_double(w, "p", k->p.p);
+    results_put_double(w, "p_holm", k->adjusted);
+    json_put_bool(w, "decidable", can_decide(s, k));
+    json_put_text(w, "verdict", text_str(&v));
+    json_close(w, '}');
+    text_free(&v);
+}
+
+void compare_json(const compare_shown *s)
+{
+    const factor *f = s->f;
+    json_writer w = {0};
+    text unit = {0};
+    unit_text(f, &unit);
+    json_open(&w, '{');
+    json_put_text(&w, "by", f->by);
+    json_put_text(&w, "metric", s->metric);
+    json_put_text(&w, "unit", text_str(&unit));
+    json_put_int(&w, "seeds", (int64_t)f->n_seeds);
+    json_put_int(&w, "blocks", (int64_t)f->n_blocks);
+    json_put_text(&w, "across", f->across);
+    json_put_double(&w, "alpha", s->alpha);
+    json_key(&w, "configurations");
+    json_open(&w, '[');
+    for (size_t i = 0; i < f->n; i++) put_level(&w, f, &f->levels[i]);
+    json_close(&w, ']');
+    json_key(&w, "comparisons");
+    json_open(&w, '[');
+    for (size_t i = 0; i < s->n_pairs; i++) put_pair(&w, s, &s->pairs[i]);
+    json_close(&w, ']');
+    json_close(&w, '}');
+    cli_print_json(&w);
+    text_free(&unit);
+}

@@ -1,0 +1,34 @@
+/* How comparisons read: values of a factor or whole configurations side by side, then the differences between them. */
+#ifndef CLI_COMPARE_SHOW_H
+#define CLI_COMPARE_SHOW_H
+
+#include "cli/cli.h"
+#include "report/factor.h"
+
+/* A column of what is compared. */
+typedef struct compare_column {
+    const char *key, *title;
+    groups_value *value;
+    bool percent;
+} compare_column;
+extern const compare_column compare_columns[];
+extern const size_t compare_columns_n;
+
+typedef struct comparison {
+    size_t a, b; /* levels */
+    paired p;
+    double adjusted;
+} comparison;
+
+typedef struct compare_shown {
+    const factor *f;
+    const char *metric; /* that is judged by */
+    const comparison *pairs;
+    size_t n_pairs;
+    double alpha;
+} compare_shown;
+
+void compare_table(const common *c, const compare_shown *s);
+void compare_json(const compare_shown *s);
+
+#endif

@@ -1,0 +1,286 @@
+/* Owns what can be said of a sweep before it is begun; must not know how trials are run. */
+#include "cli/forecast.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "cli/results.h"
+#include "report/paired.h"
+#include "sweep/early.h"
+#include "sweep/planning.h"
+#include "sweep/search.h"
+
+enum { PROBED_MOST = 24 }; /* different networks that are timed; others are guessed by their work */
+
+/* ---- time ---- */
+
+/* Equal for trials whose steps take as long. */
+static char *kind_of(const plan *p)
+{
+    arena a = {0};
+    const json *params =
+        p->line ? json_get(json_parse(&a, p->line, strlen(p->line), NULL, NULL), "params") : NULL;
+    const char *optimizer =
+        json_get_text(params, "train.optimizer.type", json_get_text(params, "train.optimizer", ""));
+    char *kind =
+        mem_printf("%s %lld %lld %lld %lld %lld %s %s", p->model, (long long)p->parameters,
+                   (long long)p->macs, (long long)p->memory_bytes, (long long)p->steps_per_epoch,
+                   (long long)p->train_samples, json_get_text(params, "train.batch_size", ""), optimizer);
+    arena_free(&a);
+    return kind;
+}
+
+static double seconds_of(const plan *p, const plan *timed)
+{
+    const double evaluated = (double)(p->epochs * p->validation_samples + p->test_samples);
+    return timed->start_seconds + (double)(p->epochs * p->steps_per_epoch) * timed->step_seconds +
+           evaluated * timed->sample_seconds;
+}
+
+/* What is left of a trial to be trained. */
+static double share_left(const trial *t)
+{
+    const double all = (double)(t->plan.epochs * t->plan.steps_per_epoch);
+    if (t->state != TRIAL_WAITING) return 0;
+    return t->journals && all > 0 ? fmax(0, 1 - (double)t->journals->step / all) : 1;
+}
+
+typedef struct kinds {
+    char *name[PROBED_MOST];
+    size_t trial[PROBED_MOST]; /* one of each */
+    size_t n;
+} kinds;
+
+static size_t find_kind(const kinds *k, const char *name)
+{
+    size_t i = 0;
+    while (i < k->n && strcmp(k->name[i], name) != 0) i++;
+    return i;
+}
+
+static cvy_status probe_kinds(prepared *p, const common *c, const kinds *k, plan *plans, errors *e)
+{
+    planning_request requests[PROBED_MOST];
+    for (size_t i = 0; i < k->n; i++) {
+        const trial *t = &p->trials[k->trial[i]];
+        requests[i] = (planning_request){t->overrides, t->n_overrides, t->seed};
+    }
+    planning_options o = {.program = p->program,
+                          .file = p->file,
+                          .plugins = c->plugin.items,
+                          .n_plugins = c->plugin.n,
+                          .threads = p->threads,
+                          .probe = true,
+                          .patience = prepare_patience()};
+    cli_say(c, "timing a few steps of %zu network%s", k->n, k->n > 1 ? "s" : "");
+    return planning_run(&o, requests, k->n, plans, e);
+}
+
+static cvy_status estimate(prepared *p, const common *c, forecast *out, errors *e)
+{
+    kinds k = {0};
+    plan plans[PROBED_MOST] = {{0}};
+    size_t *of = mem_array(p->n + 1, sizeof *of);
+    double sum = 0, counted = 0, rate = 0, rated = 0;
+    for (size_t i = 0; i < p->planned; i++) {
+        if (p->trials[i].state != TRIAL_WAITING) continue;
+        char *name = kind_of(&p->trials[i].plan);
+        of[i] = find_kind(&k, name);
+        if (of[i] == k.n && k.n < PROBED_MOST) {
+            k.trial[k.n] = i;
+            k.name[k.n++] = name;
+            name = NULL;
+        }
+        mem_free(name);
+    }
+    cvy_status status = k.n ? probe_kinds(p, c, &k, plans, e) : CVY_OK;
+    for (size_t i = 0; i < k.n; i++) {
+        const plan *one = &p->trials[k.trial[i]].plan;
+        if (plans[i].step_seconds <= 0 || one->macs <= 0) continue;
+        rate += seconds_of(one, &plans[i]) /
+                ((double)one->macs * (double)one->epochs * (double)one->train_samples);
+        rated++;
+    }
+    for (size_t i = 0; i < p->planned; i++) {
+        const trial *t = &p->trials[i];
+        if (t->state != TRIAL_WAITING) continue;
+        double s = of[i] < k.n && plans[of[i]].step_seconds > 0
+                       ? seconds_of(&t->plan, &plans[of[i]])
+                       : (rated > 0 ? rate / rated : 0) * (double)t->plan.macs * (double)t->plan.epochs *
+                             (double)t->plan.train_samples;
+        sum += s;
+        counted++;
+        out->seconds += s * share_left(t);
+    }
+    if (counted > 0) out->seconds += (double)(p->n - p->planned) * sum / counted; /* those to be chosen */
+    out->probed = k.n;
+    for (size_t i = 0; i < k.n; i++) {
+        mem_free(k.name[i]);
+        plan_free(&plans[i]);
+    }
+    mem_free(of);
+    return status;
+}
+
+/* ---- disk ---- */
+
+static int64_t bytes_of(const plan *p)
+{
+    enum { DESCRIPTION = 12 << 10, EPOCH = 700, STEP = 150, EVERY = 50 };
+    return p->checkpoint_bytes + DESCRIPTION + p->epochs * EPOCH +
+           p->epochs * p->steps_per_epoch / EVERY * STEP;
+}
+
+cvy_status forecast_make(prepared *p, const common *c, bool timed, forecast *out, errors *e)
+{
+    int64_t sum = 0, counted = 0;
+    *out = (forecast){.most = p->space.n && (p->space.early.kind != EARLY_NONE || p->space.has_target)};
+    for (size_t i = 0; i < p->planned; i++) {
+        const trial *t = &p->trials[i];
+        if (t->state != TRIAL_WAITING) continue;
+        sum += bytes_of(&t->plan);
+        counted++;
+    }
+    out->bytes = sum;
+    if (counted) out->bytes += (int64_t)(p->n - p->planned) * (sum / counted);
+    return timed ? estimate(p, c, out, e) : CVY_OK;
+}
+
+/* ---- verdicts ---- */
+
+typedef struct verdict {
+    const char *path; /* NULL: the configurations as they are */
+    size_t values, comparisons, pairs, needed, repeats;
+} verdict;
+
+/* compare --by takes all pairs of a few values, else the best against each other; so does this. */
+static verdict verdict_on(const prepared *p, const char *path, size_t values, size_t conditions)
+{
+    enum { ALL = 6 };
+    const size_t repeats = p->configs ? p->n / p->configs : 1;
+    verdict v = {.path = path, .values = values};
+    v.comparisons = path && values <= ALL ? values * (values - 1) / 2 : values - 1;
+    v.pairs = conditions * (repeats ? repeats : 1);
+    v.needed = paired_needed(v.comparisons, 0.05);
+    v.repeats = (v.needed + conditions - 1) / conditions;
+    return v;
+}
+
+static size_t verdicts(const prepared *p, verdict *out, size_t most)
+{
+    const space *s = &p->space;
+    size_t n = 0;
+    bool grid = s->method && !strcmp(s->method, "grid") && !s->rules, seeds = false;
+    for (size_t i = 0; grid && i < s->n; i++) seeds = seeds || !strcmp(s->parameters[i].path, "seed");
+    for (size_t i = 0; grid && i < s->n && n < most; i++) {
+        const space_parameter *one = &s->parameters[i];
+        if (one->kind != SPACE_CHOICE || one->n < 2 || !strcmp(one->path, "seed")) continue;
+        out[n++] = verdict_on(p, one->path, one->n, p->configs / one->n);
+    }
+    if (!n && p->configs > 1 && !seeds) out[n++] = verdict_on(p, NULL, p->configs, 1);
+    return n;
+}
+
+static void say_verdict(const common *c, const verdict *v)
+{
+    text line = {0};
+    text_printf(&line, "%s: %zu %s compared", v->path ? v->path : "verdict", v->values,
+                v->path ? "values" : "configurations");
+    text_printf(&line, " with %zu pair%s: ", v->pairs, v->pairs == 1 ? "" : "s");
+    if (v->pairs >= v->needed)
+        text_printf(&line, "differences can become significant (%zu pairs are the least)", v->needed);
+    else
+        text_printf(&line, "no difference can become significant; repeats: %zu would do", v->repeats);
+    cli_say(c, "%s", text_str(&line));
+    text_free(&line);
+}
+
+/* ---- telling ---- */
+
+static void size_text(text *t, int64_t bytes)
+{
+    if (bytes < 10 << 20)
+        text_printf(t, "%lld KiB", (long long)(bytes >> 10));
+    else
+        text_printf(t, "%lld MiB", (long long)(bytes >> 20));
+}
+
+void forecast_say(const common *c, const prepared *p, const forecast *f, int64_t workers)
+{
+    text line = {0};
+    text_add(&line, f->most ? "at most " : "about ");
+    if (f->seconds > 0) {
+        results_duration(&line, f->seconds / (double)workers);
+        text_printf(&line, " with %lld worker%s, ", (long long)workers, workers > 1 ? "s" : "");
+    }
+    size_text(&line, f->bytes);
+    text_add(&line, " of disk");
+    cli_say(c, "%s", text_str(&line));
+    text_free(&line);
+    verdict v[8];
+    size_t n = verdicts(p, v, 8);
+    for (size_t i = 0; i < n; i++) say_verdict(c, &v[i]);
+}
+
+void forecast_json(const prepared *p, const forecast *f, json_writer *w)
+{
+    json_key(w, "forecast");
+    json_open(w, '{');
+    results_put_double(w, "seconds", f->seconds > 0 ? f->seconds : (double)NAN);
+    json_put_int(w, "disk_bytes", f->bytes);
+    json_put_bool(w, "at_most", f->most);
+    json_put_int(w, "networks_timed", (int64_t)f->probed);
+    json_key(w, "verdicts");
+    json_open(w, '[');
+    verdict v[8];
+    size_t n = verdicts(p, v, 8);
+    for (size_t i = 0; i < n; i++) {
+        json_open(w, '{');
+        json_put_text(w, "parameter", v[i].path);
+        json_put_int(w, "values", (int64_t)v[i].values);
+        json_put_int(w, "comparisons", (int64_t)v[i].comparisons);
+        json_put_int(w, "pairs", (int64_t)v[i].pairs);
+        json_put_int(w, "pairs_needed", (int64_t)v[i].needed);
+        json_put_int(w, "repeats_needed", (int64_t)v[i].repeats);
+        json_close(w, '}');
+    }
+    json_close(w, ']');
+    json_close(w, '}');
+}
+
+/* ---- keeping ---- */
+
+static char *kept_at(const char *hash)
+{
+    char *cache = path_user_cache();
+    char *path = cache ? mem_printf("%s/forecasts/%.64s", cache, hash) : NULL;
+    mem_free(cache);
+    return path;
+}
+
+void forecast_keep(const char *hash, double seconds)
+{
+    errors quiet = {0}; /* a cache that cannot be written is none */
+    char *path = kept_at(hash), *dir = path ? path_dir(path) : NULL;
+    text s = {0};
+    text_double(&s, seconds);
+    if (path && file_make_dirs(dir, &quiet) == CVY_OK) file_replace(path, text_str(&s), s.n, &quiet);
+    text_free(&s);
+    mem_free(dir);
+    mem_free(path);
+    errors_free(&quiet);
+}
+
+double forecast_kept(const char *hash)
+{
+    char *path = kept_at(hash), *s = NULL;
+    size_t n = 0;
+    double v =
+        path && file_exists(path) && file_read(path, 100, &s, &n, NULL) == CVY_OK ? strtod(s, NULL) : 0;
+    mem_free(s);
+    mem_free(path);
+    return v > 0 && v < 1e12 ? v : 0;
+}

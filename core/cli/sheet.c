@@ -1,0 +1,225 @@
+/* Owns how a sheet of pictures looks; must not know what the pictures are. */
+#include "cli/sheet.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "cli/letters.h"
+#include "image/image.h"
+
+enum {
+    CELL_LEAST = 112, /* pixels of the longer side that small pictures are enlarged to at least */
+    CELL_MOST = 256,  /* and large ones are shrunk to at most */
+    GAP = 6,          /* between pictures */
+    MARGIN = 12,
+    PAD = 8,   /* between words and pictures */
+    SCALE = 2, /* of the letters beside and above; captions are half as large */
+    SIDE_MOST = 20000
+};
+
+static const uint8_t paper[3] = {255, 255, 255}, ink[3] = {40, 40, 40}, faint[3] = {110, 110, 110},
+                     hole[3] = {236, 236, 236};
+
+sheet sheet_new(int rows, int columns)
+{
+    return (sheet){.rows = rows,
+                   .columns = columns,
+                   .left = mem_array((size_t)rows, sizeof(char *)),
+                   .above = mem_array((size_t)columns, sizeof(char *)),
+                   .cells = mem_array((size_t)rows * (size_t)columns, sizeof(sheet_cell))};
+}
+
+sheet_cell *sheet_at(sheet *s, int row, int column)
+{
+    return &s->cells[row * s->columns + column];
+}
+
+void sheet_free(sheet *s)
+{
+    for (int i = 0; i < s->rows; i++) mem_free(s->left[i]);
+    for (int i = 0; i < s->columns; i++) mem_free(s->above[i]);
+    for (int i = 0; i < s->rows * s->columns; i++) {
+        mem_free(s->cells[i].pixels);
+        mem_free(s->cells[i].caption);
+    }
+    mem_free(s->left);
+    mem_free(s->above);
+    mem_free(s->cells);
+    *s = (sheet){0};
+}
+
+/* ---- drawing ---- */
+
+typedef struct canvas {
+    uint8_t *p; /* (h, w, 3) */
+    int64_t h, w;
+} canvas;
+
+static void dot(canvas *c, int64_t y, int64_t x, const uint8_t colour[3])
+{
+    if (y < 0 || y >= c->h || x < 0 || x >= c->w) return;
+    memcpy(c->p + (y * c->w + x) * 3, colour, 3);
+}
+
+static int64_t words_width(const char *s, int scale)
+{
+    return s && *s ? ((int64_t)strlen(s) * (LETTER_WIDTH + 1) - 1) * scale : 0;
+}
+
+static void words(canvas *c, int64_t y, int64_t x, const char *s, int scale, const uint8_t colour[3])
+{
+    for (; *s; s++, x += (LETTER_WIDTH + 1) * scale) {
+        const unsigned char u = (unsigned char)*s;
+        const uint8_t *rows =
+            letters[u >= LETTER_FIRST && u <= LETTER_LAST ? u - LETTER_FIRST : '?' - LETTER_FIRST];
+        for (int i = 0; i < LETTER_HEIGHT * scale; i++)
+            for (int k = 0; k < LETTER_WIDTH * scale; k++)
+                if (rows[i / scale] >> (LETTER_WIDTH - 1 - k / scale) & 1) dot(c, y + i, x + k, colour);
+    }
+}
+
+/* In the middle of `room`, cut where it is too long. */
+static void words_centred(canvas *c, int64_t y, int64_t x, int64_t room, const char *s, int scale,
+                          const uint8_t colour[3])
+{
+    size_t most = (size_t)((room / scale + 1) / (LETTER_WIDTH + 1)), n = strlen(s);
+    char *cut = mem_text_n(s, n < most ? n : most);
+    if (n > most && most > 2) memcpy(cut + most - 2, "..", 2);
+    words(c, y, x + (room - words_width(cut, scale)) / 2, cut, scale, colour);
+    mem_free(cut);
+}
+
+/* By `up` larger or by `down` smaller; shrinking takes the mean of what becomes one pixel. */
+static void picture(canvas *c, int64_t y, int64_t x, const sheet_cell *cell, int64_t up, int64_t down)
+{
+    const int64_t plane = cell->height * cell->width;
+    const int64_t h = cell->height * up / down, w = cell->width * up / down;
+    for (int64_t i = 0; i < h; i++)
+        for (int64_t k = 0; k < w; k++) {
+            uint8_t colour[3];
+            for (int64_t channel = 0; channel < 3; channel++) {
+                int64_t sum = 0, n = 0;
+                for (int64_t a = i * down / up; a <= ((i + 1) * down - 1) / up && a < cell->height; a++)
+                    for (int64_t b = k * down / up; b <= ((k + 1) * down - 1) / up && b < cell->width;
+                         b++, n++)
+                        sum += cell->pixels[channel * plane + a * cell->width + b];
+                colour[channel] = n ? (uint8_t)((sum + n / 2) / n) : 0;
+            }
+            dot(c, y + i, x + k, colour);
+        }
+}
+
+/* Room for the captions of a row. */
+static int64_t below(const sheet *s, int row)
+{
+    for (int i = 0; i < s->columns; i++)
+        if (s->cells[row * s->columns + i].caption) return LETTER_HEIGHT + 4;
+    return 0;
+}
+
+typedef struct scale {
+    int64_t up, down;
+} scale;
+
+static scale scale_of(int64_t longest)
+{
+    scale c = {1, 1};
+    if (longest < CELL_LEAST) c.up = (CELL_LEAST + longest - 1) / longest;
+    if (longest > CELL_MOST) c.down = (longest + CELL_MOST - 1) / CELL_MOST;
+    return c;
+}
+
+static void largest(const sheet *s, int row, int64_t *h, int64_t *w)
+{
+    *h = *w = 1;
+    for (int i = 0; i < s->columns; i++) {
+        const sheet_cell *cell = &s->cells[row * s->columns + i];
+        if (cell->pixels && cell->height > *h) *h = cell->height;
+        if (cell->pixels && cell->width > *w) *w = cell->width;
+    }
+}
+
+/* All rows alike, so that sizes can be compared, but for one that would be too small to see. */
+static scale scale_of_row(const sheet *s, int row, scale all)
+{
+    int64_t h, w;
+    largest(s, row, &h, &w);
+    const int64_t longest = h > w ? h : w;
+    return longest * all.up / all.down < CELL_LEAST / 2 ? scale_of(longest) : all;
+}
+
+typedef struct measures {
+    scale all;              /* of the pictures */
+    int64_t cell_h, cell_w; /* of the largest, scaled */
+    int64_t left, top;      /* where the pictures begin */
+} measures;
+
+static measures measure(const sheet *s)
+{
+    measures m = {.cell_h = 1, .cell_w = 1};
+    int64_t longest = 1, h, w;
+    for (int r = 0; r < s->rows; r++) {
+        largest(s, r, &h, &w);
+        longest = h > longest ? h : longest;
+        longest = w > longest ? w : longest;
+    }
+    m.all = scale_of(longest);
+    for (int r = 0; r < s->rows; r++) {
+        const scale own = scale_of_row(s, r, m.all);
+        largest(s, r, &h, &w);
+        h = h * own.up / own.down;
+        w = w * own.up / own.down;
+        if (h > m.cell_h) m.cell_h = h;
+        if (w > m.cell_w) m.cell_w = w;
+    }
+    for (int i = 0; i < s->rows; i++) {
+        int64_t width = words_width(s->left[i], SCALE);
+        if (width > m.left) m.left = width;
+    }
+    m.left += MARGIN + (m.left ? PAD : 0);
+    m.top = MARGIN;
+    for (int i = 0; i < s->columns; i++)
+        if (s->above[i]) m.top = MARGIN + LETTER_HEIGHT * SCALE + PAD;
+    return m;
+}
+
+static void draw(const sheet *s, const measures *m, canvas *c)
+{
+    for (int i = 0; i < s->columns; i++)
+        if (s->above[i])
+            words_centred(c, MARGIN, m->left + i * (m->cell_w + GAP), m->cell_w, s->above[i], SCALE, ink);
+    int64_t y = m->top;
+    for (int r = 0; r < s->rows; y += m->cell_h + below(s, r) + GAP, r++) {
+        const scale own = scale_of_row(s, r, m->all);
+        if (s->left[r]) words(c, y + (m->cell_h - LETTER_HEIGHT * SCALE) / 2, MARGIN, s->left[r], SCALE, ink);
+        for (int k = 0; k < s->columns; k++) {
+            const sheet_cell *cell = &s->cells[r * s->columns + k];
+            const int64_t x = m->left + k * (m->cell_w + GAP);
+            if (!cell->pixels) continue;
+            const int64_t h = cell->height * own.up / own.down, w = cell->width * own.up / own.down;
+            if (h < m->cell_h || w < m->cell_w)
+                for (int64_t a = 0; a < m->cell_h; a++)
+                    for (int64_t b = 0; b < m->cell_w; b++) dot(c, y + a, x + b, hole);
+            picture(c, y + (m->cell_h - h) / 2, x + (m->cell_w - w) / 2, cell, own.up, own.down);
+            if (cell->caption) words_centred(c, y + m->cell_h + 2, x, m->cell_w, cell->caption, 1, faint);
+        }
+    }
+}
+
+cvy_status sheet_write(const sheet *s, const char *path, errors *e)
+{
+    const measures m = measure(s);
+    canvas c = {.h = m.top + s->rows * (m.cell_h + GAP) - GAP + MARGIN,
+                .w = m.left + s->columns * (m.cell_w + GAP) - GAP + MARGIN};
+    for (int r = 0; r < s->rows; r++) c.h += below(s, r);
+    if (c.h > SIDE_MOST || c.w > SIDE_MOST)
+        return errors_add(e, CVY_ERR_CONFIG, NULL, "show fewer rows or columns",
+                          "the sheet would be %lld x %lld pixels", (long long)c.w, (long long)c.h);
+    c.p = mem_try((size_t)c.h * (size_t)c.w, 3);
+    if (!c.p) return errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "not enough memory for the sheet");
+    for (int64_t i = 0; i < c.h * c.w; i++) memcpy(c.p + 3 * i, paper, 3);
+    draw(s, &m, &c);
+    cvy_status status = image_write_png(path, c.p, true, 3, c.h, c.w, e);
+    mem_free(c.p);
+    return status;
+}

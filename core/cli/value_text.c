@@ -1,0 +1,93 @@
+/* Owns how single values are written; must not know where they come from. */
+#include "cli/value_text.h"
+
+#include <math.h>
+#include <string.h>
+
+static void add_hex(text *t, const char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++) text_printf(t, "%02x", (unsigned char)s[i]);
+}
+
+void value_plain(text *t, const user_value *v)
+{
+    switch (v->kind) {
+    case USER_NULL:
+        break;
+    case USER_INT:
+        text_printf(t, "%lld", (long long)v->i);
+        break;
+    case USER_DOUBLE:
+        text_double(t, v->d);
+        break;
+    case USER_TEXT:
+        text_add_n(t, v->s, v->n);
+        break;
+    case USER_BLOB:
+        add_hex(t, v->s, v->n);
+        break;
+    }
+}
+
+void value_csv_text(text *t, const char *s, size_t n)
+{
+    bool quote = n > 0 && (s[0] == ' ' || s[n - 1] == ' ');
+    for (size_t i = 0; i < n && !quote; i++) quote = s[i] && strchr(",\"\r\n", s[i]) != NULL;
+    if (!quote) {
+        text_add_n(t, s, n);
+        return;
+    }
+    text_char(t, '"');
+    for (size_t i = 0; i < n; i++) {
+        if (s[i] == '"') text_char(t, '"');
+        text_char(t, s[i]);
+    }
+    text_char(t, '"');
+}
+
+void value_csv(text *t, const user_value *v)
+{
+    text s = {0};
+    value_plain(&s, v);
+    value_csv_text(t, text_str(&s), s.n);
+    text_free(&s);
+}
+
+void value_json(json_writer *w, const user_value *v)
+{
+    text s = {0};
+    if (v->kind == USER_NULL || (v->kind == USER_DOUBLE && !isfinite(v->d))) {
+        json_null(w);
+    } else if (v->kind == USER_INT) {
+        json_int(w, v->i);
+    } else if (v->kind == USER_DOUBLE) {
+        json_double(w, v->d);
+    } else {
+        value_plain(&s, v);
+        json_text(w, text_str(&s));
+    }
+    text_free(&s);
+}
+
+void value_sql(text *t, const user_value *v)
+{
+    const bool hex = v->kind == USER_BLOB || (v->kind == USER_TEXT && memchr(v->s, 0, v->n));
+    if (v->kind == USER_NULL || (v->kind == USER_DOUBLE && isnan(v->d))) {
+        text_add(t, "NULL");
+    } else if (v->kind == USER_DOUBLE && isinf(v->d)) {
+        text_add(t, v->d > 0 ? "9e999" : "-9e999"); /* as SQLite's own dump writes them */
+    } else if (hex) {                               /* a zero would end the literal */
+        text_add(t, v->kind == USER_TEXT ? "CAST(x'" : "x'");
+        add_hex(t, v->s, v->n);
+        text_add(t, v->kind == USER_TEXT ? "' AS TEXT)" : "'");
+    } else if (v->kind == USER_TEXT) {
+        text_char(t, '\'');
+        for (size_t i = 0; i < v->n; i++) {
+            if (v->s[i] == '\'') text_char(t, '\'');
+            text_char(t, v->s[i]);
+        }
+        text_char(t, '\'');
+    } else {
+        value_plain(t, v);
+    }
+}

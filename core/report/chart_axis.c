@@ -1,0 +1,111 @@
+/* Owns units and names of quantities on axes; must not know charts. */
+#include "report/chart_axis.h"
+
+#include <math.h>
+#include <string.h>
+
+const char *chart_axis_metric(const char *name, arena *a, double *unit)
+{
+    static const char *const parts[][2] = {{"train_", "training"}, {"val_", "validation"}, {"test_", "test"}};
+    const bool percent = text_ends(name, "accuracy");
+    const char *part = "", *rest = name;
+    *unit = percent ? 100 : 1;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (text_starts(name, parts[i][0])) part = parts[i][1], rest = name + strlen(parts[i][0]);
+    if (!strcmp(rest, "top5_accuracy")) rest = "top-5 accuracy";
+    text t = {0};
+    text_add(&t, part);
+    if (*part) text_char(&t, ' ');
+    text_safe(&t, rest, 60);
+    if (percent) text_add(&t, " (%)");
+    const char *label = arena_text(a, text_str(&t));
+    text_free(&t);
+    return label;
+}
+
+bool chart_axis_maximize(const char *name)
+{
+    return text_ends(name, "accuracy");
+}
+
+static void bounds(const double *v, size_t n, double *low, double *high)
+{
+    *low = (double)INFINITY;
+    *high = -(double)INFINITY;
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(v[i])) continue;
+        *low = fmin(*low, v[i]);
+        *high = fmax(*high, v[i]);
+    }
+}
+
+bool chart_axis_log(const double *v, size_t n)
+{
+    double low, high;
+    bounds(v, n, &low, &high);
+    return low > 0 && high >= 100 * low;
+}
+
+figure_axis chart_axis_plain(const char *label)
+{
+    return (figure_axis){.label = label, .low = (double)NAN, .high = (double)NAN};
+}
+
+figure_axis chart_axis_names(const char *label, const char *const *names, size_t n)
+{
+    figure_axis x = chart_axis_plain(label);
+    x.names = names;
+    x.n_names = n;
+    return x;
+}
+
+static figure_axis scaled(const char *label, double by, double *v, size_t n)
+{
+    figure_axis x = chart_axis_plain(label);
+    for (size_t i = 0; i < n; i++) v[i] /= by;
+    /* Costs double from model to model: over one decade already the small ones would lie on each other. */
+    double low, high;
+    bounds(v, n, &low, &high);
+    x.log = low > 0 && high >= 10 * low;
+    return x;
+}
+
+figure_axis chart_axis_count(const char *what, double *v, size_t n, arena *a)
+{
+    static const struct {
+        double by;
+        const char *name;
+    } units[] = {{1e9, "G"}, {1e6, "M"}, {1e3, "k"}};
+    double low, high;
+    bounds(v, n, &low, &high);
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (high >= units[i].by)
+            return scaled(arena_printf(a, "%s (%s)", what, units[i].name), units[i].by, v, n);
+    return scaled(what, 1, v, n);
+}
+
+figure_axis chart_axis_seconds(const char *what, double *v, size_t n, arena *a)
+{
+    double low, high;
+    bounds(v, n, &low, &high);
+    if (high >= 2 * 3600) return scaled(arena_printf(a, "%s (h)", what), 3600, v, n);
+    if (high >= 2 * 60) return scaled(arena_printf(a, "%s (min)", what), 60, v, n);
+    return scaled(arena_printf(a, "%s (s)", what), 1, v, n);
+}
+
+const char *chart_axis_number(double v, arena *a)
+{
+    return arena_printf(a, "%.3g", v);
+}
+
+const char *chart_axis_short(const char *s, size_t most, arena *a)
+{
+    size_t n = 0, at = 0, length = strlen(s), cut = 0;
+    while (at < length) {
+        size_t bytes = text_utf8(s + at, length - at, NULL);
+        if (n + 1 == most) cut = at;
+        at += bytes ? bytes : 1;
+        n++;
+    }
+    return n <= most ? arena_text(a, s) : arena_printf(a, "%.*s…", (int)cut, s);
+}

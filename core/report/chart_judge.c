@@ -1,0 +1,104 @@
+/* Owns which value a run is judged by in a chart; must not know what the chart shows. */
+#include "report/chart_judge.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "report/chart_axis.h"
+
+double chart_judge_value(const query_run *r)
+{
+    return r->best;
+}
+
+/* The best over the epochs, or what the run logged of itself as a whole; nan. */
+static cvy_status value_of(store *s, const char *run, const char *metric, bool maximize, double *out, errors *e)
+{
+    arena own = {0};
+    query_curve c;
+    *out = (double)NAN;
+    cvy_status status = query_curve_of(s, run, metric, &own, &c, e);
+    for (size_t i = 0; status == CVY_OK && i < c.n; i++) {
+        double v = c.points[i].value;
+        if (isfinite(v) && !(maximize ? v <= *out : v >= *out)) *out = v;
+    }
+    if (status == CVY_OK && isnan(*out)) {
+        query_curve *whole;
+        size_t n;
+        status = query_curves(s, run, QUERY_RUN, &own, &whole, &n, e);
+        for (size_t i = 0; status == CVY_OK && i < n; i++)
+            if (!strcmp(whole[i].metric, metric) && whole[i].n) *out = whole[i].points[whole[i].n - 1].value;
+    }
+    arena_free(&own);
+    return status;
+}
+
+/* Nothing to draw, and what there would be. */
+static cvy_status nothing(store *s, const chart_request *r, const chart_judged *j, bool asked, errors *e)
+{
+    arena own = {0};
+    text hint = {0}, name = {0};
+    query_curve *epochs, *whole;
+    size_t n = 0, n_whole = 0;
+    const char *names[64];
+    size_t known = 0;
+    if (asked && query_curves(s, r->runs[0].name, QUERY_EPOCH, &own, &epochs, &n, e) == CVY_OK &&
+        query_curves(s, r->runs[0].name, QUERY_RUN, &own, &whole, &n_whole, e) == CVY_OK) {
+        for (size_t i = 0; i < n && known < 64; i++) names[known++] = epochs[i].metric;
+        for (size_t i = 0; i < n_whole && known < 64; i++) names[known++] = whole[i].metric;
+        const char *near = text_nearest(j->metric, names, known);
+        if (near) text_printf(&hint, "did you mean %s?", near);
+        for (size_t i = 0; !near && i < known && i < 8; i++)
+            text_printf(&hint, "%s%s", i ? ", " : "there are ", names[i]);
+    }
+    text_safe(&name, j->metric, 100);
+    cvy_status status = errors_add(e, CVY_ERR_CONFIG, NULL, hint.n ? text_str(&hint) : NULL,
+                                   "nothing to draw: no run has a finite %s%s", text_str(&name),
+                                   asked ? "" : " yet");
+    text_free(&hint);
+    text_free(&name);
+    arena_free(&own);
+    return status;
+}
+
+cvy_status chart_judge(store *s, const chart_request *r, arena *a, chart_judged *out, errors *e)
+{
+    *out = (chart_judged){.n = r->n};
+    if (!r->n) return errors_add(e, CVY_ERR_CONFIG, NULL, NULL, "nothing to draw: there are no runs");
+    if (r->metric && strchr(r->metric, ','))
+        return errors_add(e, CVY_ERR_CONFIG, NULL, "as in --metric val_accuracy",
+                          "this kind of chart shows one metric, not several");
+    const query_run *first = &r->runs[0];
+    out->metric = r->metric ? r->metric : first->metric ? first->metric : "val_accuracy";
+    const bool own = first->metric && !strcmp(first->metric, out->metric);
+    out->maximize = own && first->goal ? strcmp(first->goal, "minimize") != 0 : chart_axis_maximize(out->metric);
+    out->label = chart_axis_metric(out->metric, a, &out->unit);
+    out->runs = arena_array(a, r->n, sizeof *out->runs);
+    cvy_status status = CVY_OK;
+    for (size_t i = 0; i < r->n && status == CVY_OK; i++) {
+        query_run *q = &out->runs[i];
+        *q = r->runs[i];
+        bool same = q->metric && !strcmp(q->metric, out->metric) && own;
+        if (!same) status = value_of(s, q->name, out->metric, out->maximize, &q->best, e);
+        q->best = isfinite(q->best) ? q->best * out->unit : (double)NAN;
+        q->goal = out->maximize ? "maximize" : "minimize";
+        out->silent += isnan(q->best);
+    }
+    if (status == CVY_OK && out->silent == out->n) status = nothing(s, r, out, r->metric != NULL, e);
+    return status;
+}
+
+void chart_judge_say(text *caption, const char *fmt, ...)
+{
+    va_list ap;
+    if (caption->n) text_add(caption, "; ");
+    va_start(ap, fmt);
+    text_vprintf(caption, fmt, ap);
+    va_end(ap);
+}
+
+void chart_judge_say_silent(text *caption, const chart_judged *j)
+{
+    if (j->silent)
+        chart_judge_say(caption, "%zu run%s without a value left out", j->silent, j->silent == 1 ? "" : "s");
+}

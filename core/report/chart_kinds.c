@@ -1,0 +1,38 @@
+/* Owns the list of chart kinds; must not know what one of them shows. */
+#include "report/chart_kinds.h"
+
+#include <string.h>
+
+#include "report/chart_curves.h"
+#include "report/chart_range.h"
+
+const chart_kind chart_kinds[] = {
+    {"curves", "metrics over epochs, steps, images or time (the default)", chart_curves, false},
+    {"lr-range", "a learning-rate range test: the loss over the rate", chart_range, false},
+};
+const size_t chart_kinds_n = sizeof chart_kinds / sizeof *chart_kinds;
+
+const chart_kind *chart_kind_named(const char *name, errors *e)
+{
+    const char *names[sizeof chart_kinds / sizeof *chart_kinds];
+    text all = {0}, hint = {0};
+    for (size_t i = 0; i < chart_kinds_n; i++) {
+        if (!strcmp(chart_kinds[i].name, name)) {
+            text_free(&all);
+            return &chart_kinds[i];
+        }
+        names[i] = chart_kinds[i].name;
+        text_printf(&all, "%s%s", i ? ", " : "", names[i]);
+    }
+    const char *nearest = text_nearest(name, names, chart_kinds_n);
+    if (nearest) text_printf(&hint, "did you mean `%s`?", nearest);
+    text_add(&all, "");
+    text safe = {0};
+    text_safe(&safe, name, 60);
+    errors_add(e, CVY_ERR_CONFIG, NULL, hint.n ? text_str(&hint) : NULL,
+               "there is no kind of chart called \"%s\"; there are %s", text_str(&safe), text_str(&all));
+    text_free(&safe);
+    text_free(&all);
+    text_free(&hint);
+    return NULL;
+}

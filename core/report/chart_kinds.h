@@ -1,0 +1,42 @@
+/* The kinds of charts that there are, and what a chart is asked to show. A kind is one function that fills a figure in. */
+#ifndef REPORT_CHART_KINDS_H
+#define REPORT_CHART_KINDS_H
+
+#include "report/figure.h"
+#include "report/groups.h"
+
+typedef enum chart_x { CHART_X_EPOCH, CHART_X_STEP, CHART_X_IMAGES, CHART_X_TIME } chart_x;
+typedef enum chart_band { CHART_BAND_SD, CHART_BAND_CI95, CHART_BAND_MINMAX, CHART_BAND_NONE } chart_band;
+
+typedef struct chart_request {
+    const query_run *runs;
+    size_t n;
+    const groups *groups; /* the runs by configuration, or by the value of `by`; best first unless named one by one */
+    const char *sweep;    /* "s3" when the runs are those of a sweep; else NULL */
+    const char *title;
+    const char *metric;     /* "val_accuracy,lr"; NULL: the kind's own choice */
+    const char *by, *facet; /* dotted paths, `by` perhaps several with commas for kinds that take them; NULL */
+    chart_x x;
+    bool has_x; /* x was asked for */
+    double smooth; /* weight of what came before, 0 to below 1 */
+    chart_band band;
+    bool log_x, log_y;
+    size_t most; /* groups shown at most; 0: the kind's own limit */
+} chart_request;
+
+/* Fills *out in, all of it in the arena. Runs without anything to show are named by a warning; when nothing is left: CVY_ERR_CONFIG. */
+typedef cvy_status chart_builder(store *s, const chart_request *r, arena *a, figure *out, errors *e);
+
+typedef struct chart_kind {
+    const char *name, *summary;
+    chart_builder *build;
+    bool by_itself; /* takes `by` as it is: the groups stay those by configuration */
+} chart_kind;
+
+extern const chart_kind chart_kinds[];
+extern const size_t chart_kinds_n;
+
+/* Unknown: reported with the nearest name. */
+const chart_kind *chart_kind_named(const char *name, errors *e);
+
+#endif

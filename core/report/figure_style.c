@@ -1,0 +1,131 @@
+/* Owns how figures look: palette, dashes, sizes of text and lines, the terminal; must not know what is drawn where. */
+#include <math.h>
+#include <string.h>
+
+#include "report/figure_draw.h"
+#include "report/gnuplot.h"
+
+const char figure_ink[] = "#222222", figure_grid[] = "#E3E3E3", figure_soft[] = "#666666";
+
+/* Okabe and Ito, "Color Universal Design" (2008): told apart by every kind of colour vision. Its yellow, which is
+ * invisible on white, is left out. */
+static const uint32_t palette[] = {0x0072B2, 0xD55E00, 0x009E73, 0xCC79A7, 0xE69F00, 0x56B4E9, 0x000000};
+enum { COLOURS = sizeof palette / sizeof *palette };
+
+static int round_of(int colour)
+{
+    return colour < 0 ? 0 : colour / COLOURS;
+}
+
+uint32_t figure_colour(int colour)
+{
+    return colour == FIGURE_GREY ? 0x888888 : colour < 0 ? 0x222222 : palette[colour % COLOURS];
+}
+
+void figure_line_style(drawing *d, const figure_mark *m)
+{
+    /* Beyond the palette its colours come again with other dashes; "dashed" is a pattern of its own. */
+    static const char *const dashes[] = {"solid", "(12,3,2,3)", "(2,3)", "(12,3,2,3,2,3)"};
+    const double width = d->line * (m->faint ? 0.5 : m->dashed ? 0.65 : 1);
+    text_printf(d->out, "lw %.3g dt %s lc rgb '#%02X%06X'", width,
+                m->dashed ? "(7,4)" : dashes[round_of(m->colour) % 4], m->faint ? 0xA0u : 0u,
+                (unsigned)figure_colour(m->colour));
+}
+
+void figure_point_style(drawing *d, const figure_mark *m, double size)
+{
+    static const int shapes[] = {7, 5, 9, 13, 11}; /* circle, square, triangles, diamond: filled */
+    text_printf(d->out, "pt %d ps %.3g lc rgb '#%02X%06X'",
+                m->kind == FIGURE_POINTS && m->colour >= 0 ? shapes[m->colour % 5] : 7, size * d->point,
+                m->faint ? 0xA0u : 0u, (unsigned)figure_colour(m->colour));
+}
+
+void figure_fill_style(drawing *d, const figure_mark *m, int alpha)
+{
+    text_printf(d->out, "fc rgb '#%02X%06X' fs solid 1.0 noborder", (unsigned)alpha,
+                (unsigned)figure_colour(m->colour));
+}
+
+/* Lightness falls or rises steadily in both, so they also read in grey: ColorBrewer's Blues on its way to navy for cells, where
+ * nothing is white as paper; viridis (Smith and van der Walt 2015) without its brightest end for lines. */
+void figure_palette(drawing *d, bool cells)
+{
+    text_add(d->out, cells ? "set palette defined (0 '#F7FBFF', 1 '#DEEBF7', 2 '#C6DBEF', 3 '#9ECAE1', 4 "
+                             "'#6BAED6', 5 '#4292C6', 6 '#2171B5', 7 '#08519C', 8 '#08306B')\n"
+                           : "set palette defined (0 '#440154', 1 '#46307E', 2 '#365C8D', 3 '#277F8E', 4 "
+                             "'#1FA187', 5 '#4AC16D', 6 '#A0DA39', 7 '#C9E020')\n");
+}
+
+bool figure_dark(double share)
+{
+    return share > 0.55;
+}
+
+/* ---- texts ---- */
+
+/* Roughly an average of the letters of common sans fonts, a little to the wide side. */
+static const double letter = 0.6;
+
+double figure_text_width(const char *s, size_t most, double font)
+{
+    size_t n = 0;
+    for (; *s && n <= most; s++) n += ((unsigned char)*s & 0xC0) != 0x80;
+    return letter * font * (double)(n > most ? most + 2 : n);
+}
+
+size_t figure_fitting(double width, double font)
+{
+    const double n = width / (letter * font);
+    return n < 4 ? 2 : n > 1000 ? 1000 : (size_t)n - 2;
+}
+
+void figure_number(text *t, double v)
+{
+    /* Ten digits are more than a picture can show; the clamp keeps sums of two from overflowing. */
+    text_printf(t, " %.10g", fmax(-1e300, fmin(1e300, v)));
+}
+
+static double points_of(const drawing *d, double font)
+{
+    return d->look.format == FIGURE_SVG ? font : font * d->scale * 0.75;
+}
+
+void figure_write(drawing *d, const char *s, size_t most, double x, double y, const char *more, double font,
+                  const char *colour)
+{
+    text_add(d->out, "set label ");
+    gnuplot_quote(d->out, s, most);
+    text_printf(d->out, " at screen %.6f, screen %.6f %s noenhanced font ',%.4g' textcolor rgb '%s'\n",
+                x / d->width, 1 - y / d->height, more, points_of(d, font), colour);
+}
+
+void figure_terminal(drawing *d)
+{
+    const double font = points_of(d, d->font);
+    text *t = d->out;
+    switch (d->look.format) {
+    case FIGURE_PNG:
+        text_printf(t,
+                    "set terminal pngcairo noenhanced size %.0f,%.0f font 'sans,%.4g' linewidth %.4g "
+                    "pointscale %.4g background rgb 'white'\n",
+                    d->width * d->scale, d->height * d->scale, font, d->scale, d->scale);
+        break;
+    case FIGURE_PDF:
+        text_printf(t,
+                    "set terminal pdfcairo noenhanced size %.6fin,%.6fin font 'sans,%.4g' fontscale 1 "
+                    "linewidth %.4g pointscale %.4g background rgb 'white'\n",
+                    d->width / 96, d->height / 96, font, 0.75, 0.6);
+        break;
+    case FIGURE_SIXEL:
+        text_printf(t, "set terminal sixelgd noenhanced truecolor size %.0f,%.0f font 'sans,%.4g'\n",
+                    d->width * d->scale, d->height * d->scale, font);
+        break;
+    case FIGURE_SVG:
+    case FIGURE_DUMB:
+        text_printf(t,
+                    "set terminal svg noenhanced size %.0f,%.0f %s font 'sans,%.4g' linewidth 1 background "
+                    "rgb 'white'\n",
+                    d->width, d->height, d->print ? "fixed" : "dynamic", font);
+        break;
+    }
+}

@@ -1,0 +1,179 @@
+/* Tests how runs are crossed by one parameter: what counts as a value, as a replicate, as another configuration, and that only what
+ * both sides have is compared. */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "report/factor.h"
+#include "report/importance.h"
+#include "runs.h"
+
+static char results[64];
+static store *s;
+static arena a;
+static errors e;
+static query_run *runs;
+static size_t n;
+
+static int setup(void **state)
+{
+    (void)state;
+    strcpy(results, "/tmp/convoy-factor-XXXXXX");
+    s = NULL;
+    return mkdtemp(results) ? 0 : 1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    store_close(s);
+    arena_free(&a);
+    errors_free(&e);
+    return file_remove_tree(results, NULL) != CVY_OK;
+}
+
+static void make(int number, const char *model, const char *optimizer, const char *lr, int seed, double rate)
+{
+    char name[16], params[200];
+    snprintf(name, sizeof name, "r%d", number);
+    snprintf(params, sizeof params, ",\"train.optimizer.type\":\"%s\",\"train.optimizer.lr\":\"%s\"",
+             optimizer, lr);
+    made_run r = {.name = name, .experiment = "x", .model = model, .seed = seed, .params = params};
+    made_whole(results, &r, 2, rate);
+}
+
+static void load(void)
+{
+    s = store_open_current(results, &e);
+    assert_non_null(s);
+    assert_int_equal(query_runs(s, &a, &runs, &n, &e), CVY_OK);
+}
+
+static double best(const query_run *r)
+{
+    return r->best;
+}
+
+/* Two models x two optimizers, each with its own rate, x three seeds. */
+static void make_grid(void)
+{
+    int number = 1;
+    for (int m = 0; m < 2; m++)
+        for (int o = 0; o < 2; o++)
+            for (int seed = 1; seed <= 3; seed++)
+                make(number++, m ? "wide" : "narrow", o ? "adam" : "sgd", o ? "0.001" : "0.1", seed,
+                     0.1 + 0.2 * m + 0.05 * o + 0.003 * seed);
+}
+
+static void crossed(void **state)
+{
+    (void)state;
+    make_grid();
+    load();
+    factor f;
+    assert_int_equal(factor_make(s, runs, n, "model", best, true, &a, &f, &e), CVY_OK);
+    assert_int_equal(f.n, 2);
+    assert_int_equal(f.n_seeds, 3);
+    assert_int_equal(f.n_blocks, 2); /* the rate goes with the optimizer and makes no more of them */
+    assert_string_equal(f.across, "train.optimizer");
+    assert_string_equal(f.levels[0].g.label, "wide"); /* the best first */
+    assert_int_equal(f.levels[0].g.n, 6);
+    /* A replicate is a seed: three, not six. */
+    assert_int_equal(factor_statistics(&f, &f.levels[0], best).n, 3);
+    paired p = factor_compare(&f, 0, 1, PAIRED_SIGN_FLIP);
+    assert_int_equal(p.n, 3);
+    assert_true(p.mean > 0);
+    assert_true(p.p > 0.249 && p.p < 0.251);
+    /* The same by hand: the mean over seeds and optimizers of both sides. */
+    double sums[2] = {0, 0};
+    for (size_t i = 0; i < n; i++) sums[!strcmp(runs[i].model, "wide")] += runs[i].best / 6;
+    assert_true(fabs(p.mean - (sums[1] - sums[0])) < 1e-12);
+}
+
+static void of_a_plugin(void **state)
+{
+    (void)state;
+    make_grid();
+    load();
+    factor f;
+    assert_int_equal(factor_make(s, runs, n, "train.optimizer", best, true, &a, &f, &e), CVY_OK);
+    assert_int_equal(f.n, 2);
+    assert_string_equal(f.across, "model");
+    assert_string_equal(f.levels[0].g.label, "adam, lr 0.001");
+    assert_int_equal(factor_make(s, runs, n, "train.optimizer.type", best, true, &a, &f, &e), CVY_OK);
+    assert_string_equal(f.levels[0].g.label, "adam");
+    assert_int_equal(f.n_blocks, 2);
+}
+
+static void a_run_missing(void **state)
+{
+    (void)state;
+    make_grid();
+    make(13, "deep", "sgd", "0.1", 1, 0.9); /* no adam, no other seed */
+    load();
+    factor f;
+    assert_int_equal(factor_make(s, runs, n, "model", best, true, &a, &f, &e), CVY_OK);
+    assert_int_equal(f.n, 3);
+    assert_string_equal(f.levels[0].g.label, "deep");
+    paired p = factor_compare(&f, 0, 1, PAIRED_SIGN_FLIP);
+    assert_int_equal(p.n, 1);
+    double wide = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(runs[i].name, "r7")) wide = runs[i].best; /* wide, sgd, seed 1 */
+    assert_true(fabs(p.mean - (runs[12].best - wide)) < 1e-12);
+}
+
+static void whole_configurations(void **state)
+{
+    (void)state;
+    make_grid();
+    load();
+    factor f;
+    assert_int_equal(factor_make(s, runs, n, NULL, best, true, &a, &f, &e), CVY_OK);
+    assert_int_equal(f.n, 4);
+    assert_int_equal(f.n_seeds, 3);
+    assert_int_equal(factor_compare(&f, 0, 3, PAIRED_SIGN_FLIP).n, 3);
+}
+
+static void unknown(void **state)
+{
+    (void)state;
+    make_grid();
+    load();
+    factor f;
+    assert_int_equal(factor_make(s, runs, n, "train.optimiser", best, true, &a, &f, &e), CVY_ERR_CONFIG);
+    assert_non_null(strstr(e.items[0].hint, "train.optimizer"));
+    errors_free(&e);
+    assert_int_equal(factor_make(s, runs, n, "zzz", best, true, &a, &f, &e), CVY_ERR_CONFIG);
+    assert_non_null(strstr(e.items[0].hint, "they differ in model, train.optimizer.lr"));
+}
+
+static void explained(void **state)
+{
+    (void)state;
+    make_grid();
+    load();
+    importance im;
+    assert_int_equal(importance_make(s, runs, n, best, &a, &im, &e), CVY_OK);
+    assert_int_equal(im.configurations, 4);
+    assert_int_equal(im.n, 2); /* the rate is not told from its optimizer */
+    assert_string_equal(im.items[0].path, "model");
+    assert_true(im.items[0].share.mean > 0.7);
+    assert_int_equal(importance_make(s, runs, 6, best, &a, &im, &e), CVY_ERR_CONFIG);
+    assert_non_null(strstr(e.items[0].what, "2 configurations"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(crossed, setup, teardown),
+        cmocka_unit_test_setup_teardown(of_a_plugin, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_run_missing, setup, teardown),
+        cmocka_unit_test_setup_teardown(whole_configurations, setup, teardown),
+        cmocka_unit_test_setup_teardown(unknown, setup, teardown),
+        cmocka_unit_test_setup_teardown(explained, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
