@@ -11,6 +11,7 @@ enum {
     CELL_LEAST = 112, /* pixels of the longer side that small pictures are enlarged to at least */
     CELL_MOST = 256,  /* and large ones are shrunk to at most */
     GAP = 6,          /* between pictures */
+    NOTE_LEAST = 300, /* pixels that a note's lines have at least */
     MARGIN = 12,
     PAD = 8,   /* between words and pictures */
     SCALE = 2, /* of the letters beside and above; captions are half as large */
@@ -26,7 +27,11 @@ sheet sheet_new(int rows, int columns)
                    .columns = columns,
                    .left = mem_array((size_t)rows, sizeof(char *)),
                    .above = mem_array((size_t)columns, sizeof(char *)),
-                   .cells = mem_array((size_t)rows * (size_t)columns, sizeof(sheet_cell))};
+                   .cells = mem_array((size_t)rows * (size_t)columns, sizeof(sheet_cell)),
+                   .least = CELL_LEAST,
+                   .most = CELL_MOST,
+                   .gap = GAP,
+                   .words = SCALE};
 }
 
 sheet_cell *sheet_at(sheet *s, int row, int column)
@@ -45,6 +50,8 @@ void sheet_free(sheet *s)
     mem_free(s->left);
     mem_free(s->above);
     mem_free(s->cells);
+    mem_free(s->title);
+    mem_free(s->note);
     *s = (sheet){0};
 }
 
@@ -121,11 +128,11 @@ typedef struct scale {
     int64_t up, down;
 } scale;
 
-static scale scale_of(int64_t longest)
+static scale scale_of(const sheet *s, int64_t longest)
 {
     scale c = {1, 1};
-    if (longest < CELL_LEAST) c.up = (CELL_LEAST + longest - 1) / longest;
-    if (longest > CELL_MOST) c.down = (longest + CELL_MOST - 1) / CELL_MOST;
+    if (longest < s->least) c.up = (s->least + longest - 1) / longest;
+    if (longest > s->most) c.down = (longest + s->most - 1) / s->most;
     return c;
 }
 
@@ -145,13 +152,15 @@ static scale scale_of_row(const sheet *s, int row, scale all)
     int64_t h, w;
     largest(s, row, &h, &w);
     const int64_t longest = h > w ? h : w;
-    return longest * all.up / all.down < CELL_LEAST / 2 ? scale_of(longest) : all;
+    return longest * all.up / all.down < s->least / 2 ? scale_of(s, longest) : all;
 }
 
 typedef struct measures {
     scale all;              /* of the pictures */
     int64_t cell_h, cell_w; /* of the largest, scaled */
     int64_t left, top;      /* where the pictures begin */
+    int64_t heads;          /* where the words above them do */
+    int64_t w;              /* of all of it */
 } measures;
 
 static measures measure(const sheet *s)
@@ -163,7 +172,7 @@ static measures measure(const sheet *s)
         longest = h > longest ? h : longest;
         longest = w > longest ? w : longest;
     }
-    m.all = scale_of(longest);
+    m.all = scale_of(s, longest);
     for (int r = 0; r < s->rows; r++) {
         const scale own = scale_of_row(s, r, m.all);
         largest(s, r, &h, &w);
@@ -173,13 +182,19 @@ static measures measure(const sheet *s)
         if (w > m.cell_w) m.cell_w = w;
     }
     for (int i = 0; i < s->rows; i++) {
-        int64_t width = words_width(s->left[i], SCALE);
+        int64_t width = words_width(s->left[i], s->words);
         if (width > m.left) m.left = width;
     }
     m.left += MARGIN + (m.left ? PAD : 0);
-    m.top = MARGIN;
+    m.heads = MARGIN;
+    if (s->title) m.heads += LETTER_HEIGHT * SCALE + PAD;
+    m.top = m.heads;
     for (int i = 0; i < s->columns; i++)
-        if (s->above[i]) m.top = MARGIN + LETTER_HEIGHT * SCALE + PAD;
+        if (s->above[i]) m.top = m.heads + LETTER_HEIGHT * s->words + PAD;
+    m.w = m.left + s->columns * (m.cell_w + s->gap) - s->gap + MARGIN;
+    const int64_t title = words_width(s->title, SCALE) + 2 * MARGIN;
+    if (title > m.w) m.w = title;
+    if (s->note && m.w < NOTE_LEAST) m.w = NOTE_LEAST;
     return m;
 }
 
@@ -187,14 +202,16 @@ static void draw(const sheet *s, const measures *m, canvas *c)
 {
     for (int i = 0; i < s->columns; i++)
         if (s->above[i])
-            words_centred(c, MARGIN, m->left + i * (m->cell_w + GAP), m->cell_w, s->above[i], SCALE, ink);
+            words_centred(c, m->heads, m->left + i * (m->cell_w + s->gap), m->cell_w, s->above[i], s->words,
+                          ink);
     int64_t y = m->top;
-    for (int r = 0; r < s->rows; y += m->cell_h + below(s, r) + GAP, r++) {
+    for (int r = 0; r < s->rows; y += m->cell_h + below(s, r) + s->gap, r++) {
         const scale own = scale_of_row(s, r, m->all);
-        if (s->left[r]) words(c, y + (m->cell_h - LETTER_HEIGHT * SCALE) / 2, MARGIN, s->left[r], SCALE, ink);
+        if (s->left[r])
+            words(c, y + (m->cell_h - LETTER_HEIGHT * s->words) / 2, MARGIN, s->left[r], s->words, ink);
         for (int k = 0; k < s->columns; k++) {
             const sheet_cell *cell = &s->cells[r * s->columns + k];
-            const int64_t x = m->left + k * (m->cell_w + GAP);
+            const int64_t x = m->left + k * (m->cell_w + s->gap);
             if (!cell->pixels) continue;
             const int64_t h = cell->height * own.up / own.down, w = cell->width * own.up / own.down;
             if (h < m->cell_h || w < m->cell_w)
@@ -206,12 +223,36 @@ static void draw(const sheet *s, const measures *m, canvas *c)
     }
 }
 
+/* Lines of a note, broken between words; drawn where there is a canvas. */
+static int note(const char *s, int64_t width, canvas *c, int64_t y)
+{
+    const size_t room = (size_t)((width - 2 * MARGIN) / (LETTER_WIDTH + 1));
+    int lines = 0;
+    while (*s) {
+        size_t n = strlen(s), end = n;
+        if (n > room) {
+            end = room;
+            while (end > 0 && s[end] != ' ') end--;
+            if (!end) end = room;
+        }
+        char *line = mem_text_n(s, end);
+        if (c) words(c, y + lines * (LETTER_HEIGHT + 2), MARGIN, line, 1, faint);
+        mem_free(line);
+        lines++;
+        s += end;
+        while (*s == ' ') s++;
+    }
+    return lines;
+}
+
 cvy_status sheet_write(const sheet *s, const char *path, errors *e)
 {
     const measures m = measure(s);
-    canvas c = {.h = m.top + s->rows * (m.cell_h + GAP) - GAP + MARGIN,
-                .w = m.left + s->columns * (m.cell_w + GAP) - GAP + MARGIN};
+    canvas c = {.h = m.top + s->rows * (m.cell_h + s->gap) - s->gap + MARGIN, .w = m.w};
     for (int r = 0; r < s->rows; r++) c.h += below(s, r);
+    const int64_t note_at = c.h - MARGIN + PAD;
+    const int lines = s->note ? note(s->note, m.w, NULL, 0) : 0;
+    if (lines) c.h += PAD + lines * (LETTER_HEIGHT + 2);
     if (c.h > SIDE_MOST || c.w > SIDE_MOST)
         return errors_add(e, CVY_ERR_CONFIG, NULL, "show fewer rows or columns",
                           "the sheet would be %lld x %lld pixels", (long long)c.w, (long long)c.h);
@@ -219,6 +260,8 @@ cvy_status sheet_write(const sheet *s, const char *path, errors *e)
     if (!c.p) return errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "not enough memory for the sheet");
     for (int64_t i = 0; i < c.h * c.w; i++) memcpy(c.p + 3 * i, paper, 3);
     draw(s, &m, &c);
+    if (s->title) words(&c, MARGIN, MARGIN, s->title, SCALE, ink);
+    if (lines) note(s->note, m.w, &c, note_at);
     cvy_status status = image_write_png(path, c.p, true, 3, c.h, c.w, e);
     mem_free(c.p);
     return status;

@@ -16,6 +16,11 @@ typedef struct sheet {
     int rows, columns;
     char **left, **above; /* rows and columns of them, mem_alloc'ed; NULL ones are left out */
     sheet_cell *cells;    /* row by row */
+    char *title,
+        *note; /* above and below all of it, the note in lines as wide as the sheet; mem_alloc'ed; NULL: none */
+    /* As sheet_new() sets them, for whoever wants others: pixels of the longer side that small pictures are enlarged to at
+     * least and large ones shrunk to at most, pixels between pictures, size of the words beside and above. */
+    int least, most, gap, words;
 } sheet;
 
 sheet sheet_new(int rows, int columns);

@@ -64,6 +64,24 @@ cvy_status record_metrics(journal *j, const char *scope, int64_t step, int64_t e
     return finish(&w, j, e);
 }
 
+cvy_status record_histogram(journal *j, int64_t step, int64_t epoch, const record_histogram_of *h, errors *e)
+{
+    json_writer w = begin("histogram");
+    json_put_int(&w, "step", step);
+    json_put_int(&w, "epoch", epoch);
+    json_put_text(&w, "tensor", h->tensor);
+    json_put_text(&w, "of", h->of);
+    json_put_double(&w, "low", record_round(h->low));
+    json_put_double(&w, "high", record_round(h->high));
+    json_put_double(&w, "mean", record_round(h->mean));
+    json_put_double(&w, "sd", record_round(h->sd));
+    json_key(&w, "counts");
+    json_open(&w, '[');
+    for (size_t i = 0; i < h->n; i++) json_int(&w, h->counts[i]);
+    json_close(&w, ']');
+    return finish(&w, j, e);
+}
+
 cvy_status record_kernels(journal *j, const char *choices_json, errors *e)
 {
     json_writer w = begin("kernels");

@@ -16,6 +16,8 @@
  *   {"t":"metrics","scope":"run","step":1170,"epoch":3,"m":{"test_loss":..,"test_accuracy":..,..}}
  *   {"t":"measured","step":390,"epoch":1,"m":{"seconds":..,"images_per_second":..,"rss_bytes":..}}
  *                                                       outside the promise of equal bits
+ *   {"t":"histogram","step":390,"epoch":1,"tensor":"stem.weight","of":"weights|gradient","low":..,"high":..,
+ *    "mean":..,"sd":..,"counts":[..]}                   buckets of equal width from low to high
  *   {"t":"kernels","choices":{"stem":"conv.onednn c16",...}}
  *   {"t":"dataset","card":{"type":"cifar10","sample":[3,32,32],"class_names":[..],"mean":[..],..}}
  *                                                       what predictions need when the data are gone: train/data_card.h
@@ -66,6 +68,14 @@ cvy_status record_segment(journal *j, int64_t attempt, int64_t from_step, const 
 /* type "metrics" with a scope, or type "measured" with scope NULL. */
 cvy_status record_metrics(journal *j, const char *scope, int64_t step, int64_t epoch, const metric *m,
                           size_t n, errors *e);
+/* Of a tensor's numbers, at the end of an epoch. */
+typedef struct record_histogram_of {
+    const char *tensor, *of; /* "weights" or "gradient" */
+    double low, high, mean, sd;
+    const int64_t *counts;
+    size_t n;
+} record_histogram_of;
+cvy_status record_histogram(journal *j, int64_t step, int64_t epoch, const record_histogram_of *h, errors *e);
 cvy_status record_kernels(journal *j, const char *choices_json, errors *e);
 cvy_status record_dataset(journal *j, const char *card_json, errors *e);
 cvy_status record_artifact(journal *j, const char *kind, const char *path, int64_t step, errors *e);

@@ -55,7 +55,8 @@ static figure_mark seeds_mark(const final *c)
             at[n] = (double)(c->down ? c->shown - 1 - i : i) + off;
             v[n++] = c->f.levels[i].by_seed[k];
         }
-    figure_mark m = {.kind = FIGURE_POINTS, .label = "each seed", .colour = FIGURE_GREY, .faint = true, .n = n};
+    figure_mark m = {
+        .kind = FIGURE_POINTS, .label = "each seed", .colour = FIGURE_GREY, .faint = true, .n = n};
     m.x = c->down ? v : at;
     m.y = c->down ? at : v;
     return m;
@@ -81,13 +82,22 @@ static size_t add_means(const final *c, bool bars, figure_mark *marks)
     if (c->down) {
         marks[marked++] = (figure_mark){.kind = FIGURE_SEGMENTS,
                                         .label = c->f.n_seeds > 1 ? "95 % interval" : NULL,
-                                        .x = low, .y = at, .x2 = high, .y2 = at, .n = n};
-        marks[marked++] = (figure_mark){
-            .kind = FIGURE_POINTS, .label = "mean", .x = mean, .y = at, .names = names, .n = n};
+                                        .x = low,
+                                        .y = at,
+                                        .x2 = high,
+                                        .y2 = at,
+                                        .n = n};
+        marks[marked++] =
+            (figure_mark){.kind = FIGURE_POINTS, .label = "mean", .x = mean, .y = at, .names = names, .n = n};
     } else {
         marks[marked++] = (figure_mark){.kind = bars ? FIGURE_BARS : FIGURE_POINTS,
-                                        .label = "mean", .x = at, .y = mean, .low = low, .high = high,
-                                        .names = names, .n = n};
+                                        .label = "mean",
+                                        .x = at,
+                                        .y = mean,
+                                        .low = low,
+                                        .high = high,
+                                        .names = names,
+                                        .n = n};
     }
     return marked;
 }
@@ -106,8 +116,7 @@ static const char *caption_of(final *c, bool bars)
         chart_judge_say(&t, "mean and 95 %% interval (Student's t) over n = %zu seeds", most);
     else
         chart_judge_say(&t, "mean and 95 %% interval (Student's t) over n = %zu to %zu seeds", least, most);
-    if (c->f.n_blocks > 1 && *c->f.across)
-        chart_judge_say(&t, "each seed the mean over %s", c->f.across);
+    if (c->f.n_blocks > 1 && *c->f.across) chart_judge_say(&t, "each seed the mean over %s", c->f.across);
     if (!bars) chart_judge_say(&t, "the axis does not begin at 0");
     if (c->shown < c->f.n) chart_judge_say(&t, "the best %zu of %zu", c->shown, c->f.n);
     chart_judge_say_silent(&t, c->j);
@@ -144,14 +153,19 @@ cvy_status chart_final(store *s, const chart_request *r, arena *a, figure *out, 
     p->n = add_means(&c, bars, marks);
     if (c.f.n_seeds > 1) marks[p->n++] = seeds_mark(&c);
     p->marks = marks;
-    figure_axis levels = chart_axis_names(c.down ? NULL : r->by, names, c.shown), value = chart_axis_plain(j.label);
+    figure_axis levels = chart_axis_names(c.down ? NULL : r->by, names, c.shown),
+                value = chart_axis_plain(j.label);
     levels.low = -0.6;
     levels.high = (double)c.shown - 0.4;
     if (bars) value.low = 0;
     if (r->log_y && !bars) value.log = true;
     p->x = c.down ? value : levels;
     p->y = c.down ? levels : value;
-    *out = (figure){.title = r->title, .caption = caption_of(&c, bars), .panels = p, .n = 1, .columns = 1,
+    *out = (figure){.title = r->title,
+                    .caption = caption_of(&c, bars),
+                    .panels = p,
+                    .n = 1,
+                    .columns = 1,
                     .key = c.f.n_seeds > 1};
     return CVY_OK;
 }

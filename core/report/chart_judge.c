@@ -12,7 +12,8 @@ double chart_judge_value(const query_run *r)
 }
 
 /* The best over the epochs, or what the run logged of itself as a whole; nan. */
-static cvy_status value_of(store *s, const char *run, const char *metric, bool maximize, double *out, errors *e)
+static cvy_status value_of(store *s, const char *run, const char *metric, bool maximize, double *out,
+                           errors *e)
 {
     arena own = {0};
     query_curve c;
@@ -52,9 +53,9 @@ static cvy_status nothing(store *s, const chart_request *r, const chart_judged *
             text_printf(&hint, "%s%s", i ? ", " : "there are ", names[i]);
     }
     text_safe(&name, j->metric, 100);
-    cvy_status status = errors_add(e, CVY_ERR_CONFIG, NULL, hint.n ? text_str(&hint) : NULL,
-                                   "nothing to draw: no run has a finite %s%s", text_str(&name),
-                                   asked ? "" : " yet");
+    cvy_status status =
+        errors_add(e, CVY_ERR_CONFIG, NULL, hint.n ? text_str(&hint) : NULL,
+                   "nothing to draw: no run has a finite %s%s", text_str(&name), asked ? "" : " yet");
     text_free(&hint);
     text_free(&name);
     arena_free(&own);
@@ -71,7 +72,8 @@ cvy_status chart_judge(store *s, const chart_request *r, arena *a, chart_judged 
     const query_run *first = &r->runs[0];
     out->metric = r->metric ? r->metric : first->metric ? first->metric : "val_accuracy";
     const bool own = first->metric && !strcmp(first->metric, out->metric);
-    out->maximize = own && first->goal ? strcmp(first->goal, "minimize") != 0 : chart_axis_maximize(out->metric);
+    out->maximize =
+        own && first->goal ? strcmp(first->goal, "minimize") != 0 : chart_axis_maximize(out->metric);
     out->label = chart_axis_metric(out->metric, a, &out->unit);
     out->runs = arena_array(a, r->n, sizeof *out->runs);
     cvy_status status = CVY_OK;
@@ -82,7 +84,7 @@ cvy_status chart_judge(store *s, const chart_request *r, arena *a, chart_judged 
         if (!same) status = value_of(s, q->name, out->metric, out->maximize, &q->best, e);
         q->best = isfinite(q->best) ? q->best * out->unit : (double)NAN;
         q->goal = out->maximize ? "maximize" : "minimize";
-        out->silent += isnan(q->best);
+        out->silent += isnan(q->best) ? 1 : 0;
     }
     if (status == CVY_OK && out->silent == out->n) status = nothing(s, r, out, r->metric != NULL, e);
     return status;

@@ -5,10 +5,10 @@
 #include "report/chart_kinds.h"
 
 typedef struct chart_judged {
-    query_run *runs; /* copies, whose `best` is the value in the label's unit, or nan */
-    size_t n, silent; /* without a finite value */
+    query_run *runs;            /* copies, whose `best` is the value in the label's unit, or nan */
+    size_t n, silent;           /* without a finite value */
     const char *metric, *label; /* "val_accuracy", "validation accuracy (%)" */
-    double unit; /* that the values were multiplied with */
+    double unit;                /* that the values were multiplied with */
     bool maximize;
 } chart_judged;
 

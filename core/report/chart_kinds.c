@@ -5,10 +5,26 @@
 
 #include "report/chart_curves.h"
 #include "report/chart_range.h"
+#include "report/chart_search.h"
 
 const chart_kind chart_kinds[] = {
     {"curves", "metrics over epochs, steps, images or time (the default)", chart_curves, false},
     {"lr-range", "a learning-rate range test: the loss over the rate", chart_range, false},
+    {"final", "what came out: mean, 95 % interval and each seed, by configuration or by --by PATH",
+     chart_final, true},
+    {"cost", "the metric against time, parameters and MACs, with the Pareto front", chart_cost, true},
+    {"against",
+     "the metric against one parameter (--by PATH), a curve for each value of a second (--by PATH,PATH)",
+     chart_against, true},
+    {"parallel", "a sweep's parameters as parallel coordinates, coloured by the metric", chart_parallel,
+     true},
+    {"slice", "the metric against each parameter of a sweep", chart_slice, true},
+    {"contour", "the metric over two parameters (--by PATH,PATH, or those that matter most)", chart_contour,
+     true},
+    {"importance", "how much of the metric's variance each parameter explains", chart_importance, true},
+    {"history", "a search in its order, and the best so far", chart_history, true},
+    {"rungs", "early stopping: who came to which epoch", chart_rungs, true},
+    {"speed", "images per second, epoch by epoch", chart_speed, false},
 };
 const size_t chart_kinds_n = sizeof chart_kinds / sizeof *chart_kinds;
 

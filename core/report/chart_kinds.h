@@ -11,13 +11,15 @@ typedef enum chart_band { CHART_BAND_SD, CHART_BAND_CI95, CHART_BAND_MINMAX, CHA
 typedef struct chart_request {
     const query_run *runs;
     size_t n;
-    const groups *groups; /* the runs by configuration, or by the value of `by`; best first unless named one by one */
-    const char *sweep;    /* "s3" when the runs are those of a sweep; else NULL */
+    const groups
+        *groups; /* the runs by configuration, or by the value of `by`; best first unless named one by one */
+    const char *sweep; /* "s3" when the runs are those of a sweep; else NULL */
     const char *title;
-    const char *metric;     /* "val_accuracy,lr"; NULL: the kind's own choice */
-    const char *by, *facet; /* dotted paths, `by` perhaps several with commas for kinds that take them; NULL */
+    const char *metric; /* "val_accuracy,lr"; NULL: the kind's own choice */
+    const char *by,
+        *facet; /* dotted paths, `by` perhaps several with commas for kinds that take them; NULL */
     chart_x x;
-    bool has_x; /* x was asked for */
+    bool has_x;    /* x was asked for */
     double smooth; /* weight of what came before, 0 to below 1 */
     chart_band band;
     bool log_x, log_y;

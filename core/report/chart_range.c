@@ -1,20 +1,12 @@
-/* Owns what the chart of a learning-rate range test shows and how it looks; must not know how the rates were found. */
+/* Owns what the chart of a learning-rate range test shows; must not know how it looks, nor how the rates were found. */
 #include "report/chart_range.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "report/chart_script.h"
-#include "report/gnuplot.h"
-
-/* Pixels at 100 dpi, as in chart_script.c. */
-enum { WIDTH = 1000, HEIGHT = 470, PNG_SCALE = 2, TITLE_MOST = 90 };
-
-static const char ink[] = "#333333", faint[] = "#DDDDDD", points_colour[] = "#9BB8CC",
-                  curve_colour[] = "#0072B2", steepest_colour[] = "#D55E00", tenth_colour[] = "#009E73";
+#include "report/charts.h"
 
 typedef struct range_chart {
-    const char *title;
     query_curve rate, loss, smooth; /* by step, all of one length */
     double steepest, tenth;         /* nan: the loss never fell */
     double x_least, x_most, y_least, y_most;
@@ -76,24 +68,6 @@ static void scale(range_chart *c)
     c->x_most = c->rate.points[c->rate.n - 1].value * 1.3;
 }
 
-static void number(text *t, double v)
-{
-    text_char(t, ' ');
-    text_double(t, v);
-}
-
-static void block(text *out, const char *name, const query_curve *rate, const query_curve *y)
-{
-    text_printf(out, "$%s << EOD\n", name);
-    for (size_t i = 0; i < y->n; i++) {
-        if (!isfinite(y->points[i].value)) continue;
-        number(out, rate->points[i].value);
-        number(out, y->points[i].value);
-        text_char(out, '\n');
-    }
-    text_add(out, "EOD\n");
-}
-
 /* The curve's height at a rate. */
 static double height_at(const range_chart *c, double rate)
 {
@@ -106,113 +80,89 @@ static double height_at(const range_chart *c, double rate)
            share * (c->smooth.points[i].value - c->smooth.points[i - 1].value);
 }
 
-static void marker(text *out, const range_chart *c, const char *name, double rate)
+/* ---- the figure ---- */
+
+enum { EACH_STEP, SMOOTHED, STEEPEST, STEEPEST_DROP, TENTH, TENTH_DROP, MARKS };
+
+static double *copy(arena *a, const query_curve *c)
 {
-    text_printf(out, "$%s << EOD\n", name);
-    number(out, rate);
-    number(out, height_at(c, rate));
-    text_add(out, "\nEOD\n");
+    double *v = arena_array(a, c->n + 1, sizeof *v);
+    for (size_t i = 0; i < c->n; i++) v[i] = c->points[i].value;
+    return v;
 }
 
-static void vertical(text *out, int nth, const range_chart *c, double rate, const char *colour)
+/* A point on the curve, and a line from it down to the axis. */
+static void found(const range_chart *c, double rate, const char *label, int colour, arena *a, figure_mark *at)
 {
-    text_printf(out, "set arrow %d from", nth);
-    number(out, rate);
-    text_add(out, ",");
-    number(out, c->y_least);
-    text_add(out, " to");
-    number(out, rate);
-    text_add(out, ",");
-    number(out, height_at(c, rate));
-    text_printf(out, " nohead back lw 1.2 dt (6,5) lc rgb '%s'\n", colour);
+    double *x = arena_array(a, 2, sizeof *x), *y = arena_array(a, 2, sizeof *y);
+    x[0] = x[1] = rate;
+    y[0] = height_at(c, rate);
+    y[1] = c->y_least;
+    at[0] = (figure_mark){.kind = FIGURE_POINTS, .label = label, .colour = colour, .x = x, .y = y, .n = 1};
+    at[1] = (figure_mark){.kind = FIGURE_LINE, .colour = colour, .dashed = true, .x = x, .y = y, .n = 2};
 }
 
-static void script(const range_chart *c, chart_format format, text *out)
+static void fill(const range_chart *c, const char *title, arena *a, figure_panel *p)
 {
-    const bool png = format == CHART_PNG, found = isfinite(c->steepest) && isfinite(c->tenth);
-    text_add(out, "set encoding utf8\n");
-    block(out, "loss", &c->rate, &c->loss);
-    block(out, "smooth", &c->rate, &c->smooth);
-    if (found) marker(out, c, "steepest", c->steepest), marker(out, c, "tenth", c->tenth);
-    if (png)
-        text_printf(out,
-                    "point = 1.0\nset terminal pngcairo noenhanced size %d,%d font 'sans,11' fontscale %d "
-                    "linewidth %d "
-                    "pointscale %d background rgb 'white'\n",
-                    WIDTH * PNG_SCALE, HEIGHT * PNG_SCALE, PNG_SCALE, PNG_SCALE, PNG_SCALE);
-    else
-        text_printf(out,
-                    "point = 0.6\nset terminal svg noenhanced size %d,%d dynamic font 'sans,14' linewidth 1 "
-                    "background "
-                    "rgb 'white'\n",
-                    WIDTH, HEIGHT);
-    text_printf(out,
-                "set border 3 lc rgb '%s' lw 1\nset tics nomirror out scale 0.6 textcolor rgb '%s'\n"
-                "set grid xtics ytics lt 1 dt solid lc rgb '%s' lw 0.6\n"
-                "set xlabel 'learning rate' noenhanced textcolor rgb '%s'\n"
-                "set ylabel 'training loss' noenhanced textcolor rgb '%s'\n"
-                "set lmargin 10\nset rmargin 4\nset tmargin 3\nset bmargin 6\n"
-                "set logscale x\nset format x '%%.0e'\nset format y '%%g'\n",
-                ink, ink, faint, ink, ink);
-    text_add(out, "set xrange [");
-    number(out, c->x_least);
-    text_add(out, ":");
-    number(out, c->x_most);
-    text_add(out, "]\nset yrange [");
-    number(out, c->y_least);
-    text_add(out, ":");
-    number(out, c->y_most);
-    text_add(out, "]\nset title ");
-    gnuplot_quote(out, c->title, TITLE_MOST);
-    text_printf(out, " noenhanced textcolor rgb '%s'\n", ink);
-    text_printf(
-        out,
-        "set key noenhanced outside below center horizontal samplen 2.6 width 2 Left reverse textcolor rgb "
-        "'%s'\n",
-        ink);
-    if (found) {
-        vertical(out, 1, c, c->steepest, steepest_colour);
-        vertical(out, 2, c, c->tenth, tenth_colour);
+    figure_mark *m = arena_array(a, MARKS, sizeof *m);
+    double *rate = copy(a, &c->rate);
+    m[EACH_STEP] = (figure_mark){.kind = FIGURE_POINTS,
+                                 .label = "each step",
+                                 .colour = 5,
+                                 .faint = true,
+                                 .x = rate,
+                                 .y = copy(a, &c->loss),
+                                 .n = c->loss.n};
+    m[SMOOTHED] = (figure_mark){.kind = FIGURE_LINE,
+                                .label = "smoothed",
+                                .colour = 0,
+                                .x = rate,
+                                .y = copy(a, &c->smooth),
+                                .n = c->smooth.n};
+    *p = (figure_panel){.title = title,
+                        .x = {.label = "learning rate", .log = true, .low = c->x_least, .high = c->x_most},
+                        .y = {.label = "training loss", .low = c->y_least, .high = c->y_most},
+                        .marks = m,
+                        .n = 2};
+    if (!isfinite(c->steepest) || !isfinite(c->tenth)) return;
+    found(c, c->steepest, arena_printf(a, "steepest: %.2g", c->steepest), 1, a, &m[STEEPEST]);
+    found(c, c->tenth, arena_printf(a, "a tenth of the minimum: %.2g", c->tenth), 2, a, &m[TENTH]);
+    p->n = MARKS;
+}
+
+cvy_status chart_range(store *s, const chart_request *r, arena *a, figure *out, errors *e)
+{
+    figure_panel *panels = arena_array(a, r->n + 1, sizeof *panels);
+    size_t n = 0;
+    for (size_t i = 0; i < r->n; i++) {
+        range_chart c;
+        const size_t before = errors_count(e);
+        if (collect(s, r->runs[i].name, a, &c, e)) {
+            scale(&c);
+            fill(&c, r->n > 1 ? r->runs[i].name : NULL, a, &panels[n++]);
+        } else if (errors_count(e) > before) {
+            return errors_status(e);
+        } else if (r->n > 1) {
+            errors_warn(e, NULL, NULL, "%s is no learning-rate range test that has come to its end",
+                        r->runs[i].name);
+        }
     }
-    text_printf(out,
-                "plot $loss using 1:2 with points pt 7 ps 0.6*point lc rgb '%s' title 'each step', \\\n"
-                "     $smooth using 1:2 with lines lw 2.4 lc rgb '%s' title 'smoothed'",
-                points_colour, curve_colour);
-    if (found)
-        text_printf(
-            out,
-            ", \\\n     $steepest using 1:2 with points pt 7 ps 1.3*point lc rgb '%s' title 'steepest: %.2g'"
-            ", \\\n     $tenth using 1:2 with points pt 5 ps 1.2*point lc rgb '%s' title 'a tenth of the "
-            "minimum: %.2g'",
-            steepest_colour, c->steepest, tenth_colour, c->tenth);
-    text_char(out, '\n');
+    if (!n)
+        return errors_add(e, CVY_ERR_CONFIG, NULL, "convoy run FILE --lr-range makes one",
+                          "nothing to draw: %s is no learning-rate range test that has come to its end",
+                          r->n == 1 ? r->runs[0].name : "none of these runs");
+    *out = (figure){.title = r->title, .panels = panels, .n = n, .key = true};
+    return CVY_OK;
 }
 
 cvy_status chart_range_draw(store *s, const char *run, const char *title, const char *prefix, errors *e)
 {
     arena a = {0};
-    range_chart c;
-    cvy_status status = CVY_OK;
-    const size_t before = errors_count(e);
-    if (!collect(s, run, &a, &c, e)) {
-        status = errors_count(e) > before
-                     ? errors_status(e)
-                     : errors_add(e, CVY_ERR_CONFIG, NULL, NULL,
-                                  "nothing to draw: %s is no learning-rate range test that has "
-                                  "come to its end",
-                                  run);
-    } else {
-        c.title = title;
-        scale(&c);
-    }
-    for (int format = CHART_PNG; format <= CHART_SVG && status == CVY_OK; format++) {
-        text out = {0};
-        char *path = mem_printf("%s.%s", prefix, format == CHART_PNG ? "png" : "svg");
-        script(&c, (chart_format)format, &out);
-        status = gnuplot_draw(&out, path, e);
-        mem_free(path);
-        text_free(&out);
-    }
+    figure f;
+    const query_run one = {.name = run};
+    const chart_request r = {.runs = &one, .n = 1, .title = title};
+    cvy_status status = chart_range(s, &r, &a, &f, e);
+    if (status == CVY_OK) status = charts_write(&f, CHARTS_USUAL, 0, prefix, e);
     arena_free(&a);
     return status;
 }

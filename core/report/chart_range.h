@@ -2,11 +2,13 @@
 #ifndef REPORT_CHART_RANGE_H
 #define REPORT_CHART_RANGE_H
 
-#include "report/query.h"
+#include "report/chart_kinds.h"
 
 /* Whether the run is such a test that has come to its end. */
 bool chart_range_is(store *s, const char *run, errors *e);
-/* Draws PREFIX.png and PREFIX.svg: the losses of the steps, the curve through them, and the rates that it suggests. */
+/* The losses of the steps, the curve through them, and the rates that it suggests; a panel for each run. */
+chart_builder chart_range;
+/* The same of one run as PREFIX.png and PREFIX.svg. */
 cvy_status chart_range_draw(store *s, const char *run, const char *title, const char *prefix, errors *e);
 
 #endif

@@ -1,16 +1,22 @@
-/* Loss and accuracy over the epochs, as PNG and SVG. */
+/* From runs to files with pictures. */
 #ifndef REPORT_CHARTS_H
 #define REPORT_CHARTS_H
 
-#include "report/groups.h"
+#include "report/chart_kinds.h"
 
-enum { CHARTS_SERIES_MAX = 16 };
+/* Sets of picture formats, as bits. */
+#define CHARTS_FORMAT(f) (1u << (f))
+#define CHARTS_USUAL     (CHARTS_FORMAT(FIGURE_PNG) | CHARTS_FORMAT(FIGURE_SVG))
 
-/* Draws PREFIX.png and PREFIX.svg: a panel for the loss and one for the accuracy, where the runs have it. A
- * group is one colour; of several runs their mean, in a band of one standard deviation. More groups than
- * CHARTS_SERIES_MAX: the best of them, so the groups should come sorted. Values that are not finite are left
- * out, with a warning. Runs without a finished epoch are named by a warning; when none has one:
- * CVY_ERR_CONFIG, and no file. A learning-rate range test alone has a chart of its own, chart_range.h. */
-cvy_status charts_draw(store *s, const groups *g, const char *title, const char *prefix, errors *e);
+/* The kind that these runs are shown by when nobody asks for one. */
+const chart_kind *charts_usual_kind(store *s, const chart_request *r, errors *e);
+/* The runs by the value of a parameter, best first; `value` of groups.h is their best. */
+cvy_status charts_group_by(store *s, const query_run *runs, size_t n, const char *by, arena *a, groups *out,
+                           errors *e);
+
+/* "png", "svg", "pdf", "txt", "six": the ending of a format's file. */
+const char *charts_ending(figure_format f);
+/* Writes PREFIX.png, PREFIX.svg, ...: as wide as a printed column of `inches`, or with 0 for the screen. */
+cvy_status charts_write(const figure *f, unsigned formats, double inches, const char *prefix, errors *e);
 
 #endif

@@ -183,6 +183,32 @@ void event_file_histogram(event_file *f, double wall_time, int64_t step, const c
     add_value(f, wall_time, step, &v);
 }
 
+void event_file_counts(event_file *f, double wall_time, int64_t step, const char *tag, const event_counts *c)
+{
+    double *limits = mem_array(c->n + 1, sizeof *limits), *counts = mem_array(c->n + 1, sizeof *counts),
+           n = 0;
+    const double low = c->low == c->high ? c->low - 0.5 : c->low,
+                 high = c->low == c->high ? c->high + 0.5 : c->high;
+    for (size_t b = 0; b < c->n; b++) {
+        limits[b] = b + 1 < c->n ? low + (high - low) * (double)(b + 1) / (double)c->n : high;
+        counts[b] = (double)c->counts[b];
+        n += counts[b];
+    }
+    text h = {0}, v = {0};
+    put_double(&h, 1, low);
+    put_double(&h, 2, high);
+    put_double(&h, 3, n);
+    put_double(&h, 4, n * c->mean);
+    put_double(&h, 5, n * (c->sd * c->sd + c->mean * c->mean));
+    put_doubles(&h, 6, limits, c->n);
+    put_doubles(&h, 7, counts, c->n);
+    put_string(&v, 1, tag);
+    put_message(&v, 5, &h);
+    add_value(f, wall_time, step, &v);
+    mem_free(limits);
+    mem_free(counts);
+}
+
 void event_file_image(event_file *f, double wall_time, int64_t step, const char *tag, int64_t height,
                       int64_t width, int channels, const void *png, size_t n)
 {

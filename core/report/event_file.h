@@ -20,6 +20,13 @@ void event_file_scalar(event_file *f, double wall_time, int64_t step, const char
 /* Of any values; those that are not finite do not count. */
 void event_file_histogram(event_file *f, double wall_time, int64_t step, const char *tag,
                           const double *values, size_t n);
+/* Of values that have been counted already, in n buckets of equal width from low to high. */
+typedef struct event_counts {
+    double low, high, mean, sd;
+    const int64_t *counts;
+    size_t n;
+} event_counts;
+void event_file_counts(event_file *f, double wall_time, int64_t step, const char *tag, const event_counts *c);
 /* A PNG file's bytes; channels 1 or 3. */
 void event_file_image(event_file *f, double wall_time, int64_t step, const char *tag, int64_t height,
                       int64_t width, int channels, const void *png, size_t n);

@@ -139,8 +139,9 @@ static void widen(axis_plan *p, const figure_axis *axis, double edge, bool flush
         if (!zero) p->low -= add;
         if (!top) p->high += add;
     }
-    if (isfinite(axis->low) && (!p->log || axis->low > 0)) p->low = axis->low;
-    if (isfinite(axis->high) && (!p->log || axis->high > 0)) p->high = axis->high;
+    const bool silent = axis->low == 0 && axis->high == 0; /* a zeroed axis says nothing */
+    if (!silent && isfinite(axis->low) && (!p->log || axis->low > 0)) p->low = axis->low;
+    if (!silent && isfinite(axis->high) && (!p->log || axis->high > 0)) p->high = axis->high;
     if (!(p->high > p->low)) p->high = p->low + fmax(1e-6, fabs(p->low));
 }
 
@@ -162,8 +163,10 @@ void figure_ranges(const figure_panel *p, axis_plan *x, axis_plan *y, axis_plan 
         const double half = 0.6 * figure_bar_width(p, &n_bars, &dodged);
         if (!x->log) x->low -= half, x->high += half;
     }
-    if (p->x.names && x->any) x->low = fmin(x->low, -0.5), x->high = fmax(x->high, (double)p->x.n_names - 0.5);
-    if (p->y.names && y->any) y->low = fmin(y->low, -0.5), y->high = fmax(y->high, (double)p->y.n_names - 0.5);
+    if (p->x.names && x->any)
+        x->low = fmin(x->low, -0.5), x->high = fmax(x->high, (double)p->x.n_names - 0.5);
+    if (p->y.names && y->any)
+        y->low = fmin(y->low, -0.5), y->high = fmax(y->high, (double)p->y.n_names - 0.5);
     widen(x, &p->x, cells || p->x.names ? 0 : only_points ? 0.05 : 0.02, false);
     widen(y, &p->y, cells || p->y.names ? 0 : 0.05, bars);
     widen(colour, &p->colour, 0, false);
@@ -212,7 +215,8 @@ static void log_ticks(drawing *d, axis_plan *p, double length, bool across)
     int skip = 1;
     while (per_decade * skip < room && skip < 400) skip++;
     /* Below two decades powers of ten alone say too little. */
-    const bool twos = decades < 2.2 && per_decade * 0.3 > room, all = decades < 0.7 && per_decade * 0.08 > room;
+    const bool twos = decades < 2.2 && per_decade * 0.3 > room,
+               all = decades < 0.7 && per_decade * 0.08 > room;
     for (int k = first; k <= last; k++) {
         for (int m = 1; m < 10; m++) {
             const double v = m * pow(10, k);

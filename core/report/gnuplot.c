@@ -167,3 +167,23 @@ cvy_status gnuplot_draw(const text *script, const char *path, errors *e)
     mem_free(unfinished);
     return status;
 }
+
+cvy_status gnuplot_read(const text *script, text *out, errors *e)
+{
+    const int file = scratch(NULL);
+    if (file < 0)
+        return errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "no temporary file for gnuplot: %s",
+                          strerror(errno));
+    cvy_status status = draw_to(script, file, e);
+    char part[1 << 14];
+    off_t at = 0;
+    for (ssize_t n = 1; status == CVY_OK && n > 0; at += n) {
+        n = pread(file, part, sizeof part, at);
+        if (n > 0) text_add_n(out, part, (size_t)n);
+        if (n < 0)
+            status = errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "cannot read what gnuplot drew: %s",
+                                strerror(errno));
+    }
+    close(file);
+    return status;
+}

@@ -11,6 +11,9 @@
  * gnuplot: CVY_ERR_CONFIG, naming the package. */
 cvy_status gnuplot_draw(const text *script, const char *path, errors *e);
 
+/* The same into *out, appended. */
+cvy_status gnuplot_read(const text *script, text *out, errors *e);
+
 /* 'text' as gnuplot reads it literally: control characters and what is not UTF-8 left out, cut to `most`
  * characters. A quote becomes the typographic one: gnuplot 5.4 reads a doubled quote as a quote only behind
  * another character, so a text that begins with one, or has two in a row, would end there and spoil the

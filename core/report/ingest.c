@@ -167,11 +167,11 @@ cvy_status ingest_forget(store *s, const char *name, errors *e)
 {
     const int64_t run = store_number(name, 'r'), sweep = store_number(name, 's');
     static const char *const of_run[] = {
-        "DELETE FROM params WHERE run = ?",  "DELETE FROM environment WHERE run = ?",
-        "DELETE FROM plugins WHERE run = ?", "DELETE FROM attempts WHERE run = ?",
-        "DELETE FROM metrics WHERE run = ?", "DELETE FROM timings WHERE run = ?",
-        "DELETE FROM kernels WHERE run = ?", "DELETE FROM artifacts WHERE run = ?",
-        "DELETE FROM runs WHERE number = ?",
+        "DELETE FROM params WHERE run = ?",         "DELETE FROM environment WHERE run = ?",
+        "DELETE FROM plugins WHERE run = ?",        "DELETE FROM attempts WHERE run = ?",
+        "DELETE FROM metrics WHERE run = ?",        "DELETE FROM timings WHERE run = ?",
+        "DELETE FROM kernels WHERE run = ?",        "DELETE FROM artifacts WHERE run = ?",
+        "DELETE FROM histogram_list WHERE run = ?", "DELETE FROM runs WHERE number = ?",
     };
     static const char *const of_owner[] = {
         "DELETE FROM tags WHERE owner = ?",

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "report/store_own.h"
 
 /* Rows collected on the heap, handed over into the arena. */
@@ -205,6 +206,43 @@ static cvy_status collect_pairs(sql_query *q, arena *a, query_pairs *out, errors
     }
     out->items = into_arena(a, items, out->n, sizeof *items);
     return sql_done(q);
+}
+
+/* "[0,3,1]" as numbers; the store's own writing. */
+static int64_t *counts_of(const char *s, arena *a, size_t *n)
+{
+    json *v = s ? json_parse(a, s, strlen(s), NULL, NULL) : NULL;
+    *n = v && v->kind == JSON_ARRAY ? v->n : 0;
+    int64_t *out = arena_array(a, *n + 1, sizeof *out);
+    for (size_t i = 0; i < *n; i++) out[i] = v->items[i]->is_integer ? v->items[i]->integer : 0;
+    return out;
+}
+
+cvy_status query_histograms(store *s, const char *run, const char *tensor, arena *a, query_histogram **out,
+                            size_t *n, errors *e)
+{
+    query_histogram *items = NULL;
+    size_t cap = 0;
+    *n = 0;
+    sql_query q = sql_ask(&s->db, e,
+                          "SELECT tensor, kind, step, epoch, low, high, mean, sd, counts FROM histograms"
+                          " WHERE run = ? AND (? IS NULL OR tensor = ?) ORDER BY tensor, kind DESC, step",
+                          "ttt", run, tensor, tensor);
+    while (sql_next(&q, e)) {
+        query_histogram h = {.tensor = sql_text(&q, 0, a),
+                             .kind = sql_text(&q, 1, a),
+                             .step = sql_int(&q, 2, 0),
+                             .epoch = sql_int(&q, 3, 0),
+                             .low = sql_double(&q, 4),
+                             .high = sql_double(&q, 5),
+                             .mean = sql_double(&q, 6),
+                             .sd = sql_double(&q, 7)};
+        h.counts = counts_of(sql_text(&q, 8, a), a, &h.n);
+        *COLLECT(items, *n, cap) = h;
+    }
+    cvy_status status = sql_done(&q);
+    *out = into_arena(a, items, *n, sizeof *items);
+    return status;
 }
 
 cvy_status query_params(store *s, const char *run, arena *a, query_pairs *out, errors *e)

@@ -72,6 +72,18 @@ cvy_status query_curves(store *s, const char *run, query_scope scope, arena *a, 
 cvy_status query_curve_of(store *s, const char *run, const char *metric, arena *a, query_curve *out,
                           errors *e);
 
+/* Histograms of a tensor's numbers; the counts of all in one array. */
+typedef struct query_histogram {
+    const char *tensor, *kind; /* "weights" or "gradient" */
+    int64_t step, epoch;
+    double low, high, mean, sd;
+    int64_t *counts;
+    size_t n;
+} query_histogram;
+/* By tensor, kind and step. tensor NULL: of all. */
+cvy_status query_histograms(store *s, const char *run, const char *tensor, arena *a, query_histogram **out,
+                            size_t *n, errors *e);
+
 cvy_status query_params(store *s, const char *run, arena *a, query_pairs *out, errors *e);
 cvy_status query_environment(store *s, const char *run, arena *a, query_pairs *out, errors *e);
 

@@ -111,6 +111,48 @@ static cvy_status put_metric(store *s, rows_source *from, const row *r, int64_t 
     return put_again(s, from, r, offset, e);
 }
 
+/* Its rows are a result like the metrics': an attempt that goes the same stretch again must find the same. */
+static cvy_status add_histogram(store *s, rows_source *from, const json *v, int64_t offset, errors *e)
+{
+    const json *counts = json_get(v, "counts");
+    const char *tensor = json_get_text(v, "tensor", NULL), *kind = json_get_text(v, "of", NULL);
+    const int64_t step = json_get_int(v, "step", NONE);
+    if (!tensor || !kind || step < 0 || !counts || counts->kind != JSON_ARRAY)
+        return rows_event(s, from, offset, "damaged", "a histogram without tensor, step or counts",
+                          from->time, e);
+    json_writer w = {0};
+    json_open(&w, '[');
+    for (size_t i = 0; i < counts->n; i++)
+        json_int(&w, counts->items[i]->is_integer ? counts->items[i]->integer : 0);
+    json_close(&w, ']');
+    sql_query q = sql_ask(&s->db, e,
+                          "SELECT sd, attempt FROM histogram_list WHERE run = ? AND tensor = ? AND kind = ?"
+                          " AND step = ? AND NOT (counts IS ? AND mean IS ? AND sd IS ?)",
+                          "ittitdd", from->run, tensor, kind, step, text_str(&w.out),
+                          json_get_double(v, "mean", (double)NAN), json_get_double(v, "sd", (double)NAN));
+    const bool differs = sql_next(&q, e);
+    const double old_sd = differs ? sql_double(&q, 0) : 0;
+    const int64_t older = differs ? sql_int(&q, 1, 0) : 0;
+    cvy_status status = sql_done(&q);
+    if (!status && differs && older != from->attempt) {
+        char *name = mem_printf("the sd of the %s of %s", kind, tensor);
+        const row r = {.step = step, .name = name, .value = json_get_double(v, "sd", (double)NAN)};
+        status = note_divergence(s, from, &r, offset, older, old_sd, e);
+        mem_free(name);
+    }
+    if (!status)
+        status = sql_do(&s->db, e,
+                        "INSERT OR REPLACE INTO histogram_list"
+                        " (run, tensor, kind, step, epoch, low, high, mean, sd, counts, attempt)"
+                        " VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+                        "ittiiddddti", from->run, tensor, kind, step, json_get_int(v, "epoch", 0),
+                        json_get_double(v, "low", (double)NAN), json_get_double(v, "high", (double)NAN),
+                        json_get_double(v, "mean", (double)NAN), json_get_double(v, "sd", (double)NAN),
+                        text_str(&w.out), from->attempt);
+    text_free(&w.out);
+    return status;
+}
+
 static int64_t scope_of(const char *scope)
 {
     if (!strcmp(scope, "step")) return SCOPE_STEP;
@@ -215,6 +257,11 @@ static cvy_status add_end(store *s, const rows_source *from, const json *v, erro
         status = sql_do(&s->db, e,
                         "DELETE FROM metrics WHERE run = ? AND attempt < ? AND step > ? AND (step <= ? OR ?)",
                         "iiiii", from->run, from->attempt, from->from_step, step, finished);
+    if (status == CVY_OK && from->attempt > 1)
+        status = sql_do(
+            &s->db, e,
+            "DELETE FROM histogram_list WHERE run = ? AND attempt < ? AND step > ? AND (step <= ? OR ?)",
+            "iiiii", from->run, from->attempt, from->from_step, step, finished);
     return status;
 }
 
@@ -258,6 +305,7 @@ static cvy_status run_record(store *s, rows_source *from, const json *v, const c
     if (from->attempt) {
         if (!strcmp(t, "metrics")) return add_metrics(s, from, v, false, offset, e);
         if (!strcmp(t, "measured")) return add_metrics(s, from, v, true, offset, e);
+        if (!strcmp(t, "histogram")) return add_histogram(s, from, v, offset, e);
         if (!strcmp(t, "segment")) return add_segment(s, from, v, e);
         if (!strcmp(t, "end")) return add_end(s, from, v, e);
         if (!strcmp(t, "kernels")) return add_kernels(s, from, v, e);

@@ -6,7 +6,7 @@
 -- (datetime(created, 'unixepoch')). A value that is not a number (nan) is NULL; infinities are Inf and -Inf.
 
 CREATE TABLE schema_version (version INTEGER NOT NULL);
-INSERT INTO schema_version VALUES (2);
+INSERT INTO schema_version VALUES (3);
 
 -- ---- what was planned: from run.json and sweep.json -----------------------------------------------------------------
 
@@ -135,6 +135,21 @@ CREATE TABLE timings (                  -- seconds, images per second, memory: m
     epoch  INTEGER NOT NULL,
     value  REAL,
     PRIMARY KEY (run, metric, step)
+) WITHOUT ROWID;
+
+CREATE TABLE histogram_list (           -- of tensors, at the ends of epochs
+    run     INTEGER NOT NULL,
+    tensor  TEXT NOT NULL,              -- "stem.weight"
+    kind    TEXT NOT NULL,              -- weights or gradient
+    step    INTEGER NOT NULL,
+    epoch   INTEGER NOT NULL,
+    low     REAL,                       -- where the first bucket begins and the last one ends
+    high    REAL,
+    mean    REAL,
+    sd      REAL,
+    counts  TEXT,                       -- JSON array: how many numbers are in each of the buckets, which are equally wide
+    attempt INTEGER NOT NULL,           -- that logged it last
+    PRIMARY KEY (run, tensor, kind, step)
 ) WITHOUT ROWID;
 
 CREATE TABLE kernels (                  -- the algorithm chosen for each node
@@ -285,6 +300,13 @@ WHERE m.scope = 2;
 CREATE VIEW measured AS
 SELECT r.name AS run, n.name AS metric, m.step AS step, m.epoch AS epoch, m.value AS value
 FROM timings m JOIN runs r ON r.number = m.run JOIN metric_names n ON n.id = m.metric;
+
+-- Of the weights and the last gradient of each tensor (train.histograms): kind is weights or gradient; counts a JSON array of
+-- how many numbers lie in each of the equally wide buckets from low to high.
+CREATE VIEW histograms AS
+SELECT r.name AS run, h.tensor AS tensor, h.kind AS kind, h.step AS step, h.epoch AS epoch, h.low AS low,
+       h.high AS high, h.mean AS mean, h.sd AS sd, h.counts AS counts
+FROM histogram_list h JOIN runs r ON r.number = h.run;
 
 CREATE VIEW run_params AS
 SELECT r.name AS run, p.path AS path, p.value AS value FROM params p JOIN runs r ON r.number = p.run;

@@ -16,7 +16,7 @@
 #include "report/store_own.h"
 
 enum {
-    SCHEMA = 2,     /* the version in schema.sql */
+    SCHEMA = 3,     /* the version in schema.sql */
     LOCK_MS = 2000, /* for a batch of somebody else */
     REBUILD_LOCK_MS = 60000,
     BATCH_RECORDS = 20000 /* then others get a turn */
@@ -255,6 +255,15 @@ static void free_names(char **names, size_t n)
     mem_free(names);
 }
 
+/* The first of dirs[from .. n) that has something new. In one transaction: the lock is taken once, not once a folder. */
+static size_t first_pending(store *s, char *const *dirs, size_t from, size_t n)
+{
+    const bool together = n - from > 1 && sql_run(&s->db, "BEGIN", NULL) == CVY_OK;
+    while (from < n && !ingest_pending(s, dirs[from])) from++;
+    if (together) sql_run(&s->db, "COMMIT", NULL);
+    return from;
+}
+
 /* Several folders per transaction, since every commit waits for the disk; and large folders in several
  * transactions, so that other writers get a turn. */
 static cvy_status take_in(store *s, char *const *dirs, size_t n, int64_t *taken, errors *e)
@@ -263,10 +272,8 @@ static cvy_status take_in(store *s, char *const *dirs, size_t n, int64_t *taken,
     cvy_status refreshed = refresh(s, e);
     if (refreshed != CVY_OK) return refreshed;
     while (at < n) {
-        if (!ingest_pending(s, dirs[at])) {
-            at++;
-            continue;
-        }
+        at = first_pending(s, dirs, at, n);
+        if (at == n) break;
         bool busy;
         cvy_status status = batch_begin(s, &busy, e);
         if (status != CVY_OK || busy) return status;

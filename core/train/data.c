@@ -88,8 +88,8 @@ static void data_shares(const int64_t *start, int classes, int64_t n, int64_t wa
 
 /* Chooses `want` of the n samples so that every class keeps its share, each class by a seeded shuffle. chosen[i] is set to
  * `mark`; samples whose chosen[] is not 0 are out of the question. */
-static void data_choose(const data *d, const int32_t *labels, int64_t n, int64_t want, const char *purpose,
-                        char *chosen, char mark)
+static void data_choose(const data *d, uint64_t seed, const int32_t *labels, int64_t n, int64_t want,
+                        const char *purpose, char *chosen, char mark)
 {
     int classes = d->info.classes > 0 ? d->info.classes : 1;
     int64_t *start = mem_array((size_t)classes + 1, sizeof *start),
@@ -99,7 +99,7 @@ static void data_choose(const data *d, const int32_t *labels, int64_t n, int64_t
     data_shares(start, classes, n_free, want < n_free ? want : n_free, take);
     for (int c = 0; c < classes; c++) {
         int64_t *of = members + start[c], m = start[c + 1] - start[c];
-        philox_stream s = philox_open(philox_key_of(d->seed, "split", purpose), (uint64_t)c, 0);
+        philox_stream s = philox_open(philox_key_of(seed, "split", purpose), (uint64_t)c, 0);
         for (int64_t k = 0; k < take[c]; k++) { /* the first steps of a Fisher-Yates shuffle */
             int64_t j = k + (int64_t)philox_below(&s, (uint32_t)(m - k)), swap = of[k];
             of[k] = of[j];
@@ -196,15 +196,17 @@ static cvy_status data_split(data *d, errors *e)
         if (s->folds)
             data_deal(d, labels, n, chosen, VALIDATION);
         else
-            data_choose(d, labels, n, held, "validation", chosen, VALIDATION);
+            data_choose(d, d->seed, labels, n, held, "validation", chosen, VALIDATION);
         data_collect(d, DATA_VALIDATION, chosen, n, VALIDATION);
-        data_choose(d, labels, n, s->train_limit > 0 ? s->train_limit : n, "train_limit", chosen, KEPT);
+        data_choose(d, d->seed, labels, n, s->train_limit > 0 ? s->train_limit : n, "train_limit", chosen,
+                    KEPT);
         data_collect(d, DATA_TRAIN, chosen, n, KEPT);
         memset(chosen, FREE, (size_t)longest);
     }
     if (!status) status = data_labels(d, CVY_TEST, labels, e);
     if (!status) {
-        data_choose(d, labels, n_test, s->test_limit > 0 ? s->test_limit : n_test, "test_limit", chosen,
+        /* The same for every seed, so that repeats are measured on the same samples. */
+        data_choose(d, 0, labels, n_test, s->test_limit > 0 ? s->test_limit : n_test, "test_limit", chosen,
                     KEPT);
         data_collect(d, DATA_TEST, chosen, n_test, KEPT);
     }

@@ -57,8 +57,9 @@ static cvy_status ensemble_other_samples(const ensemble *g, const setup *s, erro
                           (int)d->info.classes, (long long)g->classes);
     return errors_add(
         e, CVY_ERR_CONFIG, &d->at,
-        "which samples there are may come of each run's seed: dataset.test_limit=0 takes all test "
-        "samples, and `shapes` draws the same for all with dataset.seed=1",
+        "which samples there are may come of each run's seed: so it is with those held out for validation, "
+        "and `shapes` "
+        "draws the same for all with dataset.seed=1",
         "its samples are others than those of the runs before it, and an ensemble answers on the same");
 }
 

@@ -44,10 +44,17 @@ static cvy_status forward_no_layer(const net *n, const char *path, errors *e)
     return status;
 }
 
+int forward_layer(const net *n, const char *path, errors *e)
+{
+    const int unit = forward_find(n, path);
+    if (unit < 0) forward_no_layer(n, path, e);
+    return unit;
+}
+
 cvy_status forward_cut(setup *s, const char *path, errors *e)
 {
-    const int unit = forward_find(s->net, path);
-    if (unit < 0) return forward_no_layer(s->net, path, e);
+    const int unit = forward_layer(s->net, path, e);
+    if (unit < 0) return errors_status(e);
     s->net->output = unit;
     return CVY_OK;
 }

@@ -14,6 +14,9 @@ typedef struct forward {
     size_t room; /* floats in there */
 } forward;
 
+/* The node of a layer, by its path or that of a composite, whose last layer is meant; -1 after reporting a name that is none,
+ * with the nearest. */
+int forward_layer(const net *n, const char *path, errors *e);
 /* Lets the network end at a layer, by its path or that of a composite, whose last layer is meant; what only later layers
  * need is computed no more. Before forward_open(). Reports names that are none, with the nearest. */
 cvy_status forward_cut(setup *s, const char *path, errors *e);

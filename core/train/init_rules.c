@@ -22,8 +22,9 @@ static const net_node *init_rules_owner(const net *n, size_t weight)
     return NULL;
 }
 
-/* A matrix is (out, in). A kernel has as many elements for each output channel as that sums over, whatever their order, the
- * groups or the table of connections; and for each input channel as many as it reaches. */
+/* As torch.nn.init counts: of a kernel (out, in of a group, window...) the window's elements times either. A weight of another
+ * rank than its maps, as a table of connections, has as many as each output channel sums over and each input channel reaches,
+ * in the mean. */
 bool init_rules_fan(const net *n, size_t weight, double *fan_in, double *fan_out)
 {
     const net_tensor *t = &n->weights[weight];
@@ -32,9 +33,9 @@ bool init_rules_fan(const net *n, size_t weight, double *fan_in, double *fan_out
     *fan_in = *fan_out = 0;
     if (!owner || s->rank < 2 || t->count < 1 || t->init.kind == CVY_INIT_CONSTANT) return false;
     const cvy_shape *x = owner->n_in > 0 ? &n->nodes[owner->in[0]].out : NULL, *y = &owner->out;
-    const bool channels = s->rank > 2 && x && x->rank > 1 && y->rank > 1;
-    *fan_in = (double)t->count / (double)(channels ? y->dim[1] : s->dim[0]);
-    *fan_out = (double)t->count / (double)(channels ? x->dim[1] : s->dim[1]);
+    const bool other = s->rank > 2 && x && x->rank > 1 && y->rank > 1 && s->rank != x->rank;
+    *fan_in = (double)t->count / (double)(other ? y->dim[1] : s->dim[0]);
+    *fan_out = (double)t->count / (double)(other ? x->dim[1] : s->dim[1]);
     return true;
 }
 

@@ -42,9 +42,9 @@ cvy_status init_rules_apply(const init_rules *r, state *s, uint64_t seed, errors
 /* What each weight that has a rule starts by, into an open object: `"start": {"conv.weight": {...}}`. */
 void init_rules_write(const init_rules *r, const net *n, json_writer *w);
 
-/* Inputs that an element of the output sums over, and outputs that an input reaches: a window's elements times the channels
- * of its group (PyTorch leaves groups out of fan_out). Of a transposed convolution the same, as if its stride were 1; where
- * channels differ in it, the mean. False: the weight has no fan. */
+/* Of a kernel (out, in / groups, window...) the window's elements times its second dimension, and times its first: PyTorch's
+ * convention, in which groups do not lessen fan_out and a transposed convolution (in, out / groups, window...) has the two
+ * exchanged. False: the weight has no fan. */
 bool init_rules_fan(const net *n, size_t weight, double *fan_in, double *fan_out);
 
 #endif

@@ -56,6 +56,15 @@ static const cvy_param train_params[] = {
     CVY_INT(train_settings, log_every, 10, 0, 1000000, "steps between logged step metrics; 0 logs none"),
     CVY_INT(train_settings, checkpoint_seconds, 60, 0, 86400,
             "least time between checkpoints while training"),
+    CVY_INT(
+        train_settings, histograms, 0, 0, 1000000,
+        "epochs between logged histograms of each weight tensor and its last gradient; 0 logs none. `convoy "
+        "inspect RUN histograms` draws them"),
+    CVY_ALSO("histogram_freq log_histograms weight_histograms"),
+    CVY_BOOL(train_settings, inspect, 0,
+             "logs at the end of the run, of the weights that are tested, the share of units that never fire "
+             "(dead_units, dead_units.LAYER) and the mean |cosine| between filters (filters_cosine, "
+             "filters_cosine.LAYER)"),
 };
 
 static const cvy_param data_params[] = {

@@ -18,6 +18,8 @@ typedef struct train_settings {
     int32_t select;                        /* SELECT_* */
     int64_t log_every;                     /* steps between logged step metrics; 0: none */
     int64_t checkpoint_seconds;            /* at least this long between checkpoints while training */
+    int64_t histograms; /* epochs between logged histograms of weights and gradients; 0: none */
+    int32_t inspect;    /* at the end, dead units and cosines between filters are logged */
 } train_settings;
 
 /* SELECT_BEST_AVERAGE: of the weights that the optimizer averages, those of the epoch in which they validated best. */

@@ -15,6 +15,8 @@
 #include "train/lr_range.h"
 #include "train/schedule.h"
 #include "train/stepper.h"
+#include "train/tensor_stats.h"
+#include "train/units.h"
 
 typedef struct trainer {
     const setup *s;
@@ -156,6 +158,38 @@ static cvy_status trainer_log_step(trainer *t, double loss, double lr)
     return record_metrics(t->journal, "step", t->at.step, t->at.epoch, m, 2 + t->w.log.n, t->e);
 }
 
+static cvy_status trainer_log_histogram(trainer *t, const net_tensor *w, const char *of, const float *v)
+{
+    int64_t counts[TENSOR_BUCKETS];
+    const tensor_stats s = tensor_stats_of(v, w->count);
+    tensor_histogram(v, w->count, &s, counts);
+    const record_histogram_of h = {.tensor = w->name,
+                                   .of = of,
+                                   .low = s.low,
+                                   .high = s.high,
+                                   .mean = s.mean,
+                                   .sd = s.sd,
+                                   .counts = counts,
+                                   .n = TENSOR_BUCKETS};
+    return record_histogram(t->journal, t->at.step, t->at.epoch + 1, &h, t->e);
+}
+
+/* With the epoch's last step and not with its validation: a run that is resumed in between has no gradient any more. */
+static cvy_status trainer_log_histograms(trainer *t)
+{
+    const int64_t every = t->s->train.histograms;
+    const net *n = t->s->net;
+    cvy_status status = CVY_OK;
+    if (every < 1 || t->at.batch < t->s->steps_per_epoch || (t->at.epoch + 1) % every != 0) return CVY_OK;
+    for (size_t i = 0; i < n->n_weights && !status; i++) {
+        const net_tensor *w = &n->weights[i];
+        status = trainer_log_histogram(t, w, "weights", t->w.state->weights + w->offset);
+        if (!status && !w->frozen)
+            status = trainer_log_histogram(t, w, "gradient", t->w.state->gradients + w->offset);
+    }
+    return status;
+}
+
 /* One update, of as many batches as it takes. Nothing stops in between: what is in the gradients then is in no
  * checkpoint. */
 static cvy_status trainer_step(trainer *t)
@@ -179,7 +213,8 @@ static cvy_status trainer_step(trainer *t)
     t->at.step++;
     t->at.batch++;
     t->unsaved = true;
-    return at.logged ? trainer_log_step(t, r.loss, r.lr) : CVY_OK;
+    cvy_status logged = trainer_log_histograms(t);
+    return at.logged && !logged ? trainer_log_step(t, r.loss, r.lr) : logged;
 }
 
 /* CVY_STOPPED when asked to stop before the end: then *m says nothing, and the evaluation is to be done again. */
@@ -349,6 +384,47 @@ static cvy_status trainer_epochs(trainer *t)
     return CVY_OK;
 }
 
+/* What layers have come to, of the weights that are in place. */
+static cvy_status trainer_log_units(trainer *t)
+{
+    enum { LOOKED_AT = 256 };
+    const setup *s = t->s;
+    const data_part part = s->data->n[DATA_VALIDATION] > 0 ? DATA_VALIDATION : DATA_TEST;
+    size_t n_layers, n = 0;
+    int64_t seen;
+    units_layer *layers = units_layers(s->net, &n_layers);
+    metric *m = mem_array(2 * n_layers + 2, sizeof *m);
+    char **names = mem_array(2 * n_layers + 1, sizeof *names);
+    units_compare(layers, n_layers, t->w.state);
+    cvy_status status = CVY_OK;
+    if (s->data->n[part] > 0)
+        status = units_count_dead(layers, n_layers, &t->w, part, LOOKED_AT, &seen, t->e);
+    for (size_t i = 0; i < n_layers; i++) {
+        const units_layer *l = &layers[i];
+        const char *path = s->net->nodes[l->node].path;
+        if (!isnan(l->cosine)) {
+            names[n] = mem_printf("filters_cosine.%s", path);
+            m[n] = (metric){names[n], l->cosine};
+            n++;
+        }
+        if (l->dead < 0) continue;
+        names[n] = mem_printf("dead_units.%s", path);
+        m[n] = (metric){names[n], (double)l->dead / (double)l->units};
+        n++;
+    }
+    const size_t n_names = n;
+    m[n] = (metric){"filters_cosine", units_mean_cosine(layers, n_layers)};
+    if (!isnan(m[n].value)) n++;
+    m[n] = (metric){"dead_units", units_dead_share(layers, n_layers)};
+    if (!isnan(m[n].value)) n++;
+    if (!status && n) status = record_metrics(t->journal, "run", t->at.step, t->at.epoch, m, n, t->e);
+    for (size_t i = 0; i < n_names; i++) mem_free(names[i]);
+    mem_free(names);
+    mem_free(m);
+    mem_free(layers);
+    return status;
+}
+
 /* The test set meets the selected weights, once; then the last ones go back in place for the final checkpoint. */
 static cvy_status trainer_finish(trainer *t)
 {
@@ -366,6 +442,12 @@ static cvy_status trainer_finish(trainer *t)
         n = trainer_metrics(t, "test", &v, m);
         if (optimizer_averages(&t->w.optimizer)) /* of the last epoch: no others are kept */
             status = trainer_evaluate_average(t, DATA_TEST, "test_average", &v, m, &n);
+        if (status) return status;
+    }
+    if (s->train.inspect) {
+        if (other) trainer_exchange_best(t);
+        status = trainer_log_units(t);
+        if (other) trainer_exchange_best(t);
         if (status) return status;
     }
     if (t->at.stopped) m[n++] = (metric){"stopped_epoch", (double)t->at.epoch};

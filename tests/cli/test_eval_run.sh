@@ -118,7 +118,7 @@ chmod u+w results/evaluations
 expect 2 eval r1 r2 --ensemble --part validation # drawn from each run's seed
 says err "r2: "
 says err "its samples are others than those of the runs before it"
-says err "dataset.test_limit=0"
+says err "dataset.seed=1"
 
 # ---- other data
 expect 0 eval r1 dataset.test_limit=37 --json

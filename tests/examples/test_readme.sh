@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What README.md promises: its layer is the compiled example, its one-line command builds it, and its experiments are
+# What README.md and the pages beside it promise: the README's layer is the compiled example, its one-line command builds it, and its experiments are
 # right. Arguments: source folder, build folder.
 set -u
 source_dir=$1
@@ -15,7 +15,7 @@ fail() {
     failures=$((failures + 1))
 }
 
-# block LANGUAGE PATTERN: the first code block of that language that has a line matching PATTERN.
+# block LANGUAGE PATTERN [PAGE]: the first code block of that language that has a line matching PATTERN.
 block() {
     awk -v language="$1" -v pattern="$2" '
         !inside && $0 == "```" language { inside = 1; text = ""; found = 0; next }
@@ -24,7 +24,7 @@ block() {
             if (found) { printf "%s", text; exit }
             next
         }
-        inside { text = text $0 "\n"; if ($0 ~ pattern) found = 1 }' "$source_dir/README.md"
+        inside { text = text $0 "\n"; if ($0 ~ pattern) found = 1 }' "$source_dir/${3-README.md}"
 }
 
 expect() { # expect CODE COMMAND...
@@ -79,12 +79,12 @@ expect 0 "$convoy" run squareplus.yaml train.epochs=1 dataset.train_limit=200 da
 block yaml 'type: cifar10' >cifar10.yaml
 sed 's/type: cifar10/type: shapes/' cifar10.yaml >shapes.yaml
 expect 0 "$convoy" check shapes.yaml
-block yaml 'inputs: ' >graph.yaml
+block yaml 'inputs: ' docs/experiment.md >graph.yaml
 expect 0 "$convoy" check graph.yaml
 
-# Every command that README names exists.
-for name in $(grep -oE '(`|^|build/)convoy [a-z]+' "$source_dir/README.md" | awk '{ print $NF }' | sort -u); do
-    "$convoy" help "$name" >/dev/null 2>&1 || fail "README speaks of \"convoy $name\", which is not there"
+# Every command that the pages name exists.
+for name in $(grep -ohE '(`|^|build/)convoy [a-z]+' "$source_dir"/README.md "$source_dir"/docs/*.md | awk '{ print $NF }' | sort -u); do
+    "$convoy" help "$name" >/dev/null 2>&1 || fail "a page speaks of \"convoy $name\", which is not there"
 done
 
 [ $failures = 0 ]

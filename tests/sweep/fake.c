@@ -48,6 +48,14 @@ static const char *word_of(const json *overrides)
     return "good";
 }
 
+/* The learning rate that a sweep set; NULL. */
+static const char *lr_of(const json *overrides)
+{
+    for (size_t i = 0; overrides && i < overrides->n; i++)
+        if (text_starts(overrides->items[i]->s, "train.optimizer.lr=")) return overrides->items[i]->s + 19;
+    return NULL;
+}
+
 static void plan_line(json_writer *w, const char *word, const char *hash, int64_t seed, const char *threads)
 {
     json_open(w, '{');
@@ -126,11 +134,27 @@ static void answer(size_t i, const json *request)
         refuse();
         return;
     }
-    char hash[40];
+    char hash[80];
     json_writer w = {0};
+    const char *lr = lr_of(json_get(request, "overrides"));
     snprintf(hash, sizeof hash, "hash-%s-%zu", word, i);
+    if (lr) snprintf(hash, sizeof hash, "hash-%.20s-%d", lr, (int)json_get_int(request, "seed", 1));
     plan_line(&w, word, hash, json_get_int(request, "seed", 1), "key");
     put(&w.out);
+}
+
+/* Each answered before the next. */
+static void stream(void)
+{
+    char *line = NULL;
+    size_t cap = 0;
+    for (ssize_t n; (n = getline(&line, &cap, stdin)) > 0;) {
+        arena a = {0};
+        answer(0, json_parse(&a, line, (size_t)n, NULL, NULL));
+        arena_free(&a);
+    }
+    free(line);
+    _exit(0);
 }
 
 static void planner(void)
@@ -179,7 +203,15 @@ static void end(journal *j, const char *state, int64_t step, const char *what, i
     _exit(code);
 }
 
-static void steps(journal *j, const char *checkpoint, const char *word, int64_t step, int64_t until)
+/* By a learning rate: best at 0.1, and better with each epoch. */
+static double accuracy_by(const char *lr, int64_t epoch)
+{
+    double x = strtod(lr, NULL) / 0.1;
+    return (x > 1 ? 1 / x : x) * (double)(epoch + 2) / 6;
+}
+
+static void steps(journal *j, const char *checkpoint, const char *word, const char *lr, int64_t step,
+                  int64_t until)
 {
     long ms = !strcmp(word, "slow") ? 150 : !strcmp(word, "good") ? 1 : 5;
     while (step < 12) {
@@ -187,7 +219,10 @@ static void steps(journal *j, const char *checkpoint, const char *word, int64_t 
         metric m = {"train_loss", 1.0 / (double)(step + 1)};
         record_metrics(j, "step", step, step / 4, &m, 1, NULL);
         if (step % 4 == 0) {
-            metric e[] = {{"train_loss", m.value}, {"val_accuracy", step == 8 ? 0.9 : 0.5}};
+            metric e[] = {{"train_loss", m.value},
+                          {"val_accuracy", lr          ? accuracy_by(lr, step / 4)
+                                           : step == 8 ? 0.9
+                                                       : 0.5}};
             record_metrics(j, "epoch", step, step / 4, e, 2, NULL);
         }
         pause_ms(ms);
@@ -235,7 +270,8 @@ static void trial_child(const char *dir, int64_t until)
     size_t n;
     path = path_join(dir, "run.json");
     if (file_read(path, 1 << 20, &bytes, &n, NULL) != CVY_OK) _exit(2);
-    const char *word = word_of(json_get(json_parse(&a, bytes, n, NULL, NULL), "overrides"));
+    const json *overrides = json_get(json_parse(&a, bytes, n, NULL, NULL), "overrides");
+    const char *word = word_of(overrides), *lr = lr_of(overrides);
     char *checkpoint = path_join(dir, "checkpoint");
     int64_t attempt = 1, from = read_number(checkpoint);
     char *name;
@@ -248,11 +284,13 @@ static void trial_child(const char *dir, int64_t until)
     if (!j) _exit(4);
     record_segment(j, attempt, from, "key", NULL);
     if (!strcmp(word, "once")) word = attempt > 1 ? "good" : "crash";
-    steps(j, checkpoint, word, from, until);
+    steps(j, checkpoint, word, lr, from, until);
 }
 
 void fake_child(int argc, char **argv)
 {
+    for (int i = 2; i < argc && !strcmp(argv[1], "planner"); i++)
+        if (!strcmp(argv[i], "--stream")) stream();
     if (argc > 1 && !strcmp(argv[1], "planner")) planner();
     int64_t until = 0;
     for (int i = 3; i + 1 < argc; i++)

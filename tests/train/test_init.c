@@ -79,9 +79,9 @@ static void test_fans(void **unused)
     (void)unused;
     lab l = with("weights: he_normal");
     fan_is(&l, "a.weight", 3 * 9, 24 * 9);
-    fan_is(&l, "b.weight", 24 / 4 * 15, 48 / 4 * 15);
-    fan_is(&l, "d.weight", 9, 9);
-    fan_is(&l, "t.weight", 48 * 4, 32 * 4);
+    fan_is(&l, "b.weight", 24 / 4 * 15, 48 * 15);
+    fan_is(&l, "d.weight", 9, 48 * 9);
+    fan_is(&l, "t.weight", 32 * 4, 48 * 4);
     fan_is(&l, "wide.weight", 32, 100);
     fan_is(&l, "fc.weight", 100, 10);
     fan_is(&l, "a.bias", 0, 0);
@@ -97,7 +97,7 @@ static void test_fans(void **unused)
     l = lab_open("dataset: {type: solids}\nmodel: [{conv3d: {channels: 6, kernel: 3, name: a}}, {conv3d: "
                  "{channels: 8, "
                  "kernel: 2, groups: 2, name: b}}, flatten, {linear: {units: classes}}]\n");
-    fan_is(&l, "b.weight", 3 * 8, 4 * 8);
+    fan_is(&l, "b.weight", 3 * 8, 8 * 8);
     lab_close(&l);
 }
 
@@ -130,14 +130,14 @@ static void test_widths(void **unused)
 {
     (void)unused;
     width_is("weights: he_normal", "b.weight", sqrt(2.0 / 90), false);
-    width_is("weights: {type: he_normal, mode: fan_out}", "b.weight", sqrt(2.0 / 180), false);
+    width_is("weights: {type: he_normal, mode: fan_out}", "b.weight", sqrt(2.0 / 720), false);
     width_is("weights: {type: he_uniform, nonlinearity: leaky_relu, negative_slope: 0.5}", "t.weight",
-             sqrt(2 / 1.25 / 192), true);
+             sqrt(2 / 1.25 / 128), true);
     width_is("weights: {type: he_uniform, nonlinearity: tanh, mode: average}", "wide.weight",
              5.0 / 3 / sqrt(66), true);
     width_is("weights: xavier_normal", "wide.weight", sqrt(2.0 / 132), false);
     width_is("weights: {type: xavier_uniform, gain: 2}", "wide.weight", 2 * sqrt(2.0 / 132), true);
-    width_is("weights: lecun_normal", "t.weight", sqrt(1.0 / 192), false);
+    width_is("weights: lecun_normal", "t.weight", sqrt(1.0 / 128), false);
     width_is("weights: lecun_uniform", "b.weight", sqrt(1.0 / 90), true);
     width_is("weights: {type: normal, std: 0.02}", "b.weight", 0.02, false);
     width_is("weights: {type: uniform, a: -0.3, b: 0.3}", "b.weight", 0.3 / sqrt(3), true);

@@ -1,0 +1,258 @@
+/* Owns the chart of the metric against one parameter, a curve for each value of another: mean and band over the seeds. */
+#include "report/chart_search.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/chart_axis.h"
+#include "report/chart_table.h"
+#include "report/factor.h"
+
+enum { CURVES = 12 };
+
+/* What a run is by itself, beside its parameters. */
+static double seconds_of(const query_run *r)
+{
+    return r->seconds;
+}
+
+static double parameters_of(const query_run *r)
+{
+    return r->parameters == QUERY_NONE ? (double)NAN : (double)r->parameters;
+}
+
+static double macs_of(const query_run *r)
+{
+    return r->macs == QUERY_NONE ? (double)NAN : (double)r->macs;
+}
+
+static groups_value *measure_named(const char *x)
+{
+    return !strcmp(x, "parameters") ? parameters_of
+           : !strcmp(x, "macs")     ? macs_of
+           : !strcmp(x, "seconds")  ? seconds_of
+                                    : NULL;
+}
+
+typedef struct point {
+    double x, mean, low, high;
+    const char *label;
+    size_t n;
+} point;
+
+typedef struct curve {
+    const char *label;
+    point *points;
+    size_t n;
+} curve;
+
+typedef struct against {
+    const chart_judged *j;
+    const char *x, *by; /* by: NULL for a single curve */
+    groups_value *measure;
+    chart_band band;
+    curve *curves;
+    size_t n, left_out;
+    bool numbers;
+    const char *across;
+    size_t least, most; /* seeds of a point */
+    arena *a;
+} against;
+
+static bool number_of(const char *s, double *v)
+{
+    char *end = NULL;
+    *v = strtod(s, &end);
+    return end != s && !*end && isfinite(*v);
+}
+
+static int by_x(const void *a, const void *b)
+{
+    const point *x = a, *y = b;
+    if (x->x != y->x) return x->x < y->x ? -1 : 1;
+    return 0;
+}
+
+static point point_of(const against *g, const factor *f, const factor_level *l)
+{
+    statistics s = factor_statistics(f, l, chart_judge_value);
+    point p = {
+        .x = (double)NAN, .mean = s.mean, .low = s.mean, .high = s.mean, .label = l->g.label, .n = s.n};
+    if (g->measure) p.x = groups_statistics(&l->g, g->measure).mean;
+    if (g->band == CHART_BAND_MINMAX && s.n) p.low = s.least, p.high = s.most;
+    const double half = g->band == CHART_BAND_CI95 ? s.half : g->band == CHART_BAND_SD ? s.sd : 0;
+    if (g->band != CHART_BAND_MINMAX && s.n > 1) p.low -= half, p.high += half;
+    return p;
+}
+
+static cvy_status make_curve(store *s, against *g, const query_run *runs, size_t n, const char *label,
+                             errors *e)
+{
+    factor f;
+    cvy_status status =
+        factor_make(s, runs, n, g->measure ? NULL : g->x, chart_judge_value, g->j->maximize, g->a, &f, e);
+    if (status != CVY_OK) return status;
+    curve *c = &g->curves[g->n++];
+    *c = (curve){.label = label, .points = arena_array(g->a, f.n + 1, sizeof *c->points)};
+    for (size_t i = 0; i < f.n; i++) {
+        point p = point_of(g, &f, &f.levels[i]);
+        if (!p.n) continue;
+        if (p.n < g->least) g->least = p.n;
+        if (p.n > g->most) g->most = p.n;
+        if (!g->measure && !number_of(p.label, &p.x)) g->numbers = false;
+        c->points[c->n++] = p;
+    }
+    if (f.n_blocks > 1 && *f.across) g->across = f.across;
+    return CVY_OK;
+}
+
+/* Words stand beside each other as they first appear. */
+static figure_axis place_words(against *g)
+{
+    size_t room = 1, n = 0;
+    for (size_t i = 0; i < g->n; i++) room += g->curves[i].n;
+    const char **seen = arena_array(g->a, room, sizeof *seen);
+    for (size_t i = 0; i < g->n; i++)
+        for (size_t k = 0; k < g->curves[i].n; k++) {
+            point *p = &g->curves[i].points[k];
+            size_t at = 0;
+            while (at < n && strcmp(seen[at], p->label) != 0) at++;
+            if (at == n) seen[n++] = p->label;
+            p->x = (double)at;
+            if (g->n > 1) p->x += 0.3 * ((double)i / (double)(g->n - 1) - 0.5);
+        }
+    for (size_t i = 0; i < n; i++) seen[i] = chart_axis_short(seen[i], 40, g->a);
+    return chart_axis_names(g->x, seen, n);
+}
+
+static figure_axis place_numbers(against *g)
+{
+    size_t room = 1, n = 0;
+    for (size_t i = 0; i < g->n; i++) room += g->curves[i].n;
+    double *all = arena_array(g->a, room, sizeof *all);
+    for (size_t i = 0; i < g->n; i++)
+        for (size_t k = 0; k < g->curves[i].n; k++) all[n++] = g->curves[i].points[k].x;
+    figure_axis x = chart_axis_plain(g->x);
+    if (g->measure == seconds_of)
+        x = chart_axis_seconds("training time", all, n, g->a);
+    else if (g->measure)
+        x = chart_axis_count(g->measure == macs_of ? "MACs per sample" : "parameters", all, n, g->a);
+    else
+        x.log = chart_axis_log(all, n);
+    n = 0;
+    for (size_t i = 0; i < g->n; i++) { /* in the axis's unit, and in order */
+        for (size_t k = 0; k < g->curves[i].n; k++) g->curves[i].points[k].x = all[n++];
+        if (g->curves[i].n) qsort(g->curves[i].points, g->curves[i].n, sizeof(point), by_x);
+    }
+    return x;
+}
+
+static figure_mark mark_of(const against *g, size_t i, figure_kind kind)
+{
+    const curve *c = &g->curves[i];
+    double *x = arena_array(g->a, c->n + 1, sizeof *x), *y = arena_array(g->a, c->n + 1, sizeof *y),
+           *low = arena_array(g->a, c->n + 1, sizeof *low), *high = arena_array(g->a, c->n + 1, sizeof *high);
+    const char **names = arena_array(g->a, c->n + 1, sizeof *names);
+    for (size_t k = 0; k < c->n; k++) {
+        x[k] = c->points[k].x;
+        y[k] = c->points[k].mean;
+        low[k] = c->points[k].low;
+        high[k] = c->points[k].high;
+        names[k] = c->points[k].label;
+    }
+    figure_mark m = {.kind = kind, .label = c->label, .colour = (int)i, .x = x, .y = y, .n = c->n};
+    if (kind == FIGURE_POINTS) m.names = names;
+    if (g->most > 1 && g->band != CHART_BAND_NONE) m.low = low, m.high = high;
+    return m;
+}
+
+static const char *caption_of(const against *g)
+{
+    static const char *const bands[] = {
+        [CHART_BAND_SD] = ", band: one standard deviation",
+        [CHART_BAND_CI95] = ", band: 95 % interval of the mean (Student's t)",
+        [CHART_BAND_MINMAX] = ", band: from the least to the most",
+        [CHART_BAND_NONE] = "",
+    };
+    text t = {0};
+    if (g->most < 2)
+        chart_judge_say(&t, "one seed each, so no band");
+    else if (g->least == g->most)
+        chart_judge_say(&t, "mean over n = %zu seeds%s", g->most, bands[g->band]);
+    else
+        chart_judge_say(&t, "mean over n = %zu to %zu seeds%s", g->least, g->most, bands[g->band]);
+    if (g->across) chart_judge_say(&t, "each seed the mean over %s", g->across);
+    if (g->left_out) chart_judge_say(&t, "%zu more values of %s left out", g->left_out, g->by);
+    chart_judge_say_silent(&t, g->j);
+    const char *s = arena_text(g->a, text_str(&t));
+    text_free(&t);
+    return s;
+}
+
+/* The paths of `by`: along the axis, and of the curves. Without one the first parameter that is a number is along the axis. */
+static cvy_status choose(store *s, const chart_request *r, against *g, errors *e)
+{
+    if (r->by) {
+        const char *comma = strchr(r->by, ',');
+        if (comma && strchr(comma + 1, ','))
+            return errors_add(e, CVY_ERR_CONFIG, NULL, "as in --by model.depth,train.optimizer",
+                              "this kind of chart takes one parameter along the axis and one for the curves");
+        g->x = comma ? arena_text_n(g->a, r->by, (size_t)(comma - r->by)) : r->by;
+        g->by = comma ? comma + 1 : NULL;
+        g->measure = measure_named(g->x);
+        return CVY_OK;
+    }
+    chart_table t;
+    cvy_status status = chart_table_make(s, g->j, g->a, &t, e);
+    for (size_t i = 0; status == CVY_OK && i < t.n_columns && !g->x; i++)
+        if (t.columns[i].numbers) g->x = t.columns[i].path;
+    if (status == CVY_OK && !g->x)
+        status = errors_add(e, CVY_ERR_CONFIG, NULL, "as in --by model.stem.channels, or --by parameters",
+                            "which parameter goes along the axis? None that varies is a number");
+    return status;
+}
+
+cvy_status chart_against(store *s, const chart_request *r, arena *a, figure *out, errors *e)
+{
+    chart_judged j;
+    factor whole;
+    against g = {.j = &j, .band = r->band, .numbers = true, .least = SIZE_MAX, .a = a};
+    cvy_status status = chart_judge(s, r, a, &j, e);
+    if (status == CVY_OK) status = choose(s, r, &g, e);
+    if (status != CVY_OK) return status;
+    if (!g.by) {
+        g.curves = arena_array(a, 1, sizeof *g.curves);
+        status = make_curve(s, &g, j.runs, j.n, NULL, e);
+    } else {
+        status = factor_make(s, j.runs, j.n, g.by, chart_judge_value, j.maximize, a, &whole, e);
+        const size_t most = r->most ? r->most : CURVES;
+        if (status == CVY_OK) g.curves = arena_array(a, whole.n + 1, sizeof *g.curves);
+        for (size_t i = 0; status == CVY_OK && i < whole.n; i++) {
+            const group *own = &whole.levels[i].g;
+            if (i >= most) {
+                g.left_out++;
+                continue;
+            }
+            query_run *runs = arena_array(a, own->n + 1, sizeof *runs);
+            for (size_t k = 0; k < own->n; k++) runs[k] = *own->runs[k];
+            status = make_curve(s, &g, runs, own->n, own->label, e);
+        }
+    }
+    if (status != CVY_OK) return status;
+    figure_mark *marks = arena_array(a, 2 * g.n + 1, sizeof *marks);
+    figure_panel *p = arena_array(a, 1, sizeof *p);
+    *p = (figure_panel){
+        .x = g.numbers ? place_numbers(&g) : place_words(&g), .y = chart_axis_plain(j.label), .marks = marks};
+    if (g.numbers && r->log_x) p->x.log = true;
+    p->y.log = r->log_y;
+    for (size_t i = 0; i < g.n && g.numbers; i++) marks[p->n++] = mark_of(&g, i, FIGURE_LINE);
+    for (size_t i = 0; i < g.n; i++) {
+        marks[p->n] = mark_of(&g, i, FIGURE_POINTS);
+        if (g.numbers) marks[p->n].label = NULL, marks[p->n].low = marks[p->n].high = NULL;
+        p->n++;
+    }
+    *out = (figure){
+        .title = r->title, .caption = caption_of(&g), .panels = p, .n = 1, .columns = 1, .key = g.by != NULL};
+    return CVY_OK;
+}

@@ -1,0 +1,564 @@
+/* Owns what learning curves show: which metrics, means and bands over repeats, smoothing, what is left out; must not know how it
+ * looks. */
+#include "report/chart_curves.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "report/charts.h"
+
+enum {
+    PANELS_MOST = 48,
+    BUSY = 8, /* groups; above, two curves of each and its best epoch are too many */
+    NAMES_TOLD = 10
+};
+
+/* "loss" stands for train_loss, dashed, and val_loss; a metric's own name for itself alone. */
+typedef struct wanted {
+    const char *name, *parts[2]; /* parts[1], the one that counts, is never NULL */
+    double unit;
+    bool asked;
+} wanted;
+
+/* A curve of one run on its way: x in its unit, by step. */
+typedef struct sample {
+    int64_t step;
+    double x, y;
+} sample;
+
+typedef struct series {
+    sample *items;
+    size_t n;
+} series;
+
+/* Over the runs of a group, at one step. */
+typedef struct bin {
+    int64_t step;
+    double x;
+    double *values;
+    size_t n, cap;
+} bin;
+
+typedef struct plotter {
+    store *s;
+    const chart_request *r;
+    arena *a;
+    errors *e;
+    size_t shown;   /* groups */
+    size_t skipped; /* values that are not finite */
+    bool *spoke;    /* for each group: it has a value somewhere */
+    bool dashes, solid, best, faint;
+    size_t repeats; /* most runs behind one point */
+    double time_unit;
+} plotter;
+
+/* ---- one run ---- */
+
+static double seconds_at(const query_curve *seconds, int64_t step)
+{
+    double sum = 0;
+    for (size_t i = 0; i < seconds->n; i++) {
+        if (seconds->points[i].step <= step) {
+            sum += isfinite(seconds->points[i].value) ? seconds->points[i].value : 0;
+        } else { /* within an epoch: its share */
+            const int64_t from = i ? seconds->points[i - 1].step : 0;
+            const double whole = (double)(seconds->points[i].step - from);
+            if (step > from && whole > 0) sum += seconds->points[i].value * (double)(step - from) / whole;
+            break;
+        }
+    }
+    return sum;
+}
+
+static double batch_size(plotter *p, const char *run)
+{
+    query_pairs params;
+    if (query_params(p->s, run, p->a, &params, p->e) != CVY_OK) return 1;
+    for (size_t i = 0; i < params.n; i++)
+        if (!strcmp(params.items[i].key, "train.batch_size")) return strtod(params.items[i].value, NULL);
+    return 128;
+}
+
+static const query_curve *named(const query_curve *c, size_t n, const char *metric)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(c[i].metric, metric) && c[i].n) return &c[i];
+    return NULL;
+}
+
+/* The epoch at a step, from where epochs ended. */
+static double epoch_at(const query_curve *epochs, const query_point *at)
+{
+    if (!epochs || !epochs->n) return (double)at->epoch;
+    const query_point *last = &epochs->points[epochs->n - 1];
+    return last->step > 0 && last->epoch > 0 ? (double)at->step * (double)last->epoch / (double)last->step
+                                             : (double)at->epoch;
+}
+
+static cvy_status read_run(plotter *p, const char *run, const char *metric, double unit, series *out)
+{
+    query_curve *per_epoch, *per_step = NULL, *measured = NULL;
+    size_t n_epoch = 0, n_step = 0, n_measured = 0;
+    *out = (series){0};
+    cvy_status status = query_curves(p->s, run, QUERY_EPOCH, p->a, &per_epoch, &n_epoch, p->e);
+    if (status != CVY_OK) return status;
+    const query_curve *c = named(per_epoch, n_epoch, metric), *any = n_epoch ? &per_epoch[0] : NULL;
+    bool within = false;
+    if (!c || p->r->x == CHART_X_STEP) {
+        status = query_curves(p->s, run, QUERY_STEP, p->a, &per_step, &n_step, p->e);
+        const query_curve *finer = named(per_step, n_step, metric);
+        if (finer && (!c || finer->n > c->n)) c = finer, within = true;
+    }
+    if (status == CVY_OK && (p->r->x == CHART_X_TIME || !c))
+        status = query_curves(p->s, run, QUERY_MEASURED, p->a, &measured, &n_measured, p->e);
+    if (status == CVY_OK && !c) c = named(measured, n_measured, metric);
+    if (status != CVY_OK || !c) return status;
+    const query_curve *seconds = named(measured, n_measured, "seconds"), none = {0};
+    const double batch = p->r->x == CHART_X_IMAGES ? batch_size(p, run) : 1;
+    out->items = arena_array(p->a, c->n + 1, sizeof *out->items);
+    for (size_t i = 0; i < c->n; i++) {
+        const query_point *at = &c->points[i];
+        double x = (double)at->step * batch;
+        if (p->r->x == CHART_X_EPOCH) x = within ? epoch_at(any, at) : (double)at->epoch;
+        if (p->r->x == CHART_X_TIME) x = seconds_at(seconds ? seconds : &none, at->step) / p->time_unit;
+        if (!isfinite(at->value)) p->skipped++;
+        out->items[out->n++] = (sample){at->step, x, unit * at->value};
+    }
+    return status;
+}
+
+/* The exponential moving average as TensorBoard has it, freed from its start at zero (Kingma and Ba 2015, section 3). */
+static void smooth(const series *from, double weight, arena *a, series *to)
+{
+    double mean = 0, power = 1;
+    to->n = from->n;
+    to->items = arena_array(a, from->n + 1, sizeof *to->items);
+    for (size_t i = 0; i < from->n; i++) {
+        to->items[i] = from->items[i];
+        if (!isfinite(from->items[i].y)) continue;
+        mean = weight * mean + (1 - weight) * from->items[i].y;
+        power *= weight;
+        to->items[i].y = mean / (1 - power);
+    }
+}
+
+/* ---- a group ---- */
+
+static bin *bin_at(bin **bins, size_t *n, size_t *cap, int64_t step)
+{
+    size_t i = *n; /* steps come in order: nearly always the last or a new one */
+    while (i > 0 && (*bins)[i - 1].step > step) i--;
+    if (i > 0 && (*bins)[i - 1].step == step) return &(*bins)[i - 1];
+    *bins = MEM_GROW(*bins, *n, cap);
+    memmove(*bins + i + 1, *bins + i, (*n - i) * sizeof **bins);
+    (*bins)[i] = (bin){.step = step};
+    ++*n;
+    return &(*bins)[i];
+}
+
+static void interval(const plotter *p, const bin *b, const statistics *st, double *low, double *high)
+{
+    *low = *high = st->mean;
+    if (b->n < 2) return;
+    switch (p->r->band) {
+    case CHART_BAND_SD:
+        *low -= st->sd, *high += st->sd;
+        break;
+    case CHART_BAND_CI95:
+        *low -= st->half, *high += st->half;
+        break;
+    case CHART_BAND_MINMAX:
+        *low = st->least, *high = st->most;
+        break;
+    case CHART_BAND_NONE:
+        break;
+    }
+}
+
+/* The mean over the curves, with the band unless it is not wanted. A single curve keeps its gaps. */
+static figure_mark mean_of(plotter *p, const series *curves, size_t n, bool banded)
+{
+    bin *bins = NULL;
+    size_t n_bins = 0, cap = 0;
+    for (size_t k = 0; k < n; k++)
+        for (size_t i = 0; i < curves[k].n; i++) {
+            const sample *at = &curves[k].items[i];
+            if (!isfinite(at->y) && n > 1) continue;
+            bin *b = bin_at(&bins, &n_bins, &cap, at->step);
+            b->values = MEM_GROW(b->values, b->n, &b->cap);
+            b->x += (at->x - b->x) / (double)(b->n + 1);
+            b->values[b->n++] = at->y;
+        }
+    double *x = arena_array(p->a, n_bins + 1, sizeof *x), *y = arena_array(p->a, n_bins + 1, sizeof *y);
+    double *low = arena_array(p->a, n_bins + 1, sizeof *low),
+           *high = arena_array(p->a, n_bins + 1, sizeof *high);
+    for (size_t i = 0; i < n_bins; i++) {
+        const statistics st = statistics_of(bins[i].values, bins[i].n);
+        x[i] = bins[i].x;
+        y[i] = n > 1 ? st.mean : bins[i].values[0];
+        interval(p, &bins[i], &st, &low[i], &high[i]);
+        if (bins[i].n > p->repeats) p->repeats = bins[i].n;
+        mem_free(bins[i].values);
+    }
+    mem_free(bins);
+    figure_mark m = {.kind = FIGURE_LINE, .x = x, .y = y, .n = n_bins};
+    if (n > 1 && banded && p->r->band != CHART_BAND_NONE) m.low = low, m.high = high;
+    return m;
+}
+
+static size_t finite(const figure_mark *m)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < m->n; i++) n += isfinite(m->y[i]);
+    return n;
+}
+
+typedef struct marks {
+    figure_mark *items;
+    size_t n, cap;
+} marks;
+
+static void add(marks *m, figure_mark one)
+{
+    m->items = MEM_GROW(m->items, m->n, &m->cap);
+    m->items[m->n++] = one;
+}
+
+/* A ring of the group's colour at the best epoch of a run on its own. */
+static void mark_best(plotter *p, const query_run *run, const series *curve, int colour, marks *out)
+{
+    if (p->shown > BUSY || p->r->x != CHART_X_EPOCH || run->best_epoch == QUERY_NONE || curve->n < 2) return;
+    for (size_t i = 0; i < curve->n; i++) {
+        if (curve->items[i].x != (double)run->best_epoch || !isfinite(curve->items[i].y)) continue;
+        double *at = arena_array(p->a, 2, sizeof *at);
+        at[0] = curve->items[i].x;
+        at[1] = curve->items[i].y;
+        /* As a line of one point: a filled circle for every colour. */
+        add(out, (figure_mark){.kind = FIGURE_LINE, .colour = colour, .x = at, .y = at + 1, .n = 1});
+        p->best = true;
+    }
+}
+
+/* `in`: the runs of a facet; NULL: all. */
+static bool inside(const group *in, const query_run *run)
+{
+    for (size_t i = 0; in && i < in->n; i++)
+        if (in->runs[i] == run) return true;
+    return !in;
+}
+
+static cvy_status add_group(plotter *p, const wanted *w, size_t nth, const group *in, marks *out)
+{
+    const group *g = &p->r->groups->items[nth];
+    series *raw = arena_array(p->a, g->n + 1, sizeof *raw), *even = arena_array(p->a, g->n + 1, sizeof *even);
+    const bool smoothed = p->r->smooth > 0;
+    cvy_status status = CVY_OK;
+    for (int part = 0; part < 2 && status == CVY_OK; part++) {
+        size_t n = 0;
+        if (!w->parts[part] || (part == 0 && p->shown > BUSY)) continue;
+        for (size_t k = 0; k < g->n && status == CVY_OK; k++) {
+            if (!inside(in, g->runs[k])) continue;
+            status = read_run(p, g->runs[k]->name, w->parts[part], w->unit, &raw[n]);
+            if (raw[n].n) n++;
+        }
+        for (size_t k = 0; k < n && smoothed; k++) smooth(&raw[k], p->r->smooth, p->a, &even[k]);
+        figure_mark m = mean_of(p, smoothed ? even : raw, n, part == 1);
+        if (!finite(&m)) continue;
+        if (smoothed && p->shown <= BUSY && part == 1) {
+            figure_mark behind = mean_of(p, raw, n, false);
+            behind.faint = true;
+            behind.colour = (int)nth;
+            add(out, behind);
+            p->faint = true;
+        }
+        m.label = g->label;
+        m.colour = (int)nth;
+        m.dashed = part == 0;
+        add(out, m);
+        if (part == 1 && g->n == 1 && !smoothed && w->parts[0])
+            mark_best(p, g->runs[0], &raw[0], (int)nth, out);
+        if (w->parts[0] && m.n > 1) *(part ? &p->solid : &p->dashes) = true;
+        p->spoke[nth] = true;
+    }
+    return status;
+}
+
+/* ---- a panel ---- */
+
+static const char *loss_of(plotter *p)
+{
+    const query_pairs *params = &p->r->groups->items[0].params;
+    for (size_t i = 0; i < params->n; i++)
+        if ((!strcmp(params->items[i].key, "loss") || !strcmp(params->items[i].key, "loss.type")) &&
+            !strstr(params->items[i].value, "cross_entropy"))
+            return arena_printf(p->a, "loss (%s)", params->items[i].value);
+    return "cross-entropy loss";
+}
+
+/* "validation accuracy (%)" */
+static const char *axis_label(plotter *p, const wanted *w)
+{
+    static const char *const words[][2] = {
+        {"train_", "training "}, {"val_", "validation "}, {"test_", "test "}};
+    if (!strcmp(w->name, "loss")) return loss_of(p);
+    if (!strcmp(w->name, "lr")) return "learning rate";
+    if (!strcmp(w->name, "images_per_second")) return "images per second";
+    if (!strcmp(w->name, "seconds")) return "time of an epoch (s)";
+    if (!strcmp(w->name, "rss_bytes")) return "memory (MB)";
+    const char *prefix = "", *name = w->name;
+    for (size_t i = 0; i < 3; i++)
+        if (text_starts(w->name, words[i][0])) prefix = words[i][1], name = w->name + strlen(words[i][0]);
+    char *label = arena_printf(p->a, "%s%s%s", prefix, name, w->unit == 100 ? " (%)" : "");
+    for (char *c = label; *c; c++)
+        if (*c == '_') *c = ' ';
+    return label;
+}
+
+static const char *x_label(const plotter *p)
+{
+    switch (p->r->x) {
+    case CHART_X_STEP:
+        return "step";
+    case CHART_X_IMAGES:
+        return "images seen";
+    case CHART_X_TIME:
+        return p->time_unit >= 3600 ? "training time (h)"
+               : p->time_unit >= 60 ? "training time (min)"
+                                    : "training time (s)";
+    case CHART_X_EPOCH:
+        break;
+    }
+    return "epoch";
+}
+
+static void y_axis(plotter *p, const wanted *w, const marks *m, figure_axis *axis)
+{
+    double least = (double)INFINITY, most = -(double)INFINITY;
+    *axis =
+        (figure_axis){.label = axis_label(p, w), .log = p->r->log_y, .low = (double)NAN, .high = (double)NAN};
+    for (size_t i = 0; i < m->n; i++)
+        for (size_t k = 0; k < m->items[i].n; k++)
+            if (isfinite(m->items[i].y[k]))
+                least = fmin(least, m->items[i].y[k]), most = fmax(most, m->items[i].y[k]);
+    /* One run that explodes must not press all others flat. */
+    if (strstr(w->name, "loss") && least > 0 && most / least > 200) axis->log = true;
+    if (w->unit == 100 && !axis->log && least >= 0 && most <= 100) {
+        if (most > 95) axis->high = 100.5;
+        if (least < 4) axis->low = 0;
+    }
+}
+
+static cvy_status add_panel(plotter *p, const wanted *w, const group *in, const char *facet,
+                            figure_panel *out)
+{
+    marks m = {0};
+    cvy_status status = CVY_OK;
+    for (size_t i = 0; i < p->shown && status == CVY_OK; i++) status = add_group(p, w, i, in, &m);
+    *out = (figure_panel){
+        .title = facet,
+        .x = {.label = x_label(p), .log = p->r->log_x, .low = (double)NAN, .high = (double)NAN},
+        .n = m.n};
+    if (!m.n) out->said = "no values";
+    y_axis(p, w, &m, &out->y);
+    figure_mark *kept = arena_array(p->a, m.n + 1, sizeof *kept);
+    if (m.n) memcpy(kept, m.items, m.n * sizeof *kept);
+    out->marks = kept;
+    mem_free(m.items);
+    return status;
+}
+
+/* ---- which metrics ---- */
+
+static bool known(const char **names, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(names[i], name)) return true;
+    return false;
+}
+
+/* Every metric that a run shown has; names live in the arena. */
+static cvy_status list_metrics(plotter *p, const char ***out, size_t *n_out)
+{
+    static const query_scope scopes[] = {QUERY_EPOCH, QUERY_STEP, QUERY_MEASURED};
+    const char **names = NULL;
+    size_t n = 0, cap = 0, seen = 0;
+    cvy_status status = CVY_OK;
+    for (size_t i = 0; i < p->shown; i++)
+        for (size_t k = 0; k < p->r->groups->items[i].n && seen < 200; k++, seen++)
+            for (size_t j = 0; j < 3 && status == CVY_OK; j++) {
+                query_curve *c;
+                size_t n_c = 0;
+                status =
+                    query_curves(p->s, p->r->groups->items[i].runs[k]->name, scopes[j], p->a, &c, &n_c, p->e);
+                for (size_t m = 0; m < n_c && status == CVY_OK; m++) {
+                    if (known(names, n, c[m].metric)) continue;
+                    names = MEM_GROW(names, n, &cap);
+                    names[n++] = c[m].metric;
+                }
+            }
+    *out = arena_array(p->a, n + 1, sizeof **out);
+    if (n) memcpy(*out, names, n * sizeof *names);
+    *n_out = n;
+    mem_free(names);
+    return status;
+}
+
+static void unknown_metric(plotter *p, const char *name, const char **names, size_t n)
+{
+    text all = {0}, safe = {0}, hint = {0};
+    const char *nearest = text_nearest(name, names, n);
+    for (size_t i = 0; i < n; i++) text_printf(&all, "%s%s", i ? ", " : "", names[i]);
+    text_safe(&safe, name, 60);
+    if (nearest) text_printf(&hint, "did you mean `%s`?", nearest);
+    errors_add(p->e, CVY_ERR_CONFIG, NULL, hint.n ? text_str(&hint) : NULL,
+               "no run has a metric \"%s\"; there %s %s", text_str(&safe), n == 1 ? "is" : "are",
+               n ? text_str(&all) : "none yet");
+    text_free(&all);
+    text_free(&safe);
+    text_free(&hint);
+}
+
+static double unit_of(const char *name)
+{
+    return text_ends(name, "accuracy") ? 100 : !strcmp(name, "rss_bytes") ? 1e-6 : 1;
+}
+
+static cvy_status want(plotter *p, const char *given, bool asked, wanted **out, size_t *n_out)
+{
+    const char **names;
+    size_t n = 0;
+    cvy_status status = list_metrics(p, &names, &n);
+    *n_out = 0;
+    *out = arena_array(p->a, strlen(given) + 1, sizeof **out);
+    for (const char *s = given; status == CVY_OK && *s;) {
+        const size_t len = strcspn(s, ",");
+        const char *name = arena_text_n(p->a, s, len);
+        s += len + (s[len] == ',');
+        while (*name == ' ') name++;
+        if (!*name) continue;
+        const char *train = arena_printf(p->a, "train_%s", name), *val = arena_printf(p->a, "val_%s", name);
+        wanted w = {.name = name, .unit = unit_of(name), .asked = asked};
+        if (known(names, n, name)) {
+            w.parts[1] = name;
+        } else if (known(names, n, train) || known(names, n, val)) {
+            w.parts[0] = train;
+            w.parts[1] = val;
+        } else {
+            if (asked) unknown_metric(p, name, names, n);
+            continue;
+        }
+        (*out)[(*n_out)++] = w;
+    }
+    return status == CVY_OK ? errors_status(p->e) : status;
+}
+
+/* ---- what is said ---- */
+
+static const char *caption(plotter *p, size_t facets_left_out)
+{
+    const groups *g = p->r->groups;
+    static const char *const bands[] = {"band: one standard deviation",
+                                        "band: 95 % confidence interval of the mean",
+                                        "band: lowest to highest", ""};
+    bool folds = true;
+    text t = {0};
+    for (size_t i = 0; i < p->shown; i++)
+        folds = folds && (g->items[i].n == 1 || g->items[i].n == g->items[i].folds);
+    if (p->shown < g->n)
+        text_printf(&t, "the best %zu of %zu %s", p->shown, g->n,
+                    p->r->by          ? "values"
+                    : g->n == p->r->n ? "runs"
+                                      : "configurations");
+    if (p->repeats > 1)
+        text_printf(&t, "%smean of up to %zu %s%s%s", t.n ? "; " : "", p->repeats, folds ? "folds" : "runs",
+                    p->r->band == CHART_BAND_NONE ? "" : ", ", bands[p->r->band]);
+    if (p->r->smooth > 0)
+        text_printf(&t, "%sexponential moving average with weight %.4g%s", t.n ? "; " : "", p->r->smooth,
+                    p->faint ? ", the values themselves behind it" : "");
+    if (facets_left_out) text_printf(&t, "%s%zu more panels left out", t.n ? "; " : "", facets_left_out);
+    const char *s = t.n ? arena_text(p->a, t.s) : NULL;
+    text_free(&t);
+    return s;
+}
+
+static cvy_status tell(plotter *p)
+{
+    text silent = {0};
+    size_t n = 0;
+    for (size_t i = 0; i < p->shown; i++) {
+        if (p->spoke[i]) continue;
+        if (n++ < NAMES_TOLD)
+            text_printf(&silent, "%s%s", silent.n ? ", " : "", p->r->groups->items[i].runs[0]->name);
+        if (n == NAMES_TOLD + 1) text_add(&silent, ", ...");
+    }
+    cvy_status status = CVY_OK;
+    if (n == p->shown) {
+        status = errors_add(p->e, CVY_ERR_CONFIG, NULL, NULL, "nothing to draw: %s",
+                            p->skipped ? "no value is a finite number" : "no run has finished an epoch yet");
+    } else {
+        if (n) errors_warn(p->e, NULL, NULL, "nothing to draw for %s yet", text_str(&silent));
+        if (p->skipped)
+            errors_warn(p->e, NULL, NULL, "%zu value%s that %s not finite (nan, inf) left out", p->skipped,
+                        p->skipped == 1 ? "" : "s", p->skipped == 1 ? "is" : "are");
+    }
+    text_free(&silent);
+    return status;
+}
+
+/* Entries of the key that stand for themselves, in the first panel. */
+static void explain(plotter *p, figure_panel *panel)
+{
+    figure_mark *m = arena_array(p->a, panel->n + 3, sizeof *m);
+    if (panel->n) memcpy(m, panel->marks, panel->n * sizeof *m);
+    if (p->dashes)
+        m[panel->n++] =
+            (figure_mark){.kind = FIGURE_LINE, .label = "training", .colour = FIGURE_BLACK, .dashed = true};
+    if (p->solid)
+        m[panel->n++] = (figure_mark){.kind = FIGURE_LINE, .label = "validation", .colour = FIGURE_BLACK};
+    if (p->best)
+        m[panel->n++] = (figure_mark){.kind = FIGURE_POINTS, .label = "best epoch", .colour = FIGURE_BLACK};
+    panel->marks = m;
+}
+
+/* ---- the whole ---- */
+
+/* So that the longest run's time reads well. */
+static void choose_time(plotter *p)
+{
+    double longest = 0;
+    for (size_t i = 0; i < p->r->n; i++)
+        if (isfinite(p->r->runs[i].seconds)) longest = fmax(longest, p->r->runs[i].seconds);
+    p->time_unit = longest > 3 * 3600 ? 3600 : longest > 300 ? 60 : 1;
+}
+
+cvy_status chart_curves(store *s, const chart_request *r, arena *a, figure *out, errors *e)
+{
+    plotter p = {.s = s, .r = r, .a = a, .e = e};
+    const size_t most = r->most ? r->most : CHART_CURVES_MOST;
+    groups facets = {0};
+    wanted *w = NULL;
+    size_t n_wanted = 0;
+    if (!r->groups->n) return errors_add(e, CVY_ERR_CONFIG, NULL, NULL, "nothing to draw: no runs");
+    p.shown = r->groups->n < most ? r->groups->n : most;
+    p.spoke = arena_array(a, p.shown, sizeof *p.spoke);
+    choose_time(&p);
+    cvy_status status = want(&p, r->metric ? r->metric : "loss,accuracy", r->metric != NULL, &w, &n_wanted);
+    if (status == CVY_OK && r->facet) status = charts_group_by(s, r->runs, r->n, r->facet, a, &facets, e);
+    if (status != CVY_OK) return status;
+    const size_t n_facets = r->facet ? facets.n : 1;
+    size_t each = n_wanted ? PANELS_MOST / n_wanted : 1, drawn = n_facets < each ? n_facets : each;
+    figure_panel *panels = arena_array(a, n_wanted * drawn + 1, sizeof *panels);
+    size_t n = 0;
+    for (size_t i = 0; i < n_wanted; i++)
+        for (size_t k = 0; k < drawn && status == CVY_OK; k++)
+            status = add_panel(&p, &w[i], r->facet ? &facets.items[k] : NULL,
+                               r->facet ? facets.items[k].label : NULL, &panels[n++]);
+    if (status == CVY_OK) status = tell(&p);
+    if (status != CVY_OK) return status;
+    explain(&p, &panels[0]);
+    *out = (figure){
+        .title = r->title, .caption = caption(&p, n_facets - drawn), .panels = panels, .n = n, .key = true};
+    return CVY_OK;
+}

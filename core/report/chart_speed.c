@@ -1,0 +1,99 @@
+/* Owns the chart of how fast runs were, epoch by epoch. */
+#include "report/chart_search.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "report/chart_axis.h"
+#include "report/chart_judge.h"
+
+enum { CURVES = 12 };
+
+typedef struct bin {
+    double sum, least, most;
+    size_t n;
+} bin;
+
+/* Mean over the runs of a group, by epoch, between the slowest and the fastest. */
+static cvy_status collect(store *s, const group *g, const char *metric, arena *a, figure_mark *out, errors *e)
+{
+    bin *bins = NULL;
+    size_t n_bins = 0, cap = 0;
+    cvy_status status = CVY_OK;
+    for (size_t i = 0; i < g->n && status == CVY_OK; i++) {
+        arena own = {0};
+        query_curve *c;
+        size_t n;
+        status = query_curves(s, g->runs[i]->name, QUERY_MEASURED, &own, &c, &n, e);
+        for (size_t k = 0; status == CVY_OK && k < n; k++) {
+            if (strcmp(c[k].metric, metric) != 0) continue;
+            for (size_t l = 0; l < c[k].n; l++) {
+                const query_point *p = &c[k].points[l];
+                if (!isfinite(p->value) || p->epoch < 1 || p->epoch > 100000) continue;
+                for (; n_bins < (size_t)p->epoch; n_bins++) {
+                    bins = MEM_GROW(bins, n_bins, &cap);
+                    bins[n_bins] = (bin){0, (double)INFINITY, -(double)INFINITY, 0};
+                }
+                bin *b = &bins[p->epoch - 1];
+                b->sum += p->value;
+                b->least = fmin(b->least, p->value);
+                b->most = fmax(b->most, p->value);
+                b->n++;
+            }
+        }
+        arena_free(&own);
+    }
+    double *x = arena_array(a, n_bins + 1, sizeof *x), *y = arena_array(a, n_bins + 1, sizeof *y),
+           *low = arena_array(a, n_bins + 1, sizeof *low), *high = arena_array(a, n_bins + 1, sizeof *high);
+    *out = (figure_mark){.kind = FIGURE_LINE, .label = g->label, .x = x, .y = y};
+    for (size_t i = 0; i < n_bins; i++) {
+        if (!bins[i].n) continue;
+        x[out->n] = (double)(i + 1);
+        y[out->n] = bins[i].sum / (double)bins[i].n;
+        low[out->n] = bins[i].least;
+        high[out->n++] = bins[i].most;
+    }
+    if (g->n > 1) out->low = low, out->high = high;
+    mem_free(bins);
+    return status;
+}
+
+cvy_status chart_speed(store *s, const chart_request *r, arena *a, figure *out, errors *e)
+{
+    const size_t most = r->most ? r->most : CURVES, n = r->groups->n < most ? r->groups->n : most;
+    figure_mark *marks = arena_array(a, n + 1, sizeof *marks);
+    figure_panel *p = arena_array(a, 1, sizeof *p);
+    cvy_status status = CVY_OK;
+    size_t silent = 0, repeats = 0;
+    *p = (figure_panel){
+        .x = chart_axis_plain("epoch"), .y = chart_axis_plain("training images per second"), .marks = marks};
+    for (size_t i = 0; i < n && status == CVY_OK; i++) {
+        const group *g = &r->groups->items[i];
+        status = collect(s, g, "images_per_second", a, &marks[p->n], e);
+        if (status != CVY_OK) return status;
+        marks[p->n].colour = (int)p->n;
+        if (g->n > repeats) repeats = g->n;
+        if (marks[p->n].n)
+            p->n++;
+        else
+            silent++;
+    }
+    if (!p->n)
+        return errors_add(e, CVY_ERR_CONFIG, NULL, NULL, "nothing to draw: no run has finished an epoch yet");
+    p->y.low = 0;
+    if (r->log_y) p->y.log = true, p->y.low = (double)NAN;
+    text t = {0};
+    chart_judge_say(&t, "as measured while training, other programs on the machine included");
+    if (repeats > 1)
+        chart_judge_say(&t, "mean over up to %zu runs, band: from the slowest to the fastest", repeats);
+    if (n < r->groups->n) chart_judge_say(&t, "%zu of %zu", n, r->groups->n);
+    if (silent) chart_judge_say(&t, "%zu without a finished epoch left out", silent);
+    *out = (figure){.title = r->title,
+                    .caption = arena_text(a, text_str(&t)),
+                    .panels = p,
+                    .n = 1,
+                    .columns = 1,
+                    .key = n > 1};
+    text_free(&t);
+    return CVY_OK;
+}

@@ -1,0 +1,115 @@
+/* Owns the key of a figure: which labels, in how many columns, and a sample of each; must not know the panels' axes. */
+#include <math.h>
+#include <string.h>
+
+#include "report/figure_draw.h"
+#include "report/gnuplot.h"
+
+enum { ENTRIES_MOST = 60 };
+
+static double sample_width(const drawing *d)
+{
+    return 2.2 * d->font;
+}
+
+static bool listed(const key_plan *k, const char *label)
+{
+    for (size_t i = 0; i < k->n; i++)
+        if (!strcmp(k->entries[i]->label, label)) return true;
+    return false;
+}
+
+void figure_key_plan(drawing *d, key_plan *k)
+{
+    *k = (key_plan){.most = FIGURE_LABEL_MOST};
+    if (!d->f->key) return;
+    k->entries = arena_array(&d->a, ENTRIES_MOST, sizeof *k->entries);
+    for (size_t i = 0; i < d->f->n; i++)
+        for (size_t j = 0; j < d->f->panels[i].n; j++) {
+            const figure_mark *m = &d->f->panels[i].marks[j];
+            if (!m->label || m->value || m->kind == FIGURE_TEXT || listed(k, m->label)) continue;
+            if (k->n == ENTRIES_MOST)
+                k->left_out++;
+            else
+                k->entries[k->n++] = m;
+        }
+    if (!k->n) return;
+    const double inside = d->width - 2 * d->font, around = sample_width(d) + 1.9 * d->font;
+    const size_t fits = figure_fitting(inside - around, d->font);
+    if (fits < k->most) k->most = fits;
+    double longest = 0;
+    for (size_t i = 0; i < k->n; i++)
+        longest = fmax(longest, figure_text_width(k->entries[i]->label, k->most, d->font));
+    k->entry = longest + around;
+    k->columns = (size_t)fmax(1, floor(inside / k->entry));
+    if (k->columns > k->n) k->columns = k->n;
+    k->rows = (k->n + k->columns - 1) / k->columns;
+    k->columns = (k->n + k->rows - 1) / k->rows;
+    k->height = 1.5 * d->font * (double)(k->rows + (k->left_out > 0)) + 0.4 * d->font;
+}
+
+static size_t begin(drawing *d)
+{
+    text_printf(d->out, "$d%zu << EOD\n", d->blocks);
+    return d->blocks++;
+}
+
+/* The style goes behind the elements that are already there. */
+static void sample(drawing *d, const figure_mark *m, double x, double y)
+{
+    const double width = sample_width(d), half = 0.35 * d->font;
+    const bool area = m->kind == FIGURE_BARS || m->kind == FIGURE_CELLS, dot = m->kind == FIGURE_POINTS;
+    text *out = d->out;
+    if (m->kind == FIGURE_LINE && m->low) {
+        const size_t b = begin(d);
+        text_printf(d->out, " %.2f %.2f %.2f\n %.2f %.2f %.2f\nEOD\n", x, y - half, y + half, x + width,
+                    y - half, y + half);
+        figure_element(d, NULL);
+        text_printf(&d->plot, "$d%zu using 1:2:3 with filledcurves ", b);
+        d->out = &d->plot;
+        figure_fill_style(d, m, 205);
+        d->out = out;
+        text_add(&d->plot, " notitle");
+    }
+    const size_t b = begin(d);
+    if (area)
+        text_printf(d->out, " %.2f %.2f %.2f %.2f %.2f %.2f\nEOD\n", x + width / 2, y,
+                    x + width / 2 - 0.6 * d->font, x + width / 2 + 0.6 * d->font, y - half, y + half);
+    else if (dot)
+        text_printf(d->out, " %.2f %.2f\nEOD\n", x + width / 2, y);
+    else
+        text_printf(d->out, " %.2f %.2f\n %.2f %.2f\nEOD\n", x, y, x + width, y);
+    figure_element(d, m->label);
+    text_printf(&d->plot, "$d%zu using %s ", b,
+                area  ? "1:2:3:4:5:6 with boxxyerror"
+                : dot ? "1:2 with points"
+                      : "1:2 with lines");
+    d->out = &d->plot;
+    if (area)
+        figure_fill_style(d, m, m->faint ? 160 : 0);
+    else if (dot)
+        figure_point_style(d, m, m->faint ? 0.6 : 1);
+    else
+        figure_line_style(d, m);
+    d->out = out;
+    text_add(&d->plot, " notitle");
+    if (!dot || !m->ringed) return;
+    figure_element(d, NULL);
+    text_printf(&d->plot, "$d%zu using 1:2 with points pt 6 ps %.3g lw %.3g lc rgb '%s' notitle", b,
+                2 * d->point, 0.7 * d->line, figure_ink);
+}
+
+void figure_key_write(drawing *d, const key_plan *k, double top)
+{
+    const double left = fmax(d->font, (d->width - (double)k->columns * k->entry) / 2);
+    for (size_t i = 0; i < k->n; i++) {
+        const double x = left + (double)(i % k->columns) * k->entry;
+        const double y = top + 1.5 * d->font * ((double)(i / k->columns) + 0.5);
+        sample(d, k->entries[i], x, d->height - y);
+        figure_write(d, k->entries[i]->label, k->most, x + sample_width(d) + 0.5 * d->font, y, "left",
+                     d->font, figure_ink);
+    }
+    if (k->left_out)
+        figure_write(d, arena_printf(&d->a, "and %zu more", k->left_out), k->most, d->width / 2,
+                     top + 1.5 * d->font * ((double)k->rows + 0.5), "center", d->small_font, figure_soft);
+}

@@ -1,0 +1,537 @@
+/* Owns how the marks of one panel become datablocks and elements of a plot command, and its axes; must not know where on the page
+ * the panel stands or why. */
+#include <math.h>
+#include <string.h>
+
+#include "report/figure_draw.h"
+#include "report/gnuplot.h"
+
+enum { CELLS_TOLD = 400, NAMES_HOVER = 2000, RING_NAMES = 24 };
+
+/* ---- data and elements ---- */
+
+static size_t block_begin(drawing *d)
+{
+    text_printf(d->out, "$d%zu << EOD\n", d->blocks);
+    return d->blocks++;
+}
+
+static void block_end(drawing *d)
+{
+    text_add(d->out, "EOD\n");
+}
+
+void figure_element(drawing *d, const char *hover)
+{
+    text_add(&d->plot, d->plot.n ? ", \\\n     " : "plot ");
+    d->hover = MEM_GROW(d->hover, d->n_hover, &d->cap_hover);
+    d->hover[d->n_hover++] = hover;
+}
+
+void figure_plot(drawing *d)
+{
+    if (!d->plot.n) { /* something has to be plotted for axes and labels to appear */
+        const size_t b = block_begin(d);
+        text_add(d->out, " 0 0\n");
+        block_end(d);
+        figure_element(d, NULL);
+        text_printf(&d->plot, "$d%zu using 1:2 with dots lc rgb '#FFFFFFFF' notitle", b);
+    }
+    text_add_n(d->out, d->plot.s, d->plot.n);
+    text_char(d->out, '\n');
+    text_free(&d->plot);
+}
+
+/* Data go out at once, elements are kept until all data are out: what a style function writes lands there too. */
+static void style(drawing *d, void (*write)(drawing *, const figure_mark *), const figure_mark *m)
+{
+    text *out = d->out;
+    d->out = &d->plot;
+    write(d, m);
+    d->out = out;
+}
+
+static void style_points(drawing *d, const figure_mark *m, double size)
+{
+    text *out = d->out;
+    d->out = &d->plot;
+    figure_point_style(d, m, size);
+    d->out = out;
+}
+
+static void style_fill(drawing *d, const figure_mark *m, int alpha)
+{
+    text *out = d->out;
+    d->out = &d->plot;
+    figure_fill_style(d, m, alpha);
+    d->out = out;
+}
+
+static bool interval(const figure_mark *m, size_t i)
+{
+    return m->low && m->high && isfinite(m->low[i]) && isfinite(m->high[i]);
+}
+
+/* The low end of an interval, which a logarithmic axis may not be able to show. */
+static double low_of(const figure_mark *m, size_t i, const axis_plan *y)
+{
+    return y->log && m->low[i] <= 0 ? y->low : m->low[i];
+}
+
+static void row(drawing *d, const figure_mark *m, size_t i)
+{
+    figure_number(d->out, m->x[i]);
+    figure_number(d->out, m->y[i]);
+    text_char(d->out, '\n');
+}
+
+static void row_interval(drawing *d, const figure_mark *m, size_t i, const axis_plan *y)
+{
+    figure_number(d->out, m->x[i]);
+    figure_number(d->out, m->y[i]);
+    figure_number(d->out, low_of(m, i, y));
+    figure_number(d->out, fmax(m->high[i], low_of(m, i, y)));
+    text_char(d->out, '\n');
+}
+
+/* ---- lines, bands, steps ---- */
+
+static void band(drawing *d, const figure_panel *p, const figure_mark *m, const axis_plan *y)
+{
+    size_t b = 0, rows = 0, run = 0;
+    bool gap = false;
+    for (size_t i = 0; i < m->n; i++) {
+        if (!figure_shows(p, m->x[i], m->y[i]) || !interval(m, i)) {
+            gap = run > 0;
+            run = 0;
+            continue;
+        }
+        if (!rows) b = block_begin(d);
+        if (gap) text_char(d->out, '\n');
+        gap = false;
+        figure_number(d->out, m->x[i]);
+        figure_number(d->out, low_of(m, i, y));
+        figure_number(d->out, fmax(m->high[i], low_of(m, i, y)));
+        text_char(d->out, '\n');
+        rows++;
+        run++;
+    }
+    if (!rows) return;
+    block_end(d);
+    if (rows < 2) return; /* a single point shows its interval as a bar */
+    figure_element(d, m->label);
+    text_printf(&d->plot, "$d%zu using 1:2:3 with filledcurves ", b);
+    style_fill(d, m, 205);
+    text_add(&d->plot, " notitle");
+}
+
+/* Whether point i stands alone between values that cannot be shown. */
+static bool alone(const figure_panel *p, const figure_mark *m, size_t i)
+{
+    return (!i || !figure_shows(p, m->x[i - 1], m->y[i - 1])) &&
+           (i + 1 == m->n || !figure_shows(p, m->x[i + 1], m->y[i + 1]));
+}
+
+static void line(drawing *d, const figure_panel *p, const figure_mark *m, const axis_plan *y)
+{
+    size_t b = 0, rows = 0, singles = 0, with_interval = 0;
+    bool gap = false;
+    for (size_t i = 0; i < m->n; i++) {
+        const bool shows = figure_shows(p, m->x[i], m->y[i]);
+        if (shows && alone(p, m, i)) {
+            singles++;
+            with_interval += interval(m, i);
+        }
+        if (!shows || alone(p, m, i)) {
+            gap = rows > 0;
+            continue;
+        }
+        if (!rows) b = block_begin(d);
+        if (gap) text_char(d->out, '\n');
+        gap = false;
+        row(d, m, i);
+        rows++;
+    }
+    if (rows) {
+        block_end(d);
+        figure_element(d, m->label);
+        text_printf(&d->plot, "$d%zu using 1:2 with %s ", b, m->kind == FIGURE_STEPS ? "steps" : "lines");
+        style(d, figure_line_style, m);
+        text_add(&d->plot, " notitle");
+    }
+    for (int pass = 0; pass < 2; pass++) { /* those with an interval, and those without */
+        if (pass ? singles == with_interval : !with_interval) continue;
+        b = block_begin(d);
+        for (size_t i = 0; i < m->n; i++) {
+            if (!figure_shows(p, m->x[i], m->y[i]) || !alone(p, m, i) || interval(m, i) == (pass == 1))
+                continue;
+            if (pass)
+                row(d, m, i);
+            else
+                row_interval(d, m, i, y);
+        }
+        block_end(d);
+        figure_element(d, m->label);
+        text_printf(&d->plot, "$d%zu using %s ", b, pass ? "1:2 with points" : "1:2:3:4 with yerrorbars");
+        style_points(d, m, m->faint ? 0.6 : 1);
+        text_add(&d->plot, " notitle");
+    }
+}
+
+/* ---- points ---- */
+
+static void ring(drawing *d, const figure_panel *p, const figure_mark *m)
+{
+    size_t b = 0, rows = 0;
+    for (size_t i = 0; i < m->n; i++) {
+        if (!figure_shows(p, m->x[i], m->y[i])) continue;
+        if (!rows++) b = block_begin(d);
+        row(d, m, i);
+    }
+    if (!rows) return;
+    block_end(d);
+    figure_element(d, NULL);
+    text_printf(&d->plot, "$d%zu using 1:2 with points pt 6 ps %.3g lw %.3g lc rgb '%s' notitle", b,
+                2 * d->point, 0.7 * d->line, figure_ink);
+    for (size_t i = 0; i < m->n && rows <= RING_NAMES; i++) {
+        if (!m->names || !m->names[i] || !figure_shows(p, m->x[i], m->y[i])) continue;
+        text_add(d->out, "set label ");
+        gnuplot_quote(d->out, m->names[i], FIGURE_CATEGORY_MOST);
+        text_add(d->out, " at first");
+        figure_number(d->out, m->x[i]);
+        text_add(d->out, ", first");
+        figure_number(d->out, m->y[i]);
+        text_printf(d->out, " left noenhanced offset character 0.9,0.6 textcolor rgb '%s'\n", figure_ink);
+    }
+}
+
+static void points(drawing *d, const figure_panel *p, const figure_mark *m, const axis_plan *y)
+{
+    /* In an SVG each point with a name is an element of its own, so that the pointer shows it. */
+    const bool each = m->names && d->look.format == FIGURE_SVG && m->n <= NAMES_HOVER;
+    for (int pass = 0; pass < 2; pass++) {
+        size_t b = 0, rows = 0;
+        for (size_t i = 0; i < m->n; i++) {
+            if (!figure_shows(p, m->x[i], m->y[i]) || interval(m, i) == (pass == 1)) continue;
+            if (!rows++) b = block_begin(d);
+            if (pass)
+                row(d, m, i);
+            else
+                row_interval(d, m, i, y);
+            if (each) {
+                block_end(d);
+                rows = 0;
+            }
+            if (!each) continue;
+            const char *name = m->names[i] ? m->names[i] : m->label;
+            figure_element(d, m->label && m->names[i] ? arena_printf(&d->a, "%s: %s", m->label, name) : name);
+            text_printf(&d->plot, "$d%zu using %s ", b, pass ? "1:2 with points" : "1:2:3:4 with yerrorbars");
+            style_points(d, m, 1);
+            text_add(&d->plot, " notitle");
+        }
+        if (!rows) continue;
+        block_end(d);
+        figure_element(d, m->label);
+        text_printf(&d->plot, "$d%zu using %s ", b, pass ? "1:2 with points" : "1:2:3:4 with yerrorbars");
+        style_points(d, m, m->faint ? 0.6 : 1);
+        text_add(&d->plot, " notitle");
+    }
+    if (m->ringed) ring(d, p, m);
+}
+
+/* ---- bars ---- */
+
+static void bars(drawing *d, const figure_panel *p, const figure_mark *m, size_t nth, const axis_plan *y)
+{
+    size_t n = 1, b = 0, rows = 0, intervals = 0;
+    bool dodged;
+    double width = figure_bar_width(p, &n, &dodged), shift = 0;
+    if (dodged && n > 1) {
+        width /= (double)n;
+        shift = width * ((double)nth - ((double)n - 1) / 2);
+    }
+    const double half = width / 2 * (dodged && n > 1 ? 0.92 : 1);
+    const double from = y->log ? y->low : fmax(y->low, fmin(0, y->high));
+    for (size_t i = 0; i < m->n; i++) {
+        if (!figure_shows(p, m->x[i], m->y[i])) continue;
+        if (!rows++) b = block_begin(d);
+        const double x = m->x[i] + shift;
+        const double box[] = {x, m->y[i], x - half, x + half, fmin(from, m->y[i]), fmax(from, m->y[i])};
+        for (size_t k = 0; k < 6; k++) figure_number(d->out, box[k]);
+        text_char(d->out, '\n');
+        intervals += interval(m, i);
+    }
+    if (!rows) return;
+    block_end(d);
+    figure_element(d, m->label);
+    text_printf(&d->plot, "$d%zu using 1:2:3:4:5:6 with boxxyerror ", b);
+    style_fill(d, m, m->faint ? 160 : 0);
+    text_add(&d->plot, " notitle");
+    if (!intervals) return;
+    b = block_begin(d);
+    for (size_t i = 0; i < m->n; i++) {
+        if (!figure_shows(p, m->x[i], m->y[i]) || !interval(m, i)) continue;
+        const double at[] = {m->x[i] + shift, m->y[i], low_of(m, i, y), fmax(m->high[i], low_of(m, i, y))};
+        for (size_t k = 0; k < 4; k++) figure_number(d->out, at[k]);
+        text_char(d->out, '\n');
+    }
+    block_end(d);
+    figure_element(d, NULL);
+    text_printf(&d->plot, "$d%zu using 1:2:3:4 with yerrorbars pt 0 ps 0 lw %.3g lc rgb '%s' notitle", b,
+                0.6 * d->line, figure_ink);
+}
+
+/* ---- segments ---- */
+
+static void segments(drawing *d, const figure_panel *p, const figure_mark *m)
+{
+    size_t b = 0, rows = 0, last = 0;
+    for (size_t i = 0; i < m->n; i++) {
+        const bool coloured = !m->value || (isfinite(m->value[i]) && (!p->colour.log || m->value[i] > 0));
+        if (!figure_shows(p, m->x[i], m->y[i]) || !figure_shows(p, m->x2[i], m->y2[i]) || !coloured) continue;
+        if (!rows) b = block_begin(d);
+        const bool on = rows && m->x2[last] == m->x[i] && m->y2[last] == m->y[i] &&
+                        (!m->value || m->value[last] == m->value[i]);
+        const double ends[2][2] = {{m->x[i], m->y[i]}, {m->x2[i], m->y2[i]}};
+        if (rows && !on) text_char(d->out, '\n');
+        for (int k = on; k < 2; k++) {
+            figure_number(d->out, ends[k][0]);
+            figure_number(d->out, ends[k][1]);
+            if (m->value) figure_number(d->out, m->value[i]);
+            text_char(d->out, '\n');
+        }
+        rows++;
+        last = i;
+    }
+    if (!rows) return;
+    block_end(d);
+    figure_element(d, m->label);
+    if (m->value) {
+        text_printf(&d->plot, "$d%zu using 1:2:3 with lines lw %.3g lc palette notitle", b,
+                    (m->faint ? 0.5 : 0.8) * d->line);
+    } else {
+        text_printf(&d->plot, "$d%zu using 1:2 with lines ", b);
+        style(d, figure_line_style, m);
+        text_add(&d->plot, " notitle");
+    }
+}
+
+/* ---- cells ---- */
+
+static size_t axis_values(const double *v, size_t n, double *out)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t at = k;
+        if (!isfinite(v[i])) continue;
+        while (at > 0 && out[at - 1] > v[i]) at--;
+        if (at > 0 && out[at - 1] == v[i]) continue;
+        memmove(out + at + 1, out + at, (k - at) * sizeof *out);
+        out[at] = v[i];
+        k++;
+    }
+    return k;
+}
+
+static void value_text(text *t, double v, bool whole, bool shares)
+{
+    if (whole && fabs(v) < 1e5)
+        text_printf(t, "%.0f", v);
+    else if (shares)
+        text_printf(t, "%.2f", v);
+    else if (fabs(v) >= 1e4)
+        text_printf(t, "%.1e", v);
+    else
+        text_printf(t, fabs(v) >= 100 ? "%.0f" : fabs(v) >= 10 ? "%.1f" : "%.3g", v);
+}
+
+static double share_of(double v, const axis_plan *c)
+{
+    return c->log ? log(v / c->low) / log(c->high / c->low) : (v - c->low) / (c->high - c->low);
+}
+
+/* The values as text, in two blocks: dark on light and light on dark; nothing when they would not fit. */
+static void cell_texts(drawing *d, const figure_panel *p, const figure_mark *m, const axis_plan *colour,
+                       double cell_width, double cell_height)
+{
+    const bool shares = colour->low >= -1 && colour->high <= 1;
+    double longest = 0;
+    text t = {0};
+    for (size_t i = 0; i < m->n; i++) {
+        if (!isfinite(m->value[i])) continue;
+        value_text(&t, m->value[i], colour->whole, shares);
+        longest = fmax(longest, (double)t.n);
+        text_free(&t);
+    }
+    double font = fmin(d->font, cell_width / (0.62 * (longest + 0.5)));
+    if (font < (d->print ? 10.67 : 9) || cell_height < 1.1 * font || m->n > CELLS_TOLD) return;
+    for (int dark = 0; dark < 2; dark++) {
+        size_t b = 0, rows = 0;
+        for (size_t i = 0; i < m->n; i++) {
+            if (!figure_shows(p, m->x[i], m->y[i]) || !isfinite(m->value[i]) ||
+                (p->colour.log && m->value[i] <= 0) ||
+                figure_dark(share_of(m->value[i], colour)) != (dark == 1))
+                continue;
+            if (!rows++) b = block_begin(d);
+            figure_number(d->out, m->x[i]);
+            figure_number(d->out, m->y[i]);
+            text_char(d->out, ' ');
+            value_text(d->out, m->value[i], colour->whole, shares);
+            text_char(d->out, '\n');
+        }
+        if (!rows) continue;
+        block_end(d);
+        figure_element(d, NULL);
+        text_printf(&d->plot,
+                    "$d%zu using 1:2:3 with labels center noenhanced font ',%.4g' textcolor rgb '%s' notitle",
+                    b, d->look.format == FIGURE_SVG ? font : font * d->scale * 0.75,
+                    dark ? "#FFFFFF" : figure_ink);
+    }
+}
+
+static void cells(drawing *d, const figure_panel *p, const figure_mark *m, const axis_plan *colour,
+                  const frame *at)
+{
+    double *xs = mem_array(m->n + 1, sizeof *xs), *ys = mem_array(m->n + 1, sizeof *ys);
+    const size_t n_x = axis_values(m->x, m->n, xs), n_y = axis_values(m->y, m->n, ys);
+    size_t b = 0, rows = 0;
+    for (size_t i = 0; i < m->n; i++) {
+        double box[4];
+        if (!figure_shows(p, m->x[i], m->y[i]) || !isfinite(m->value[i]) ||
+            (p->colour.log && m->value[i] <= 0))
+            continue;
+        if (!rows++) b = block_begin(d);
+        figure_cell_edges(xs, n_x, m->x[i], p->x.log, &box[0], &box[1]);
+        figure_cell_edges(ys, n_y, m->y[i], p->y.log, &box[2], &box[3]);
+        figure_number(d->out, m->x[i]);
+        figure_number(d->out, m->y[i]);
+        for (size_t k = 0; k < 4; k++) figure_number(d->out, box[k]);
+        figure_number(d->out, m->value[i]);
+        text_char(d->out, '\n');
+    }
+    if (rows) {
+        block_end(d);
+        figure_element(d, m->label);
+        text_printf(&d->plot,
+                    "$d%zu using 1:2:3:4:5:6:7 with boxxyerror fc palette fs solid 1.0 noborder notitle", b);
+        cell_texts(d, p, m, colour, (at->right - at->left) / (double)(n_x ? n_x : 1),
+                   (at->bottom - at->top) / (double)(n_y ? n_y : 1));
+    }
+    mem_free(xs);
+    mem_free(ys);
+}
+
+/* ---- texts ---- */
+
+static void texts(drawing *d, const figure_panel *p, const figure_mark *m)
+{
+    for (size_t i = 0; i < m->n; i++) {
+        if (!m->names || !m->names[i] || !figure_shows(p, m->x[i], m->y[i])) continue;
+        text_add(d->out, "set label ");
+        gnuplot_quote(d->out, m->names[i], FIGURE_LABEL_MOST);
+        text_add(d->out, " at first");
+        figure_number(d->out, m->x[i]);
+        text_add(d->out, ", first");
+        figure_number(d->out, m->y[i]);
+        text_printf(d->out, " center noenhanced front textcolor rgb '#%06X'\n",
+                    (unsigned)figure_colour(m->colour));
+    }
+}
+
+/* ---- axes ---- */
+
+void figure_margins(drawing *d, const frame *at)
+{
+    text_printf(d->out,
+                "set lmargin at screen %.6f\nset rmargin at screen %.6f\nset tmargin at screen %.6f\n"
+                "set bmargin at screen %.6f\n",
+                at->left / d->width, at->right / d->width, 1 - at->top / d->height,
+                1 - at->bottom / d->height);
+}
+
+static void axis(drawing *d, const char *name, const axis_plan *p, bool names)
+{
+    text_printf(d->out, "%s logscale %s\nset %srange [", p->log ? "set" : "unset", name, name);
+    figure_number(d->out, p->low);
+    text_add(d->out, " :");
+    figure_number(d->out, p->high);
+    text_printf(d->out, "]\nset %stics %s (", name, p->slanted ? "rotate by 40 right" : "norotate");
+    for (size_t i = 0; i < p->n; i++) {
+        text_add(d->out, i ? ", " : "");
+        gnuplot_quote(d->out, p->ticks[i].label ? p->ticks[i].label : "",
+                      d->print && names ? 16 : FIGURE_CATEGORY_MOST);
+        figure_number(d->out, p->ticks[i].at);
+        if (!p->ticks[i].label) text_add(d->out, " 1");
+    }
+    text_add(d->out, ")\n");
+}
+
+static void mark(drawing *d, const figure_panel *p, const figure_mark *m, size_t *nth_bar, const axis_plan *y,
+                 const axis_plan *colour, const frame *at)
+{
+    switch (m->kind) {
+    case FIGURE_LINE:
+    case FIGURE_STEPS:
+        line(d, p, m, y);
+        break;
+    case FIGURE_POINTS:
+        points(d, p, m, y);
+        break;
+    case FIGURE_BARS:
+        bars(d, p, m, (*nth_bar)++, y);
+        break;
+    case FIGURE_SEGMENTS:
+        segments(d, p, m);
+        break;
+    case FIGURE_CELLS:
+        cells(d, p, m, colour, at);
+        break;
+    case FIGURE_TEXT:
+        texts(d, p, m);
+        break;
+    }
+}
+
+void figure_panel_write(drawing *d, const figure_panel *p, const axis_plan *x, const axis_plan *y,
+                        const axis_plan *colour, const frame *at)
+{
+    const bool empty = p->said || !x->any || !y->any;
+    bool is_cells = false;
+    size_t nth_bar = 0;
+    for (size_t i = 0; i < p->n; i++) is_cells = is_cells || p->marks[i].kind == FIGURE_CELLS;
+    text_printf(d->out,
+                "unset label\nset border %d lc rgb '%s' lw 1\nset tics nomirror out scale 0.6,0.3 textcolor "
+                "rgb '%s'\n",
+                is_cells ? 0 : 3, figure_ink, figure_ink);
+    if (is_cells)
+        text_add(d->out, "unset grid\n");
+    else
+        text_printf(d->out, "set grid %s ytics lt 1 dt solid lc rgb '%s' lw 0.6\n",
+                    p->x.names ? "noxtics" : "xtics", figure_grid);
+    figure_margins(d, at);
+    axis(d, "x", x, p->x.names != NULL);
+    axis(d, "y", y, p->y.names != NULL);
+    if (colour->any) {
+        figure_palette(d, is_cells);
+        text_printf(d->out, "%s logscale cb\n", colour->log ? "set" : "unset");
+        axis(d, "cb", colour, false);
+        text_printf(
+            d->out,
+            "set cbtics scale 0.4\nset colorbox vertical user origin screen %.6f, screen %.6f size screen "
+            "%.6f, screen %.6f noborder\n",
+            (at->right + d->font) / d->width, 1 - at->bottom / d->height, 0.8 * d->font / d->width,
+            (at->bottom - at->top) / d->height);
+    } else {
+        text_add(d->out, "unset colorbox\n");
+    }
+    if (empty) {
+        text_add(d->out, "unset xtics\nunset ytics\nunset grid\n");
+        figure_write(d, p->said ? p->said : "no finite values", FIGURE_LABEL_MOST, (at->left + at->right) / 2,
+                     (at->top + at->bottom) / 2, "center", d->font, figure_soft);
+    } else {
+        for (size_t i = 0; i < p->n; i++) /* bands first: no line lies under one */
+            if (p->marks[i].kind == FIGURE_LINE) band(d, p, &p->marks[i], y);
+        for (size_t i = 0; i < p->n; i++) mark(d, p, &p->marks[i], &nth_bar, y, colour, at);
+    }
+    /* Labels last: `set label` lines of the page's own texts may follow before the plot command. */
+}

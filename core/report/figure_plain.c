@@ -1,0 +1,109 @@
+/* Owns figures made of letters, for a terminal; gnuplot places everything here. Must not know pictures. */
+#include <math.h>
+
+#include "report/figure_draw.h"
+#include "report/gnuplot.h"
+
+enum { COLUMNS = 80, ROWS = 24, KEY_MOST = 12 };
+
+static void data(drawing *d, const figure_panel *p, const figure_mark *m, size_t *rows)
+{
+    bool gap = false;
+    *rows = 0;
+    for (size_t i = 0; i < m->n; i++) {
+        const bool pair = m->kind == FIGURE_SEGMENTS;
+        if (!figure_shows(p, m->x[i], m->y[i]) || (pair && !figure_shows(p, m->x2[i], m->y2[i])) ||
+            (m->kind == FIGURE_CELLS && !isfinite(m->value[i]))) {
+            gap = *rows > 0;
+            continue;
+        }
+        if (!*rows) text_printf(d->out, "$d%zu << EOD\n", d->blocks);
+        if (gap) text_char(d->out, '\n');
+        gap = pair;
+        figure_number(d->out, m->x[i]);
+        figure_number(d->out, m->y[i]);
+        if (m->kind == FIGURE_CELLS) text_printf(d->out, " %.3g", m->value[i]);
+        text_char(d->out, '\n');
+        if (pair) {
+            figure_number(d->out, m->x2[i]);
+            figure_number(d->out, m->y2[i]);
+            text_char(d->out, '\n');
+        }
+        ++*rows;
+    }
+    if (*rows) text_add(d->out, "EOD\n");
+}
+
+static void axis(drawing *d, const char *name, const figure_axis *a, const axis_plan *p)
+{
+    text_printf(d->out, "%s logscale %s\nset %srange [", p->log ? "set" : "unset", name, name);
+    figure_number(d->out, p->low);
+    text_add(d->out, " :");
+    figure_number(d->out, p->high);
+    text_printf(d->out, "]\nset %slabel ", name);
+    gnuplot_quote(d->out, a->label ? a->label : "", FIGURE_LABEL_MOST);
+    text_printf(d->out, " noenhanced\nset %stics nomirror (", name);
+    for (size_t i = 0, n = 0; i < p->n; i++) {
+        if (!p->ticks[i].label) continue;
+        text_add(d->out, n++ ? ", " : "");
+        gnuplot_quote(d->out, p->ticks[i].label, 10);
+        figure_number(d->out, p->ticks[i].at);
+    }
+    text_add(d->out, ")\n");
+}
+
+static void panel(drawing *d, const figure_panel *p, int columns, int rows)
+{
+    axis_plan x, y, colour;
+    figure_ranges(p, &x, &y, &colour);
+    /* A letter counts as one pixel of the font, two high. */
+    figure_ticks(d, &p->x, &x, columns - 12.0, true);
+    figure_ticks(d, &p->y, &y, (rows - 6) * 1.3, false);
+    axis(d, "x", &p->x, &x);
+    axis(d, "y", &p->y, &y);
+    text_add(d->out, "set title ");
+    gnuplot_quote(d->out, p->title ? p->title : "", (size_t)columns);
+    text_add(d->out, " noenhanced\nunset label\n");
+    if (p->said || !x.any || !y.any) {
+        text_add(d->out, "set label 1 ");
+        gnuplot_quote(d->out, p->said ? p->said : "no finite values", (size_t)columns / 2);
+        text_add(d->out, " at graph 0.5, graph 0.5 center noenhanced\n");
+    }
+    size_t named = 0;
+    for (size_t i = 0; i < p->n && !p->said; i++) {
+        const figure_mark *m = &p->marks[i];
+        size_t n;
+        if (m->kind == FIGURE_TEXT || m->faint) continue;
+        data(d, p, m, &n);
+        if (!n) continue;
+        figure_element(d, NULL);
+        text_printf(&d->plot, "$d%zu using %s ", d->blocks++,
+                    m->kind == FIGURE_CELLS              ? "1:2:3 with labels noenhanced"
+                    : m->kind == FIGURE_BARS             ? "1:2 with impulses"
+                    : m->kind == FIGURE_POINTS || n == 1 ? "1:2 with points"
+                    : m->kind == FIGURE_STEPS            ? "1:2 with steps"
+                                                         : "1:2 with lines");
+        if (m->kind != FIGURE_CELLS)
+            text_printf(&d->plot, "%s %d", m->kind == FIGURE_POINTS || n == 1 ? "pt" : "lt",
+                        (m->colour < 0 ? 0 : m->colour) % 6 + 1 + (m->dashed ? 6 : 0));
+        if (m->label && d->f->key && !m->value && named++ < KEY_MOST) {
+            text_add(&d->plot, " title ");
+            gnuplot_quote(&d->plot, m->label, (size_t)columns / 2);
+        } else {
+            text_add(&d->plot, " notitle");
+        }
+    }
+    figure_plot(d);
+}
+
+void figure_plain(drawing *d)
+{
+    const int columns = d->look.columns > 20 ? d->look.columns : COLUMNS;
+    const int rows = d->look.rows > 10 ? d->look.rows : ROWS;
+    d->font = 1;
+    text_printf(d->out,
+                "set terminal dumb noenhanced size %d,%d\nset encoding utf8\nset key below noenhanced\n"
+                "set border 3\nunset colorbox\n",
+                columns, rows);
+    for (size_t i = 0; i < d->f->n; i++) panel(d, &d->f->panels[i], columns, rows);
+}

@@ -1,0 +1,140 @@
+/* Owns what a report is made of, read from the store once; must not know how it is shown. */
+#include <math.h>
+#include <string.h>
+
+#include "report/page_own.h"
+#include "report/store_own.h"
+
+double page_judged(const query_run *r)
+{
+    return r->best;
+}
+
+static double val_accuracy_of(const query_run *r)
+{
+    return r->best_val_accuracy;
+}
+
+static double val_loss_of(const query_run *r)
+{
+    return r->best_val_loss;
+}
+
+static double test_accuracy_of(const query_run *r)
+{
+    return r->test_accuracy;
+}
+
+static double test_loss_of(const query_run *r)
+{
+    return r->test_loss;
+}
+
+const page_measure page_measures[PAGE_MEASURES] = {
+    {"val_accuracy", "Val. accuracy", val_accuracy_of, true},
+    {"val_loss", "Val. loss", val_loss_of, false},
+    {"test_accuracy", "Test accuracy", test_accuracy_of, true},
+    {"test_loss", "Test loss", test_loss_of, false},
+};
+
+bool page_has(const page *p, groups_value *value)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if (!isnan(value(&p->runs[i]))) return true;
+    return false;
+}
+
+static cvy_status read_origin(page *p, const query_run *r, page_origin *o)
+{
+    sql_query q = sql_ask(&p->s->db, p->e,
+                          "SELECT base_dir, overrides, fingerprint, train_samples, val_samples, test_samples, classes"
+                          " FROM runs WHERE name = ?",
+                          "t", r->name);
+    *o = (page_origin){.train = QUERY_NONE, .validation = QUERY_NONE, .test = QUERY_NONE, .classes = QUERY_NONE};
+    if (sql_next(&q, p->e))
+        *o = (page_origin){.base_dir = sql_text(&q, 0, &p->a),
+                           .overrides = sql_text(&q, 1, &p->a),
+                           .fingerprint = sql_text(&q, 2, &p->a),
+                           .train = sql_int(&q, 3, QUERY_NONE),
+                           .validation = sql_int(&q, 4, QUERY_NONE),
+                           .test = sql_int(&q, 5, QUERY_NONE),
+                           .classes = sql_int(&q, 6, QUERY_NONE)};
+    return sql_done(&q);
+}
+
+static cvy_status read_sweep(page *p)
+{
+    query_sweep *all;
+    size_t n;
+    cvy_status status = query_sweeps(p->s, &p->a, &all, &n, p->e);
+    for (size_t i = 0; i < n && status == CVY_OK; i++)
+        if (!strcmp(all[i].name, p->subject->sweep)) p->sweep = &all[i];
+    if (status != CVY_OK || !p->sweep) return status;
+    sql_query q =
+        sql_ask(&p->s->db, p->e, "SELECT description FROM sweeps WHERE name = ?", "t", p->subject->sweep);
+    const char *description = sql_next(&q, p->e) ? sql_text(&q, 0, &p->a) : NULL, *wrong;
+    size_t offset;
+    if (description) p->planned = json_parse(&p->a, description, strlen(description), &wrong, &offset);
+    return sql_done(&q);
+}
+
+static void count_states(page *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        const char *state = p->runs[i].state;
+        if (!strcmp(state, "finished"))
+            p->finished++;
+        else if (!strcmp(state, "failed") || !strcmp(state, "killed"))
+            p->failed++;
+        else if (!strcmp(state, "stopped early"))
+            p->early++;
+        else
+            p->open++;
+    }
+}
+
+/* Each configuration's statistics, and the best one's comparisons with the others. */
+static void compare_all(page *p)
+{
+    const size_t n = p->f.n;
+    double *ps = arena_array(&p->a, n + 1, sizeof *ps);
+    p->against = arena_array(&p->a, n + 1, sizeof *p->against);
+    p->adjusted = arena_array(&p->a, n + 1, sizeof *p->adjusted);
+    p->of = arena_array(&p->a, n + 1, sizeof *p->of);
+    p->level_of = arena_array(&p->a, p->n + 1, sizeof *p->level_of);
+    for (size_t i = 0; i < n; i++) {
+        p->of[i] = factor_statistics(&p->f, &p->f.levels[i], page_judged);
+        if (p->of[i].n) p->ranked = i + 1;
+        p->adjusted[i] = ps[i] = (double)NAN;
+        if (i) p->against[i] = factor_compare(&p->f, 0, i, PAIRED_SIGN_FLIP);
+        if (i) ps[i] = p->against[i].p;
+        const group *g = &p->f.levels[i].g;
+        for (size_t k = 0; k < g->n; k++) p->level_of[g->runs[k] - p->runs] = i;
+    }
+    if (n > 1) paired_holm(ps + 1, n - 1, p->adjusted + 1);
+}
+
+cvy_status page_facts(page *p)
+{
+    const query_run *first = &p->runs[0];
+    cvy_status status = p->subject->sweep ? read_sweep(p) : CVY_OK;
+    p->metric = first->metric ? first->metric : "val_accuracy";
+    p->maximize = !(first->goal && !strcmp(first->goal, "minimize"));
+    for (size_t i = 0; i < p->n; i++)
+        p->mixed = p->mixed || (p->runs[i].metric && strcmp(p->runs[i].metric, p->metric) != 0);
+    p->origins = arena_array(&p->a, p->n, sizeof *p->origins);
+    p->last = arena_array(&p->a, p->n, sizeof *p->last);
+    for (size_t i = 0; i < p->n && status == CVY_OK; i++) {
+        query_attempt *attempts;
+        size_t n;
+        status = read_origin(p, &p->runs[i], &p->origins[i]);
+        if (status == CVY_OK) status = query_attempts(p->s, p->runs[i].name, &p->a, &attempts, &n, p->e);
+        if (status == CVY_OK && n) p->last[i] = attempts[n - 1];
+    }
+    if (status == CVY_OK)
+        status = factor_make(p->s, p->runs, p->n, NULL, page_judged, p->maximize, &p->a, &p->f, p->e);
+    if (status != CVY_OK) return status;
+    compare_all(p);
+    count_states(p);
+    return CVY_OK;
+}

@@ -1,0 +1,221 @@
+/* Owns what a report says first: what came out, of how much, in how long; must not know how the tables look. */
+#include <math.h>
+#include <string.h>
+
+#include "report/page_own.h"
+
+static void tile(page *p, const char *what, const char *value, const char *more)
+{
+    html *h = &p->h;
+    html_open(h, "div");
+    html_attr(h, "class", "tile");
+    html_element(h, "dt", what);
+    html_open(h, "dd");
+    html_element(h, "b", value);
+    if (more && *more) {
+        html_open(h, "span");
+        html_short(h, more, 120);
+        html_close(h);
+    }
+    html_close(h);
+    html_close(h);
+}
+
+static void best_tile(page *p)
+{
+    text v = {0}, what = {0};
+    if (!p->ranked) {
+        tile(p, "Best", "no result yet", NULL);
+        return;
+    }
+    const statistics *s = &p->of[0];
+    page_value_metric(&v, p->metric, s->mean, s->n < 2);
+    if (s->n > 1) {
+        text_add(&v, " \xC2\xB1 ");
+        page_value_metric(&v, p->metric, s->sd, true);
+    }
+    text_printf(&what, "Best %s", p->metric);
+    tile(p, text_str(&what), text_str(&v), p->f.levels[0].g.label);
+    text_free(&v);
+    text_free(&what);
+}
+
+static void runs_tile(page *p)
+{
+    text v = {0}, more = {0};
+    text_printf(&v, "%zu of %zu", p->finished, p->n);
+    if (p->failed) text_printf(&more, "%zu failed", p->failed);
+    if (p->early) text_printf(&more, "%s%zu stopped early", more.n ? ", " : "", p->early);
+    if (p->open) text_printf(&more, "%s%zu not finished", more.n ? ", " : "", p->open);
+    tile(p, "Runs finished", text_str(&v), text_str(&more));
+    text_free(&v);
+    text_free(&more);
+}
+
+static void time_tile(page *p)
+{
+    text v = {0}, more = {0};
+    double sum = 0, longest = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        const double s = p->runs[i].seconds;
+        if (isfinite(s)) sum += s, longest = fmax(longest, s);
+    }
+    page_value_duration(&v, sum);
+    if (p->n > 1) {
+        text_add(&more, "the longest run ");
+        page_value_duration(&more, longest);
+    }
+    tile(p, p->n > 1 ? "Training time of all runs" : "Training time", text_str(&v), text_str(&more));
+    text_free(&v);
+    text_free(&more);
+}
+
+/* Smallest and largest of what runs have; false when none has it. */
+static bool span_of(const page *p, bool macs, int64_t *least, int64_t *most)
+{
+    *least = INT64_MAX;
+    *most = INT64_MIN;
+    for (size_t i = 0; i < p->n; i++) {
+        const int64_t v = macs ? p->runs[i].macs : p->runs[i].parameters;
+        if (v == QUERY_NONE) continue;
+        if (v < *least) *least = v;
+        if (v > *most) *most = v;
+    }
+    return *least <= *most;
+}
+
+static void add_span(text *t, int64_t least, int64_t most)
+{
+    page_value_big(t, least);
+    if (least != most) {
+        text_add(t, " to ");
+        page_value_big(t, most);
+    }
+}
+
+static void model_tile(page *p)
+{
+    text v = {0}, more = {0};
+    page_tally models = {0};
+    int64_t least, most;
+    for (size_t i = 0; i < p->n; i++)
+        if (p->runs[i].model && *p->runs[i].model) page_tally_add(&models, p->runs[i].model, &p->runs[i]);
+    if (models.n == 1)
+        text_add(&v, models.items[0].what);
+    else if (models.n)
+        text_printf(&v, "%zu architectures", models.n);
+    else
+        text_add(&v, "own layers");
+    if (span_of(p, false, &least, &most)) {
+        add_span(&more, least, most);
+        text_add(&more, " parameters");
+    }
+    if (span_of(p, true, &least, &most)) {
+        text_add(&more, more.n ? ", " : "");
+        add_span(&more, least, most);
+        text_add(&more, " MACs");
+    }
+    tile(p, "Network", text_str(&v), text_str(&more));
+    page_tally_free(&models);
+    text_free(&v);
+    text_free(&more);
+}
+
+static void data_tile(page *p)
+{
+    const page_origin *o = &p->origins[0];
+    text v = {0}, more = {0};
+    page_tally sets = {0};
+    for (size_t i = 0; i < p->n; i++)
+        if (p->runs[i].dataset) page_tally_add(&sets, p->runs[i].dataset, &p->runs[i]);
+    if (sets.n > 1)
+        text_printf(&v, "%zu datasets", sets.n);
+    else
+        text_add(&v, sets.n ? sets.items[0].what : "-");
+    if (sets.n == 1 && o->train != QUERY_NONE) {
+        text_count(&more, o->train);
+        text_add(&more, " to train");
+        if (o->validation > 0) {
+            text_add(&more, ", ");
+            text_count(&more, o->validation);
+            text_add(&more, " to validate");
+        }
+        if (o->test > 0) {
+            text_add(&more, ", ");
+            text_count(&more, o->test);
+            text_add(&more, " to test");
+        }
+    }
+    tile(p, "Data", text_str(&v), text_str(&more));
+    page_tally_free(&sets);
+    text_free(&v);
+    text_free(&more);
+}
+
+/* The verdict on the first two, in a sentence. */
+static void finding(page *p)
+{
+    html *h = &p->h;
+    if (p->ranked < 2) return;
+    const factor_level *best = &p->f.levels[0], *second = &p->f.levels[1];
+    const bool percent = text_ends(p->metric, "accuracy");
+    const paired *k = &p->against[1];
+    text lead = {0};
+    page_value_metric(&lead, p->metric, fabs(p->of[0].mean - p->of[1].mean), false);
+    html_open(h, "p");
+    html_attr(h, "class", "finding");
+    html_open(h, "strong");
+    html_short(h, best->g.label, 160);
+    html_close(h);
+    html_textf(h, " is ahead by %s%s of ", text_str(&lead), percent ? " points" : "");
+    html_open(h, "strong");
+    html_short(h, second->g.label, 160);
+    html_close(h);
+    size_t beaten = 0;
+    for (size_t i = 1; i < p->ranked; i++) beaten += p->adjusted[i] <= 0.05;
+    if (p->f.n_seeds < 2 || k->n < 2)
+        html_text(h, ". One seed says nothing about chance: repeats: 5 in the experiment trains five.");
+    else if (paired_least(k->n) * (double)(p->f.n - 1) > 0.05)
+        html_textf(h,
+                   ". With %zu seeds no difference can be told from chance (exact sign-flip test, adjusted after Holm "
+                   "for %zu comparisons); %zu seeds could.",
+                   k->n, p->f.n - 1, paired_needed(p->f.n - 1, 0.05));
+    else
+        html_textf(h,
+                   ", over %zu seeds: p = %.3g after Holm's adjustment (exact sign-flip test), %s. Of %zu other "
+                   "configurations %zu are worse beyond chance (5 %%).",
+                   k->n, p->adjusted[1], p->adjusted[1] <= 0.05 ? "more than chance" : "which may be chance",
+                   p->ranked - 1, beaten);
+    html_close(h);
+    text_free(&lead);
+}
+
+void page_summary(page *p)
+{
+    html *h = &p->h;
+    page_section(p, "summary", "Summary");
+    html_open(h, "dl");
+    html_attr(h, "class", "tiles");
+    best_tile(p);
+    runs_tile(p);
+    time_tile(p);
+    model_tile(p);
+    data_tile(p);
+    html_close(h);
+    finding(p);
+    if (p->mixed)
+        page_note(p, "The runs are not all judged by the same metric. The order below is that of each run's own.");
+    if (p->failed) {
+        html_open(h, "p");
+        html_attr(h, "class", "warn");
+        html_textf(h, "%zu run%s failed; ", p->failed, p->failed > 1 ? "s" : "");
+        html_open(h, "a");
+        html_url(h, "href", "#failures");
+        html_text(h, "here is why");
+        html_close(h);
+        html_text(h, ".");
+        html_close(h);
+    }
+    if (p->sweep && p->sweep->tags && *p->sweep->tags) page_note(p, "Tags: %s", p->sweep->tags);
+    html_close(h);
+}
