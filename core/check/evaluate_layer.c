@@ -131,7 +131,7 @@ static bool make_plan(run *r)
     plan_options o = {.batch = r->batch,
                       .train = r->v->train,
                       .plain = r->v->plain,
-                      .direct = true,
+                      .algorithm = PLAN_DIRECT,
                       .draws = r->draws,
                       .n_draws = r->n_draws};
     r->plan = plan_new(r->net, r->state, &m, &o, r->x->e);

@@ -19,7 +19,8 @@ bool netbed_open(netbed *b, specimen *s, const layer_case *c, bool plain, bool t
 {
     errors e = {0};
     machine m = machine_here();
-    plan_options o = {.batch = c->in[0].dim[0], .train = train, .plain = plain, .direct = true, .seed = 1};
+    plan_options o = {
+        .batch = c->in[0].dim[0], .train = train, .plain = plain, .algorithm = PLAN_DIRECT, .seed = 1};
     *b = (netbed){.train = train};
     b->net = net_one_build(s->registry, s->d->name, c->config->params, c->in, c->n_in, 3, &e);
     if (b->net) b->state = state_new(b->net, 1, true, &e);

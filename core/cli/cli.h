@@ -77,8 +77,8 @@ void cli_say(const common *c, const char *fmt, ...) __attribute__((format(printf
 bool cli_is_override(const char *arg);
 
 extern const command cmd_run, cmd_sweep, cmd_resume, cmd_stop, cmd_watch, cmd_ls, cmd_show, cmd_compare,
-    cmd_best, cmd_query, cmd_plot, cmd_model, cmd_export, cmd_eval, cmd_predict, cmd_features, cmd_check,
-    cmd_plugin, cmd_profile, cmd_db, cmd_trial, cmd_planner, cmd_checker, cmd_schema, cmd_doctor,
-    cmd_completion, cmd_manual, cmd_data;
+    cmd_best, cmd_query, cmd_plot, cmd_report, cmd_model, cmd_export, cmd_eval, cmd_predict, cmd_features,
+    cmd_inspect, cmd_check, cmd_plugin, cmd_profile, cmd_db, cmd_trial, cmd_planner, cmd_checker, cmd_schema,
+    cmd_doctor, cmd_completion, cmd_manual, cmd_data;
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "cli/cli.h"
+#include "cli/eval_plot.h"
 #include "cli/eval_show.h"
 #include "cli/evaluations.h"
 #include "cli/results.h"
@@ -14,7 +15,7 @@
 
 typedef struct eval_args {
     text_list set;
-    const char *part, *which, *input_size;
+    const char *part, *which, *input_size, *plot;
     int64_t batch, threads;
     bool ensemble, force;
 } eval_args;
@@ -34,6 +35,8 @@ static const option_row eval_rows[] = {
     OPTION(eval_args, input_size, 0, OPTION_TEXT, "N",
            "resize the images to N or HxW pixels, for networks that read any size"),
     OPTION(eval_args, ensemble, 0, OPTION_FLAG, NULL, "the mean of all runs' probabilities too"),
+    OPTION(eval_args, plot, 0, OPTION_TEXT, "PREFIX",
+           "draw PREFIX-confusion and PREFIX-calibration, as PNG and SVG"),
     OPTION(eval_args, force, 0, OPTION_FLAG, NULL,
            "though plugins of your own that the run used have changed or gone; those that come with Convoy "
            "may have been built anew, which a warning tells"),
@@ -150,6 +153,8 @@ static void evaluate_all(const job *j, const query_run *runs, eval_result *r, er
     else
         eval_show_text(j->c, r);
     evaluations_keep(store_results(j->s), r, &j->trained, e);
+    const bool lost = j->args->ensemble && !r->ensemble; /* why was reported */
+    if (j->args->plot && !lost) eval_plot(j->c, r, j->args->plot, e);
     evaluation_free(&all);
     ensemble_free(&together);
     trained_close(&t);
@@ -203,11 +208,12 @@ const command cmd_eval = {
     .usage = "convoy eval RUN|SWEEP... [dataset.PATH=VALUE ...] [--part test|validation|train]\n"
              "            [--which best|last|average] [--input-size N|HxW] [--ensemble] [--batch N] "
              "[--threads N]\n"
-             "            [--force] [--json]",
+             "            [--plot PREFIX] [--force] [--json]",
     .examples = "convoy eval last\n"
                 "convoy eval r12 --part validation --which last --json\n"
                 "convoy eval r12 dataset.path=/data/cifar-10.1 dataset.test_limit=1000\n"
                 "convoy eval r12 --input-size 48\n"
+                "convoy eval last --plot figures/last\n"
                 "convoy eval s3 --ensemble",
     .options = eval_rows,
     .n_options = sizeof eval_rows / sizeof *eval_rows,

@@ -5,7 +5,9 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "cli/cmd_export.h"
+#include "cli/inspect.h"
 #include "cli/results.h"
+#include "image/image.h"
 #include "report/event_file.h"
 
 typedef struct board {
@@ -67,6 +69,56 @@ static void add_curves(event_file *f, const run_clock *k, const char *group, con
                               curves[i].points[p].value);
         mem_free(tag);
     }
+}
+
+/* Of weights and gradients, where the run has logged them (train.histograms). */
+static cvy_status add_histograms(board *b, event_file *f, const run_clock *k, const char *run, errors *e)
+{
+    query_histogram *h;
+    size_t n;
+    cvy_status status = query_histograms(b->s, run, NULL, &b->memory, &h, &n, e);
+    for (size_t i = 0; i < n && !status; i++) {
+        const event_counts counts = {h[i].low, h[i].high, h[i].mean, h[i].sd, h[i].counts, h[i].n};
+        char *tag = mem_printf("%s/%s", h[i].kind, h[i].tensor);
+        event_file_counts(f, time_of(k, h[i].step), h[i].step, tag, &counts);
+        mem_free(tag);
+    }
+    return status;
+}
+
+/* The first layer's filters, where they see three channels, of the best weights; of a run without any nothing. */
+static cvy_status add_filters(const board *b, event_file *f, const run_clock *k, const char *run, errors *e)
+{
+    enum { FILTERS_MOST = 16, PNG_MOST = 64 << 20, HEADER = 24 };
+    char *dir = path_join(store_results(b->s), run);
+    checkpoint_weights w = {0};
+    errors unheard = {0};
+    const safetensor *first = NULL;
+    cvy_status status = CVY_OK;
+    if (checkpoint_weights_read(&w, dir, WEIGHTS_BEST, &unheard))
+        for (size_t i = 0; i < w.n && !first; i++)
+            if (w.items[i].shape.rank == 4) first = &w.items[i];
+    if (first && first->shape.dim[1] == 3 && image_has_png()) {
+        sheet s = inspect_kernel_sheet(first->name, &first->shape, first->data, true, FILTERS_MOST);
+        char *path = path_join(b->dir, ".filters.png"), *png = NULL;
+        size_t n = 0;
+        status = file_make_dirs(b->dir, e);
+        if (!status) status = sheet_write(&s, path, e);
+        if (!status) status = file_read(path, PNG_MOST, &png, &n, e);
+        if (!status && n > HEADER) {
+            int64_t side[2] = {0, 0};
+            for (int i = 0; i < 8; i++) side[i / 4] = side[i / 4] << 8 | (unsigned char)png[16 + i];
+            event_file_image(f, time_of(k, INT64_MAX), 0, "filters/first_layer", side[1], side[0], 3, png, n);
+        }
+        mem_free(png);
+        if (file_exists(path)) file_remove_tree(path, &unheard);
+        mem_free(path);
+        sheet_free(&s);
+    }
+    errors_free(&unheard);
+    checkpoint_weights_free(&w);
+    mem_free(dir);
+    return status;
 }
 
 static void add_session(event_file *f, const query_run *r, const query_pairs *params, double start)
@@ -143,6 +195,8 @@ static cvy_status export_run_events(board *b, size_t i, errors *e)
         if (status == CVY_OK) add_curves(&f, &k, groups[g].group, curves, n);
     }
     add_curves(&f, &k, "measured", measured, n_measured);
+    if (status == CVY_OK) status = add_histograms(b, &f, &k, r->name, e);
+    if (status == CVY_OK) status = add_filters(b, &f, &k, r->name, e);
     event_file_session_end(&f, time_of(&k, INT64_MAX), ended(r));
     char *folder = folder_of(r);
     if (status == CVY_OK) status = put_events(b, folder, r->created, &f, e);
@@ -155,8 +209,8 @@ static cvy_status export_run_events(board *b, size_t i, errors *e)
 
 static cvy_status export_table(board *b, errors *e)
 {
-    static const char *const metrics[] = {"epoch/val_accuracy", "epoch/val_loss", "run/test_accuracy",
-                                          "run/test_loss"};
+    static const char *const shown[] = {"epoch/val_accuracy", "epoch/val_loss", "run/test_accuracy",
+                                        "run/test_loss"};
     const char **names = NULL;
     size_t n = 0, cap = 0;
     double created = b->runs[0].created;
@@ -173,7 +227,7 @@ static cvy_status export_table(board *b, errors *e)
         }
     event_file f;
     event_file_begin(&f, created);
-    event_file_experiment(&f, created, names, n, metrics, sizeof metrics / sizeof *metrics);
+    event_file_experiment(&f, created, names, n, shown, sizeof shown / sizeof *shown);
     cvy_status status = put_events(b, "", created, &f, e);
     event_file_free(&f);
     mem_free(names);

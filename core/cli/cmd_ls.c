@@ -75,15 +75,6 @@ static void sweeps_table(const common *c, const query_sweep *sweeps, size_t n)
     table_free(&t);
 }
 
-/* Leaves the runs that are not a sweep's. */
-static size_t single_runs(query_run *runs, size_t n)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < n; i++)
-        if (!runs[i].sweep) runs[kept++] = runs[i];
-    return kept;
-}
-
 static void last_of(query_run **runs, size_t *n, query_sweep **sweeps, size_t *n_sweeps, int64_t most)
 {
     if (most <= 0) return;
@@ -107,9 +98,11 @@ static int run(const command *self, const common *c, void *given, int argc, char
         const char *sweep;
         results_find(s, argv, 1, &a, &runs, &n, &by_run, &sweep, &e);
     } else if (s) {
-        query_runs(s, &a, &runs, &n, &e);
+        if (o->all || c->json)
+            query_runs(s, &a, &runs, &n, &e);
+        else
+            query_single_runs(s, &a, &runs, &n, &e);
         query_sweeps(s, &a, &sweeps, &n_sweeps, &e);
-        if (!o->all && !c->json) n = single_runs(runs, n);
     }
     if (s && errors_status(&e) == CVY_OK) {
         last_of(&runs, &n, &sweeps, &n_sweeps, o->last);

@@ -104,8 +104,11 @@ static size_t planner_memory(const setup *s, const machine *m, errors *e)
     state st = {.net = s->net};
     int64_t samples;
     const size_t largest = loader_largest(s->data, DATA_TRAIN, s->batch, &samples);
-    plan_options o = {
-        .batch = samples, .sample = s->data->groups[largest], .train = true, .seed = s->x->seed};
+    plan_options o = {.batch = samples,
+                      .sample = s->data->groups[largest],
+                      .train = true,
+                      .algorithm = (plan_algorithm)s->train.conv_algorithm,
+                      .seed = s->x->seed};
     plan *p = plan_new(s->net, &st, m, &o, e);
     size_t bytes = p ? plan_bytes(p) : 0, arrays = 3,
            kept = 0; /* weights, gradients, the best weights; the optimizer's */

@@ -1,6 +1,8 @@
 /* `convoy plot`: charts of runs, sweeps and queries as pictures. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -24,7 +26,10 @@ static const option_row rows[] = {
     OPTION(options, kinds, 0, OPTION_FLAG, NULL, "list the kinds of charts"),
     OPTION(options, metric, 'm', OPTION_TEXT, "NAMES",
            "metrics, with commas: val_accuracy,lr (loss: train and val)"),
-    OPTION(options, x, 0, OPTION_TEXT, "AXIS", "epoch (default), step, images or time"),
+    OPTION(
+        options, x, 0, OPTION_TEXT, "AXIS",
+        "epoch (default), step, images or time; or what results are drawn against: the PATH of a parameter, "
+        "parameters, macs, seconds"),
     OPTION(options, by, 0, OPTION_TEXT, "PATH", "a curve for each value of this parameter: train.optimizer"),
     OPTION(options, facet, 0, OPTION_TEXT, "PATH", "a panel for each value of this parameter"),
     OPTION(options, band, 0, OPTION_TEXT, "BAND", "over repeats: sd (default), ci95, minmax, none"),
@@ -144,7 +149,7 @@ static target target_of(const options *o, errors *e)
 {
     static const char *const names[] = {"png", "svg", "pdf", "term", "sixel"};
     target t = {0};
-    const char *given = o->format ? o->format : o->script && !o->output ? "" : "png,svg";
+    const char *given = o->format ? o->format : "png,svg";
     for (const char *s = given; *s;) {
         const size_t n = strcspn(s, ",");
         char *word = mem_text_n(s, n);
@@ -172,6 +177,15 @@ static target target_of(const options *o, errors *e)
     return t;
 }
 
+/* Whether --x names what whole runs differ in, and no axis of curves. */
+static bool against(const options *o)
+{
+    static const char *const measures[] = {"parameters", "macs", "seconds"};
+    bool is = o->x && (strchr(o->x, '.') || (o->kind && !strcmp(o->kind, "against")));
+    for (size_t i = 0; o->x && i < 3; i++) is = is || !strcmp(o->x, measures[i]);
+    return is;
+}
+
 static void fill_request(const options *o, chart_request *r, errors *e)
 {
     static const char *const axes[] = {"epoch", "step", "images", "time"};
@@ -182,7 +196,10 @@ static void fill_request(const options *o, chart_request *r, errors *e)
     r->log_x = o->log_x;
     r->log_y = o->log_y;
     r->most = (size_t)o->most;
-    if (o->x) r->x = (chart_x)one_of("--x", o->x, axes, 4, e), r->has_x = true;
+    if (against(o))
+        r->x_path = o->x;
+    else if (o->x)
+        r->x = (chart_x)one_of("--x", o->x, axes, 4, e), r->has_x = true;
     if (o->band) r->band = (chart_band)one_of("--band", o->band, bands, 4, e);
     if (o->smooth) r->smooth = number_of("--smooth", o->smooth, 0, 1, e);
 }
@@ -216,6 +233,12 @@ static void print_paths(const common *c, const target *to, const char *prefix, c
         cli_print(&t);
     }
     text_free(&t);
+}
+
+static int terminal_columns(void)
+{
+    struct winsize size;
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
 static void draw_here(const figure *f, figure_format format, errors *e)
@@ -298,7 +321,8 @@ static void plot_runs(const common *c, const options *o, chart_request *r, const
     query_run *runs = NULL;
     size_t n_runs = 0;
     bool by_run = true;
-    const chart_kind *kind = o->kind ? chart_kind_named(o->kind, e) : NULL;
+    const char *named = o->kind ? o->kind : r->x_path ? "against" : NULL;
+    const chart_kind *kind = named ? chart_kind_named(named, e) : NULL;
     groups g = {0};
     store *s = errors_status(e) == CVY_OK ? results_open(c, e) : NULL;
     if (s && results_find(s, words, n, &a, &runs, &n_runs, &by_run, &r->sweep, e) == CVY_OK) {
@@ -315,9 +339,8 @@ static void plot_runs(const common *c, const options *o, chart_request *r, const
         r->groups = &g;
         r->title = title;
         if (status == CVY_OK && kind && kind->build(s, r, &a, &f, e) == CVY_OK) {
-            if (o->kind && !o->output &&
-                strcmp(o->kind, "curves") != 0) { /* beside the curves, not over them */
-                char *longer = mem_printf("%s-%s", prefix, o->kind);
+            if (named && !o->output && strcmp(named, "curves") != 0) { /* beside the curves, not over them */
+                char *longer = mem_printf("%s-%s", prefix, named);
                 mem_free(prefix);
                 prefix = longer;
             }
@@ -360,6 +383,8 @@ const command cmd_plot = {
                 "convoy plot s3 --metric val_accuracy --by train.optimizer --band ci95\n"
                 "convoy plot r1 r2 -o figures/sgd-against-adam --format pdf --width 3.5\n"
                 "convoy plot last --x time --smooth 0.6 --format term\n"
+                "convoy plot s3 --x model.stem.channels --by train.optimizer\n"
+                "convoy plot s3 --kind parallel\n"
                 "convoy plot --sql \"SELECT epoch, value, run FROM curves WHERE metric = ?\" val_loss",
     .options = rows,
     .n_options = sizeof rows / sizeof *rows,

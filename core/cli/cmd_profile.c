@@ -6,14 +6,19 @@
 #include "base/parallel.h"
 #include "base/philox.h"
 #include "cli/cli.h"
+#include "cli/profile_trace.h"
 #include "cli/subject.h"
 #include "cli/table.h"
 #include "device/buffer.h"
+#include "device/peak.h"
 #include "graph/plan.h"
+#include "report/chart_layers.h"
+#include "report/charts.h"
 
 typedef struct profile_options {
     int64_t batch, steps, threads;
-    const char *order;
+    const char *trace;
+    const char *order, *plot;
 } profile_options;
 
 static const option_row rows[] = {
@@ -24,9 +29,15 @@ static const option_row rows[] = {
     OPTION_NUMBER(profile_options, threads, 't', "N", 0, 0, 1024, "compute threads; 0: all cores"),
     OPTION(profile_options, order, 0, OPTION_TEXT, "ORDER",
            "`time` (default): the most expensive first; `network`: as they run"),
+    OPTION(profile_options, trace, 0, OPTION_TEXT, "FILE.json",
+           "trace a few training steps of an experiment, with its loader and its optimizer, for "
+           "chrome://tracing or Perfetto"),
+    OPTION(profile_options, plot, 0, OPTION_TEXT, "PREFIX",
+           "draw the time of each layer as PREFIX.png and PREFIX.svg"),
 };
 
-enum { WARM_UP = 3 }; /* steps: first touches of memory, packed weights */
+enum { TRACED_MOST = 100 }; /* steps: a trace is looked at */
+enum { WARM_UP = 3 };       /* steps: first touches of memory, packed weights */
 
 /* One operator, over all measured steps. */
 typedef struct row {
@@ -44,6 +55,7 @@ typedef struct profile {
     double forward, backward, pack; /* seconds, of the operators */
     double wall;                    /* of the steps as a whole */
     size_t bytes;
+    double peak; /* operations per second */
 } profile;
 
 /* ---- measuring ---- */
@@ -150,6 +162,12 @@ static double per_second(const profile *f, double amount, const row *r)
     return r->seconds > 0 ? amount * (double)f->steps / r->seconds : 0;
 }
 
+/* Of the peak, in percent. */
+static double of_peak(const profile *f, const row *r)
+{
+    return f->peak > 0 ? 100 * 2 * per_second(f, (double)r->info.macs, r) / f->peak : 0;
+}
+
 static void show_json(const profile *f)
 {
     const double steps = (double)f->steps;
@@ -164,20 +182,23 @@ static void show_json(const profile *f)
     json_put_double(&w, "forward_seconds", f->forward / steps);
     json_put_double(&w, "backward_seconds", f->backward / steps);
     json_put_double(&w, "pack_seconds", f->pack / steps);
+    json_put_double(&w, "peak_gflops", 1e-9 * f->peak);
     json_put_int(&w, "memory_bytes", (int64_t)f->bytes);
     json_key(&w, "rows");
     json_open(&w, '[');
     for (size_t i = 0; i < f->n; i++) {
         const row *r = &f->rows[i];
         json_open(&w, '{');
-        json_put_text(&w, "pass", r->info.backward ? "backward" : "forward");
+        json_put_text(&w, "pass", plan_pass_name(r->info.pass));
         json_put_text(&w, "layer", r->info.path);
         json_put_text(&w, "op", r->info.op);
         json_put_double(&w, "seconds", r->seconds / steps);
         json_put_double(&w, "share", r->seconds / total_of(f));
         json_put_double(&w, "gflops", 2e-9 * per_second(f, (double)r->info.macs, r));
+        json_put_double(&w, "of_peak_percent", of_peak(f, r));
         json_put_double(&w, "gbytes_per_second", 1e-9 * per_second(f, (double)r->info.bytes, r));
         json_put_text(&w, "kernel", r->info.kernel);
+        json_put_text(&w, "algorithm", r->info.algorithm);
         json_put_text(&w, "layouts", r->info.layouts);
         json_put_text(&w, "fused", r->info.fused);
         json_close(&w, '}');
@@ -200,10 +221,12 @@ static void show_text(const common *c, const profile *f)
     table_column(&t, "SHARE", TABLE_RIGHT);
     table_column(&t, "RATE", TABLE_RIGHT);
     table_column(&t, "", TABLE_LEFT);
+    table_column(&t, "PEAK", TABLE_RIGHT);
     table_column(&t, "PASS", TABLE_LEFT);
     table_column(&t, "LAYER", TABLE_LEFT);
     table_column(&t, "OP", TABLE_LEFT);
     table_column(&t, "KERNEL", TABLE_LEFT);
+    table_column(&t, "ALGORITHM", TABLE_LEFT);
     table_column(&t, "LAYOUTS", TABLE_LEFT);
     for (size_t i = 0; i < f->n; i++) {
         const row *r = &f->rows[i];
@@ -214,10 +237,15 @@ static void show_text(const common *c, const profile *f)
                     computes ? 2e-9 * per_second(f, (double)r->info.macs, r)
                              : 1e-9 * per_second(f, (double)r->info.bytes, r));
         table_cell(&t, computes ? "GFLOP/s" : "GB/s");
-        table_cell(&t, r->info.backward ? "backward" : "forward");
+        if (computes)
+            table_cellf(&t, "%.0f %%", of_peak(f, r));
+        else
+            table_cell(&t, "");
+        table_cell(&t, plan_pass_name(r->info.pass));
         table_cell(&t, r->info.path);
         table_cell(&t, r->info.op);
         table_cell(&t, r->info.kernel);
+        table_cell(&t, r->info.algorithm);
         table_cell(&t, r->info.layouts);
     }
     text out = {0};
@@ -229,9 +257,45 @@ static void show_text(const common *c, const profile *f)
     text_printf(&out, "%.0f images/s forward and backward (batch %lld, %d thread%s, mean of %lld steps)\n",
                 (double)f->steps * (double)f->batch / f->wall, (long long)f->batch, f->threads,
                 f->threads == 1 ? "" : "s", (long long)f->steps);
+    text_printf(&out, "peak measured: %.1f GFLOP/s (%d thread%s)\n", 1e-9 * f->peak, f->threads,
+                f->threads == 1 ? "" : "s");
     cli_print(&out);
     text_free(&out);
     table_free(&t);
+}
+
+/* Operators by layer, in the network's order: that of the forward pass, in which each is met first. */
+static void draw(const common *c, const profile *f, const char *prefix, errors *e)
+{
+    arena a = {0};
+    figure chart;
+    chart_layer *layers = mem_array(f->n + 1, sizeof *layers);
+    for (size_t i = 0; i < f->n; i++) {
+        const double seconds = f->rows[i].seconds / (double)f->steps;
+        const bool backward = f->rows[i].info.backward;
+        layers[f->rows[i].step] =
+            (chart_layer){f->rows[i].info.path, backward ? 0 : seconds, backward ? seconds : 0};
+    }
+    const char *caption = arena_printf(
+        &a, "batch %lld, %d thread%s, mean of %lld steps on noise; %.3g ms a step, %.0f images/s",
+        (long long)f->batch, f->threads, f->threads == 1 ? "" : "s", (long long)f->steps,
+        1e3 * f->wall / (double)f->steps, (double)f->steps * (double)f->batch / f->wall);
+    chart_layers(layers, f->n, f->name, caption, &a, &chart);
+    if (charts_write(&chart, CHARTS_USUAL, 0, prefix, e) == CVY_OK)
+        cli_say(c, "%s.png, %s.svg", prefix, prefix);
+    mem_free(layers);
+    arena_free(&a);
+}
+
+/* As the experiment's training sets it, where it does. */
+static plan_algorithm algorithm_of(const experiment *x)
+{
+    const node *given = experiment_get(x, "train.conv_algorithm");
+    const char *name = NULL;
+    errors ignored = {0}; /* the training settings are not what is asked about */
+    if (!given || !node_string(given, &name, &ignored)) name = "auto";
+    errors_free(&ignored);
+    return !strcmp(name, "direct") ? PLAN_DIRECT : !strcmp(name, "winograd") ? PLAN_WINOGRAD : PLAN_AUTO;
 }
 
 static int run(const command *self, const common *c, void *options, int argc, char **argv)
@@ -253,7 +317,9 @@ static int run(const command *self, const common *c, void *options, int argc, ch
                      .steps = o->steps,
                      .threads = parallel_threads()};
         machine m = machine_here();
-        plan_options training = {.batch = f.batch, .train = true, .profile = true, .seed = 1};
+        plan_options training = {
+            .batch = f.batch, .train = true, .algorithm = algorithm_of(u.x), .profile = true, .seed = 1};
+        f.peak = peak_measure(&m);
         s = state_new(u.s->net, 1, true, &e);
         if (s) p = plan_new(u.s->net, s, &m, &training, &e);
         if (p && measure(&f, p, s, &e)) {
@@ -262,6 +328,10 @@ static int run(const command *self, const common *c, void *options, int argc, ch
                 show_json(&f);
             else
                 show_text(c, &f);
+            if (o->trace &&
+                !profile_trace(&u, c, o->steps < TRACED_MOST ? o->steps : TRACED_MOST, o->trace, &e))
+                cli_say(c, "traced: %s", o->trace);
+            if (o->plot) draw(c, &f, o->plot, &e);
         }
         mem_free(f.rows);
     }
@@ -275,10 +345,13 @@ const command cmd_profile = {
     .name = "profile",
     .summary = "Measure where the time of a training step goes, on noise",
     .usage = "convoy profile NAME|FILE.yaml [PATH=VALUE ...] [--batch N] [--steps N] [--threads N]\n"
-             "               [--order time|network] [--json]",
+             "               [--order time|network] [--trace FILE.json] [--plot PREFIX]\n"
+             "               [--json]",
     .examples = "convoy profile cifar_resnet20\n"
+                "convoy profile experiments/cifar10.yaml --trace trace.json\n"
                 "convoy profile cifar_resnet20 --batch 32 --threads 1 --order network\n"
-                "convoy profile experiments/cifar10.yaml --json",
+                "convoy profile experiments/cifar10.yaml --json\n"
+                "convoy profile cifar_resnet20 --plot resnet20",
     .options = rows,
     .n_options = sizeof rows / sizeof *rows,
     .size = sizeof(profile_options),

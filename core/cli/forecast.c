@@ -153,19 +153,18 @@ cvy_status forecast_make(prepared *p, const common *c, bool timed, forecast *out
 
 typedef struct verdict {
     const char *path; /* NULL: the configurations as they are */
-    size_t values, comparisons, pairs, needed, repeats;
+    size_t values, comparisons, pairs, needed;
 } verdict;
 
-/* compare --by takes all pairs of a few values, else the best against each other; so does this. */
-static verdict verdict_on(const prepared *p, const char *path, size_t values, size_t conditions)
+/* compare --by takes all pairs of a few values, else the best against each other, and a seed is a pair; so does this. */
+static verdict verdict_on(const prepared *p, const char *path, size_t values)
 {
     enum { ALL = 6 };
     const size_t repeats = p->configs ? p->n / p->configs : 1;
     verdict v = {.path = path, .values = values};
     v.comparisons = path && values <= ALL ? values * (values - 1) / 2 : values - 1;
-    v.pairs = conditions * (repeats ? repeats : 1);
+    v.pairs = repeats ? repeats : 1;
     v.needed = paired_needed(v.comparisons, 0.05);
-    v.repeats = (v.needed + conditions - 1) / conditions;
     return v;
 }
 
@@ -178,9 +177,9 @@ static size_t verdicts(const prepared *p, verdict *out, size_t most)
     for (size_t i = 0; grid && i < s->n && n < most; i++) {
         const space_parameter *one = &s->parameters[i];
         if (one->kind != SPACE_CHOICE || one->n < 2 || !strcmp(one->path, "seed")) continue;
-        out[n++] = verdict_on(p, one->path, one->n, p->configs / one->n);
+        out[n++] = verdict_on(p, one->path, one->n);
     }
-    if (!n && p->configs > 1 && !seeds) out[n++] = verdict_on(p, NULL, p->configs, 1);
+    if (!n && p->configs > 1 && !seeds) out[n++] = verdict_on(p, NULL, p->configs);
     return n;
 }
 
@@ -189,11 +188,11 @@ static void say_verdict(const common *c, const verdict *v)
     text line = {0};
     text_printf(&line, "%s: %zu %s compared", v->path ? v->path : "verdict", v->values,
                 v->path ? "values" : "configurations");
-    text_printf(&line, " with %zu pair%s: ", v->pairs, v->pairs == 1 ? "" : "s");
+    text_printf(&line, " over %zu seed%s: ", v->pairs, v->pairs == 1 ? "" : "s");
     if (v->pairs >= v->needed)
-        text_printf(&line, "differences can become significant (%zu pairs are the least)", v->needed);
+        text_printf(&line, "differences can become significant (%zu seeds are the least)", v->needed);
     else
-        text_printf(&line, "no difference can become significant; repeats: %zu would do", v->repeats);
+        text_printf(&line, "no difference can become significant; repeats: %zu would do", v->needed);
     cli_say(c, "%s", text_str(&line));
     text_free(&line);
 }
@@ -243,8 +242,7 @@ void forecast_json(const prepared *p, const forecast *f, json_writer *w)
         json_put_int(w, "values", (int64_t)v[i].values);
         json_put_int(w, "comparisons", (int64_t)v[i].comparisons);
         json_put_int(w, "pairs", (int64_t)v[i].pairs);
-        json_put_int(w, "pairs_needed", (int64_t)v[i].needed);
-        json_put_int(w, "repeats_needed", (int64_t)v[i].repeats);
+        json_put_int(w, "repeats_needed", (int64_t)v[i].needed);
         json_close(w, '}');
     }
     json_close(w, ']');

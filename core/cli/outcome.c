@@ -223,8 +223,9 @@ void outcome_sweep(const common *c, const sweep *w)
         rows[i].s = of_config(w, &rows[i], w->metric.name);
         bool waits = true;
         for (size_t k = 0; k < rows[i].n; k++)
-            waits = waits && w->trials[rows[i].first + k].state == TRIAL_WAITING &&
-                    !w->trials[rows[i].first + k].run;
+            waits = waits && !w->trials[rows[i].first + k].run &&
+                    (w->trials[rows[i].first + k].state == TRIAL_WAITING ||
+                     w->trials[rows[i].first + k].state == TRIAL_OPEN);
         if (!waits) rows[begun++] = rows[i];
     }
     size_t left = n - begun;

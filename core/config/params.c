@@ -464,6 +464,47 @@ static bool fill_table(filler *f, const params_table *t, const node *map, const 
     return ok;
 }
 
+/* Whether parameters labels_file, labels_pattern, ... make `labels` a group. */
+static bool is_group(const params_table *tables, size_t n, const char *key)
+{
+    size_t length = strlen(key);
+    for (size_t t = 0; t < n; t++)
+        for (size_t i = 0; i < tables[t].n; i++) {
+            cvy_param p = params_entry(&tables[t], i);
+            if (p.kind != CVY_PARAM_ALSO && !strncmp(p.name, key, length) && p.name[length] == '_')
+                return true;
+        }
+    return false;
+}
+
+/* Parameters that begin with the same word may be written as a map under it: `labels: {file: a.csv}` is `labels_file: a.csv`. */
+static const node *unfold(filler *f, const params_table *tables, size_t n, const node *map, bool *ok)
+{
+    bool any = false;
+    for (size_t i = 0; map && i < map->n; i++)
+        any = any || (map->items[i]->kind == NODE_MAP && !find_key(tables, n, map->keys[i]) &&
+                      is_group(tables, n, map->keys[i]));
+    if (!any) return map;
+    node *flat = tree_map(f->a, &map->at);
+    for (size_t i = 0; i < map->n; i++) {
+        const node *inner = map->items[i];
+        const bool group = inner->kind == NODE_MAP && !find_key(tables, n, map->keys[i]) &&
+                           is_group(tables, n, map->keys[i]);
+        if (!group) node_put(f->a, flat, map->keys[i], &map->key_at[i], map->items[i]);
+        for (size_t k = 0; group && k < inner->n; k++) {
+            const char *name = arena_printf(f->a, "%s_%s", map->keys[i], inner->keys[k]);
+            if (node_get(map, name)) {
+                errors_add(f->e, CVY_ERR_CONFIG, &inner->key_at[k], "leave out one of the two",
+                           "`%s` is given twice: as `%s` too", inner->keys[k], name);
+                *ok = false;
+            } else {
+                node_put(f->a, flat, name, &inner->key_at[k], inner->items[k]);
+            }
+        }
+    }
+    return flat;
+}
+
 static cvy_status fill(filler *f, const params_table *tables, size_t n, const node *map)
 {
     bool ok = true;
@@ -472,6 +513,7 @@ static cvy_status fill(filler *f, const params_table *tables, size_t n, const no
         expected(f, map, "a map of parameters", NULL);
         return CVY_ERR_CONFIG;
     }
+    map = unfold(f, tables, n, map, &ok);
     const char **meant = arena_array(f->a, map ? map->n + 1 : 1, sizeof *meant);
     size_t n_meant = 0;
     for (size_t i = 0; map && i < map->n; i++) {

@@ -63,7 +63,7 @@ static void layout_candidates(planning *g, size_t i)
         s->o.type == OP_PLAIN || s->o.type == OP_PLAIN_BWD ? own : kernels_of(s->o.type, &p->machine);
     size_t n_in = (size_t)s->n_in, n_out = (size_t)s->n_out;
     for (; *all; all++) {
-        if (p->options.direct && (*all)->loose) continue;
+        if (p->options.algorithm == PLAN_DIRECT && (*all)->loose) continue;
         for (int k = 0;; k++) {
             candidate one = {.kernel = *all,
                              .in = arena_array(&p->memory, n_in + 1, sizeof(layout)),
@@ -74,6 +74,15 @@ static void layout_candidates(planning *g, size_t i)
             c->c[c->n++] = one;
         }
     }
+}
+
+/* Leaves the kernels that round more, where there are any. */
+static void layout_loosest(choices *c)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < c->n; k++)
+        if (c->c[k].kernel->loose) c->c[n++] = c->c[k];
+    if (n) c->n = n;
 }
 
 static void layout_readers(planning *g)
@@ -315,6 +324,7 @@ cvy_status layout_choose(program *p, errors *e)
     for (size_t i = 0; i < n_steps; i++) {
         layout_operands(p, &p->steps[i]);
         layout_candidates(&g, i);
+        if (p->options.algorithm == PLAN_WINOGRAD) layout_loosest(&g.steps[i]);
         if (g.steps[i].n == 0)
             status = errors_add(e, CVY_ERR_RUN, NULL, NULL, "no kernel takes operator %s of layer \"%s\"",
                                 op_name(p->steps[i].o.type), p->net->nodes[p->steps[i].unit].path);

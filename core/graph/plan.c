@@ -13,6 +13,8 @@ struct plan {
     char **layouts; /* per step: text of plan_step_info.layouts */
     uint64_t step_now;
     int64_t first_sample;
+    void (*saw)(void *ctx, size_t step, double start, double end); /* plan_watch() */
+    void *saw_ctx;
 };
 
 static cvy_status plan_prepare(program *p, errors *e)
@@ -160,14 +162,16 @@ static void plan_run(plan *pl, size_t from, size_t to)
         instruction *s = &p->steps[i];
         a.in = s->in_data;
         a.out = s->out_data;
-        if (!p->options.profile) {
+        if (!p->options.profile && !pl->saw) {
             s->kernel->run(&s->o, s->made.state, &a);
             continue;
         }
         double start = plan_now();
         s->kernel->run(&s->o, s->made.state, &a);
-        s->seconds += plan_now() - start;
+        double end = plan_now();
+        s->seconds += end - start;
         s->runs++;
+        if (pl->saw) pl->saw(pl->saw_ctx, i, start, end);
     }
 }
 
@@ -199,9 +203,12 @@ cvy_status plan_forward(plan *pl, const float *x, uint64_t step_now, int64_t fir
     pl->first_sample = first_sample;
     p->e = e;
     plan_set_input(p, x);
-    double start = p->options.profile ? plan_now() : 0;
+    const bool timed = p->options.profile || pl->saw, packs = p->packed != p->state->version;
+    const double start = timed ? plan_now() : 0;
     plan_pack(p);
-    if (p->options.profile) p->pack_seconds += plan_now() - start;
+    const double end = timed ? plan_now() : 0;
+    p->pack_seconds += end - start;
+    if (pl->saw && packs) pl->saw(pl->saw_ctx, PLAN_PACKING, start, end);
     plan_run(pl, 0, p->n_forward);
     return errors_status(e);
 }
@@ -313,6 +320,59 @@ size_t plan_steps(const plan *pl)
     return pl->p.n_steps;
 }
 
+void plan_watch(plan *pl, void (*saw)(void *ctx, size_t step, double start, double end), void *ctx)
+{
+    pl->saw = saw;
+    pl->saw_ctx = ctx;
+}
+
+const char *plan_pass_name(plan_pass pass)
+{
+    static const char *const names[] = {"forward", "backward", "backward-data", "backward-weights"};
+    return names[pass];
+}
+
+static plan_pass plan_pass_of(const instruction *s)
+{
+    if (!s->backward) return PASS_FORWARD;
+    switch (s->o.type) {
+    case OP_CONV_BWD_DATA:
+    case OP_LINEAR_BWD_DATA:
+        return PASS_BACKWARD_DATA;
+    case OP_CONV_BWD_WEIGHTS:
+    case OP_LINEAR_BWD_WEIGHTS:
+    case OP_BIAS_BWD:
+        return PASS_BACKWARD_WEIGHTS;
+    default:
+        return PASS_BACKWARD;
+    }
+}
+
+static const char *plan_algorithm_of(const instruction *s)
+{
+    const bool library = strcmp(s->kernel->name, "onednn") == 0;
+    switch (s->o.type) {
+    case OP_CONV:
+    case OP_CONV_BWD_DATA:
+    case OP_CONV_BWD_WEIGHTS:
+        return s->kernel->loose ? "winograd" : "direct";
+    case OP_LINEAR:
+    case OP_LINEAR_BWD_DATA:
+    case OP_LINEAR_BWD_WEIGHTS:
+        return library ? "sgemm" : "direct";
+    default:
+        return "";
+    }
+}
+
+/* Of the first output that is wanted. */
+static const cvy_shape *plan_shape_of(const program *p, const instruction *s)
+{
+    for (int k = 0; k < s->n_out; k++)
+        if (s->out[k] != NO_VALUE) return &p->values[s->out[k]].t.shape;
+    return &p->shapes[s->unit];
+}
+
 plan_step_info plan_step(const plan *pl, size_t i)
 {
     const program *p = &pl->p;
@@ -320,6 +380,8 @@ plan_step_info plan_step(const plan *pl, size_t i)
     return (plan_step_info){.path = p->net->nodes[s->unit].path,
                             .op = op_label(&s->o),
                             .kernel = s->kernel->name,
+                            .algorithm = plan_algorithm_of(s),
+                            .shape = plan_shape_of(p, s),
                             .layouts = pl->layouts[i],
                             .fused = s->o.type == OP_CONV && s->n_out == 2            ? "statistics"
                                      : s->o.attr.relu && s->n_in == 5 && !s->backward ? "residual, relu"
@@ -327,6 +389,7 @@ plan_step_info plan_step(const plan *pl, size_t i)
                                      : s->o.attr.relu                                 ? "relu"
                                                                                       : "",
                             .backward = s->backward,
+                            .pass = plan_pass_of(s),
                             .conversion = s->o.type == OP_CONVERT,
                             .macs = op_macs(&s->o),
                             .bytes = op_bytes(&s->o),

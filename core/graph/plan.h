@@ -20,13 +20,20 @@ typedef struct plan_draw {
     bool used;   /* once it has asked for some */
 } plan_draw;
 
+/* How convolutions are computed. Winograd's sum rounds more than the direct one. */
+typedef enum plan_algorithm {
+    PLAN_AUTO,    /* each as it is estimated to take least time */
+    PLAN_DIRECT,  /* no kernels that round more than the direct sum */
+    PLAN_WINOGRAD /* Winograd's wherever it can */
+} plan_algorithm;
+
 typedef struct plan_options {
     int64_t batch;
     cvy_shape sample; /* without batch; of rank 0: the network's own */
     bool train;       /* forward with batch statistics and dropout, and backward */
     bool plain;       /* every layer by its own plain code: the reference */
     bool no_fusion;
-    bool direct;   /* no kernels that round more than the direct sum */
+    plan_algorithm algorithm;
     bool profile;  /* accumulate time per step */
     uint64_t seed; /* keys dropout */
     void (*log)(void *ctx, const char *name,
@@ -84,14 +91,22 @@ bool plan_suspect_forward(plan *p, plan_suspect *out);
 /* The same for the backward pass, when a plan_suspect_forward() has found nothing and the ends have their gradients. */
 bool plan_suspect_backward(plan *p, plan_suspect *out);
 
+/* Which of a layer's gradients a step is about; both where it makes all at once. */
+typedef enum plan_pass { PASS_FORWARD, PASS_BACKWARD, PASS_BACKWARD_DATA, PASS_BACKWARD_WEIGHTS } plan_pass;
+
+const char *plan_pass_name(plan_pass pass); /* "forward", "backward", "backward-data", "backward-weights" */
+
 /* What the planner decided, for `model --layouts`, `profile` and the run's record. */
 typedef struct plan_step_info {
-    const char *path;    /* of the layer it came from */
-    const char *op;      /* "conv", "convert", ... */
-    const char *kernel;  /* "onednn", "lanes", "reference", "plain" */
-    const char *layouts; /* "plain -> c16"; of the tensors, without weights */
-    const char *fused;   /* what was merged into it: "statistics", "residual, relu", "" */
+    const char *path;       /* of the layer it came from */
+    const char *op;         /* "conv", "convert", ... */
+    const char *kernel;     /* "onednn", "lanes", "reference", "plain" */
+    const char *algorithm;  /* of convolutions and products: "direct", "winograd", "sgemm"; else "" */
+    const cvy_shape *shape; /* of what comes out, in the first place */
+    const char *layouts;    /* "plain -> c16"; of the tensors, without weights */
+    const char *fused;      /* what was merged into it: "statistics", "residual, relu", "" */
     bool backward, conversion;
+    plan_pass pass;
     int64_t macs, bytes;
     double seconds; /* accumulated under options.profile */
     int64_t runs;
@@ -99,6 +114,10 @@ typedef struct plan_step_info {
 
 size_t plan_steps(const plan *p);
 plan_step_info plan_step(const plan *p, size_t i);
+/* Has `saw` called after each step that runs, with when it began and ended (CLOCK_MONOTONIC, seconds), and after the packing of
+ * weights as step PLAN_PACKING. NULL: no longer. */
+#define PLAN_PACKING SIZE_MAX
+void plan_watch(plan *p, void (*saw)(void *ctx, size_t step, double start, double end), void *ctx);
 double plan_pack_seconds(const plan *p); /* spent refreshing packed weights, under options.profile */
 size_t plan_conversions(const plan *p, bool backward);
 

@@ -183,6 +183,7 @@ static const char *caption_of(const against *g)
     else
         chart_judge_say(&t, "mean over n = %zu to %zu seeds%s", g->least, g->most, bands[g->band]);
     if (g->across) chart_judge_say(&t, "each seed the mean over %s", g->across);
+    if (g->by) chart_judge_say(&t, "colours: %s", g->by);
     if (g->left_out) chart_judge_say(&t, "%zu more values of %s left out", g->left_out, g->by);
     chart_judge_say_silent(&t, g->j);
     const char *s = arena_text(g->a, text_str(&t));
@@ -190,9 +191,16 @@ static const char *caption_of(const against *g)
     return s;
 }
 
-/* The paths of `by`: along the axis, and of the curves. Without one the first parameter that is a number is along the axis. */
+/* `x_path` and `by`, or both paths in `by`: along the axis, and of the curves. Without either the first parameter that is a number is
+ * along the axis. */
 static cvy_status choose(store *s, const chart_request *r, against *g, errors *e)
 {
+    if (r->x_path) {
+        g->x = r->x_path;
+        g->by = r->by;
+        g->measure = measure_named(g->x);
+        return CVY_OK;
+    }
     if (r->by) {
         const char *comma = strchr(r->by, ',');
         if (comma && strchr(comma + 1, ','))
@@ -208,7 +216,7 @@ static cvy_status choose(store *s, const chart_request *r, against *g, errors *e
     for (size_t i = 0; status == CVY_OK && i < t.n_columns && !g->x; i++)
         if (t.columns[i].numbers) g->x = t.columns[i].path;
     if (status == CVY_OK && !g->x)
-        status = errors_add(e, CVY_ERR_CONFIG, NULL, "as in --by model.stem.channels, or --by parameters",
+        status = errors_add(e, CVY_ERR_CONFIG, NULL, "as in --x model.stem.channels, or --x parameters",
                             "which parameter goes along the axis? None that varies is a number");
     return status;
 }
@@ -236,7 +244,7 @@ cvy_status chart_against(store *s, const chart_request *r, arena *a, figure *out
             }
             query_run *runs = arena_array(a, own->n + 1, sizeof *runs);
             for (size_t k = 0; k < own->n; k++) runs[k] = *own->runs[k];
-            status = make_curve(s, &g, runs, own->n, own->label, e);
+            status = make_curve(s, &g, runs, own->n, chart_axis_tidy(own->label, a), e);
         }
     }
     if (status != CVY_OK) return status;

@@ -1,7 +1,9 @@
 /* Owns units and names of quantities on axes; must not know charts. */
 #include "report/chart_axis.h"
 
+#include <ctype.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 const char *chart_axis_metric(const char *name, arena *a, double *unit)
@@ -43,7 +45,15 @@ bool chart_axis_log(const double *v, size_t n)
 {
     double low, high;
     bounds(v, n, &low, &high);
-    return low > 0 && high >= 100 * low;
+    if (!(low > 0 && high >= 100 * low)) return false;
+    /* Numbers that are spread evenly may have one near 0 too: half of those that are spread by magnitude lie far down. */
+    size_t below = 0, finite = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(v[i])) continue;
+        finite++;
+        below += v[i] < low + 0.25 * (high - low);
+    }
+    return 2 * below >= finite;
 }
 
 figure_axis chart_axis_plain(const char *label)
@@ -108,4 +118,32 @@ const char *chart_axis_short(const char *s, size_t most, arena *a)
         n++;
     }
     return n <= most ? arena_text(a, s) : arena_printf(a, "%.*s…", (int)cut, s);
+}
+
+const char *chart_axis_tidy(const char *s, arena *a)
+{
+    enum { DIGITS = 6 };
+    text t = {0};
+    char before = ' ';
+    while (*s) {
+        char *end = NULL;
+        const bool begins =
+            isdigit((unsigned char)*s) && !isalnum((unsigned char)before) && before != '_' && before != '.';
+        const double v = begins ? strtod(s, &end) : 0;
+        size_t n = begins ? (size_t)(end - s) : 0;
+        const bool number = n && !isalnum((unsigned char)*end) && *end != '_' && !memchr(s, 'x', n);
+        if (number && n > DIGITS && memchr(s, '.', n)) {
+            text_printf(&t, "%.4g", v);
+            before = '0';
+            s = end;
+        } else {
+            if (!number) n = 1;
+            text_add_n(&t, s, n);
+            before = s[n - 1];
+            s += n;
+        }
+    }
+    const char *out = arena_text(a, text_str(&t));
+    text_free(&t);
+    return out;
 }

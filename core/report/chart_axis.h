@@ -10,7 +10,7 @@ const char *chart_axis_metric(const char *name, arena *a, double *unit);
 /* More is better, where nobody has said otherwise. */
 bool chart_axis_maximize(const char *name);
 
-/* Whether the finite values are positive and reach over two decades. */
+/* Whether the finite values are positive, reach over two decades and are spread by magnitude. */
 bool chart_axis_log(const double *v, size_t n);
 /* Scales the values in place to a unit with few digits: "parameters (M)". */
 figure_axis chart_axis_count(const char *what, double *v, size_t n, arena *a);
@@ -21,6 +21,8 @@ figure_axis chart_axis_plain(const char *label);
 figure_axis chart_axis_names(const char *label, const char *const *names, size_t n);
 /* 1234.5 as "1.23e3", 0.05 as "0.05": at most three digits, for ticks and cells. */
 const char *chart_axis_number(double v, arena *a);
+/* "adam, lr 0.0245" of "adam, lr 0.024517850097728253": numbers of many digits by four of them. */
+const char *chart_axis_tidy(const char *s, arena *a);
 /* At most `most` characters, in whole ones, the rest as "…". */
 const char *chart_axis_short(const char *s, size_t most, arena *a);
 

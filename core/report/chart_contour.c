@@ -142,9 +142,13 @@ static bool choose(store *s, const chart_request *r, const chart_judged *j, cons
     *y = &t->columns[1];
     if (t->n_columns > 2 && importance_make(s, j->runs, j->n, chart_judge_value, a, &im, &own) == CVY_OK &&
         im.n > 1) {
-        const chart_column *first = chart_table_column(t, im.items[0].path, &own),
-                           *second = chart_table_column(t, im.items[1].path, &own);
-        if (first && second) *x = first, *y = second;
+        const chart_column *found[2];
+        size_t n = 0;
+        for (size_t i = 0; i < im.n && n < 2; i++) { /* those that most configurations have */
+            const chart_column *c = chart_table_column(t, im.items[i].path, &own);
+            if (c && 2 * c->unset < t->n) found[n++] = c;
+        }
+        if (n == 2) *x = found[0], *y = found[1];
     }
     errors_free(&own);
     if (!(*x)->numbers && (*y)->numbers) { /* words are read more easily up the side */

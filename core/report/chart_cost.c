@@ -11,7 +11,7 @@
 enum {
     COSTS = 3,
     LEVELS = 60,
-    COLOURED = 7 /* with a colour each, named by the key; more, and the front is named */
+    COLOURED = 7 /* at most, with a colour each that the key names */
 };
 
 static double seconds_of(const query_run *r)
@@ -36,6 +36,7 @@ typedef struct cost {
     factor f;
     size_t shown;
     double *cost[COSTS], *mean, *half; /* one per level */
+    int *colour;                       /* one per level; FIGURE_GREY: among the others */
     figure_axis axes[COSTS];
     arena *a;
 } cost;
@@ -97,6 +98,18 @@ static figure_mark points(const cost *c, int which, const size_t *levels, size_t
         .kind = FIGURE_POINTS, .x = x, .y = y, .low = low, .high = high, .names = names, .n = n};
 }
 
+/* Each its own where there are few; else those on a front, the best first. */
+static void give_colours(cost *c)
+{
+    int given = 0;
+    c->colour = arena_array(c->a, c->shown + 1, sizeof *c->colour);
+    for (size_t i = 0; i < c->shown; i++) {
+        const factor_level *l = &c->f.levels[i];
+        const bool front = l->front_time || l->front_parameters || l->front_macs;
+        c->colour[i] = given < COLOURED && (front || c->shown <= COLOURED) ? given++ : FIGURE_GREY;
+    }
+}
+
 static void fill_panel(const cost *c, int which, figure_panel *p)
 {
     const size_t room = c->shown + 4;
@@ -105,23 +118,19 @@ static void fill_panel(const cost *c, int which, figure_panel *p)
     size_t n_front = front_of(c, which, front), n_others = 0;
     *p = (figure_panel){.x = c->axes[which], .y = chart_axis_plain(c->j->label), .marks = marks};
     if (n_front > 1) marks[p->n++] = front_line(c, which, front, n_front);
-    if (c->shown <= COLOURED) {
-        for (size_t i = 0; i < c->shown; i++) {
-            if (!has_point(c, which, i)) continue;
-            marks[p->n] = points(c, which, &i, 1);
-            marks[p->n].label = c->f.levels[i].g.label;
-            marks[p->n].colour = (int)i;
-            marks[p->n++].ringed = c->shown > 1 && on_front(&c->f.levels[i], which);
-        }
-    } else {
-        for (size_t i = 0; i < c->shown; i++)
-            if (has_point(c, which, i) && !on_front(&c->f.levels[i], which)) others[n_others++] = i;
-        marks[p->n] = points(c, which, others, n_others);
-        marks[p->n].label = "others";
-        marks[p->n++].colour = FIGURE_GREY;
-        marks[p->n] = points(c, which, front, n_front);
-        marks[p->n].label = "on the front";
-        marks[p->n++].ringed = true;
+    for (size_t i = 0; i < c->shown; i++)
+        if (has_point(c, which, i) && c->colour[i] < 0) others[n_others++] = i;
+    marks[p->n] = points(c, which, others, n_others);
+    marks[p->n].label = "others";
+    marks[p->n].colour = FIGURE_GREY;
+    if (n_others) p->n++;
+    for (size_t i = 0; i < c->shown; i++) {
+        if (!has_point(c, which, i) || c->colour[i] < 0) continue;
+        marks[p->n] = points(c, which, &i, 1);
+        marks[p->n].label = c->f.levels[i].g.label;
+        marks[p->n].colour = c->colour[i];
+        marks[p->n].names = NULL; /* the key has them */
+        marks[p->n++].ringed = c->shown > 1 && on_front(&c->f.levels[i], which);
     }
     if (!n_front) p->said = which == 0 ? "no time was measured" : "not known of these runs";
     mem_free(front);
@@ -141,6 +150,7 @@ static const char *caption_of(const cost *c)
     else
         chart_judge_say(&t, "one seed each");
     if (c->f.n_blocks > 1 && *c->f.across) chart_judge_say(&t, "each seed the mean over %s", c->f.across);
+    if (c->f.by) chart_judge_say(&t, "colours: %s", c->f.by);
     chart_judge_say(&t, "front, ringed: nobody is better at no higher cost");
     if (c->shown < c->f.n) chart_judge_say(&t, "the best %zu of %zu", c->shown, c->f.n);
     chart_judge_say_silent(&t, c->j);
@@ -171,6 +181,8 @@ cvy_status chart_cost(store *s, const chart_request *r, arena *a, figure *out, e
         for (size_t i = 0; i < c.shown; i++)
             c.cost[k][i] = groups_statistics(&c.f.levels[i].g, costs[k]).mean;
     }
+    give_colours(&c);
+    for (size_t i = 0; i < c.shown; i++) c.f.levels[i].g.label = chart_axis_tidy(c.f.levels[i].g.label, a);
     c.axes[0] = chart_axis_seconds("training time", c.cost[0], c.shown, a);
     c.axes[1] = chart_axis_count("parameters", c.cost[1], c.shown, a);
     c.axes[2] = chart_axis_count("MACs per sample", c.cost[2], c.shown, a);
@@ -179,11 +191,6 @@ cvy_status chart_cost(store *s, const chart_request *r, arena *a, figure *out, e
         fill_panel(&c, k, &panels[k]);
         if (r->log_y) panels[k].y.log = true;
     }
-    *out = (figure){.title = r->title,
-                    .caption = caption_of(&c),
-                    .panels = panels,
-                    .n = COSTS,
-                    .columns = COSTS,
-                    .key = true};
+    *out = (figure){.title = r->title, .caption = caption_of(&c), .panels = panels, .n = COSTS, .key = true};
     return CVY_OK;
 }

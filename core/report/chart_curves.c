@@ -208,7 +208,7 @@ static figure_mark mean_of(plotter *p, const series *curves, size_t n, bool band
     return m;
 }
 
-static size_t finite(const figure_mark *m)
+static size_t finite_points(const figure_mark *m)
 {
     size_t n = 0;
     for (size_t i = 0; i < m->n; i++) n += isfinite(m->y[i]);
@@ -265,7 +265,7 @@ static cvy_status add_group(plotter *p, const wanted *w, size_t nth, const group
         }
         for (size_t k = 0; k < n && smoothed; k++) smooth(&raw[k], p->r->smooth, p->a, &even[k]);
         figure_mark m = mean_of(p, smoothed ? even : raw, n, part == 1);
-        if (!finite(&m)) continue;
+        if (!finite_points(&m)) continue;
         if (smoothed && p->shown <= BUSY && part == 1) {
             figure_mark behind = mean_of(p, raw, n, false);
             behind.faint = true;

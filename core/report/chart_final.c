@@ -2,13 +2,14 @@
 #include "report/chart_search.h"
 
 #include <math.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include "report/chart_axis.h"
 #include "report/chart_judge.h"
 #include "report/factor.h"
 
 enum {
+    LABEL = 40,      /* characters */
     LEVELS = 24,     /* shown without being asked for more */
     NAMES_WIDTH = 70 /* characters of all names beside each other; more, and they go down the side */
 };
@@ -32,14 +33,15 @@ static size_t characters(const char *s)
 /* Bars tell a value by their length, so they begin at 0; where that leaves nothing to see of the differences, there are points. */
 static bool bars_tell(const final *c)
 {
-    double low = (double)INFINITY, high = -(double)INFINITY;
+    double least = (double)INFINITY, low = least, high = -least;
     for (size_t i = 0; i < c->shown; i++) {
         const statistics *s = &c->of[i];
         if (!s->n) continue;
+        least = fmin(least, s->mean);
         low = fmin(low, s->n > 1 ? s->mean - s->half : s->mean);
         high = fmax(high, s->n > 1 ? s->mean + s->half : s->mean);
     }
-    return !c->down && low >= 0 && high - low >= 0.2 * high;
+    return !c->down && least >= 0 && high - low >= 0.2 * high;
 }
 
 /* The values of the single seeds, beside each other around their level. */
@@ -56,7 +58,7 @@ static figure_mark seeds_mark(const final *c)
             v[n++] = c->f.levels[i].by_seed[k];
         }
     figure_mark m = {
-        .kind = FIGURE_POINTS, .label = "each seed", .colour = FIGURE_GREY, .faint = true, .n = n};
+        .kind = FIGURE_POINTS, .label = "each seed", .colour = FIGURE_BLACK, .faint = true, .n = n};
     m.x = c->down ? v : at;
     m.y = c->down ? at : v;
     return m;
@@ -102,6 +104,33 @@ static size_t add_means(const final *c, bool bars, figure_mark *marks)
     return marked;
 }
 
+static bool number_of(const char *s, double *v)
+{
+    char *end = NULL;
+    *v = strtod(s, &end);
+    return end != s && !*end && isfinite(*v);
+}
+
+/* The best come first, but values that are numbers stand in their own order. */
+static void sort_numbers(final *c)
+{
+    double v, before;
+    for (size_t i = 0; i < c->shown; i++)
+        if (!number_of(c->f.levels[i].g.label, &v)) return;
+    for (size_t i = 1; i < c->shown; i++)
+        for (size_t k = i; k > 0; k--) {
+            if (!number_of(c->f.levels[k - 1].g.label, &before) || !number_of(c->f.levels[k].g.label, &v) ||
+                before <= v)
+                break;
+            const factor_level l = c->f.levels[k];
+            const statistics of = c->of[k];
+            c->f.levels[k] = c->f.levels[k - 1];
+            c->of[k] = c->of[k - 1];
+            c->f.levels[k - 1] = l;
+            c->of[k - 1] = of;
+        }
+}
+
 static const char *caption_of(final *c, bool bars)
 {
     text t = {0};
@@ -140,13 +169,18 @@ cvy_status chart_final(store *s, const chart_request *r, arena *a, figure *out, 
         if (!of.n) break; /* the best come first: nobody behind has a value */
         c.of[c.shown++] = of;
     }
+    for (size_t i = 0; i < c.shown; i++) c.f.levels[i].g.label = chart_axis_tidy(c.f.levels[i].g.label, a);
+    sort_numbers(&c);
     const char **names = arena_array(a, c.shown + 1, sizeof *names);
     size_t width = 0;
     for (size_t i = 0; i < c.shown; i++)
-        width += 2 + characters(names[i] = chart_axis_short(c.f.levels[i].g.label, 40, a));
+        width += 2 + characters(names[i] = chart_axis_short(c.f.levels[i].g.label, LABEL, a));
     c.down = width > NAMES_WIDTH;
-    for (size_t i = 0; c.down && i < c.shown; i++)
-        names[c.shown - 1 - i] = chart_axis_short(c.f.levels[i].g.label, 40, a);
+    for (size_t i = 0; c.down && i < c.shown; i++) {
+        const group *g = &c.f.levels[i].g; /* a run alone can be called by its name too */
+        const char *name = g->n == 1 ? arena_printf(a, "%s: %s", g->runs[0]->name, g->label) : g->label;
+        names[c.shown - 1 - i] = chart_axis_short(name, LABEL, a);
+    }
     const bool bars = bars_tell(&c);
     figure_mark *marks = arena_array(a, 4, sizeof *marks);
     figure_panel *p = arena_array(a, 1, sizeof *p);

@@ -68,22 +68,14 @@ cvy_status chart_history(store *s, const chart_request *r, arena *a, figure *out
     }
     const chart_row *best = &t.rows[t.best];
     double *at = arena_array(a, 2, sizeof *at);
-    const char **name = arena_array(a, 1, sizeof *name);
     at[0] = (double)(t.best + 1);
     at[1] = best->value;
-    name[0] = best->g->label;
-    marks[p->n++] = (figure_mark){.kind = FIGURE_POINTS,
-                                  .label = "best",
-                                  .colour = 1,
-                                  .ringed = true,
-                                  .x = at,
-                                  .y = at + 1,
-                                  .names = name,
-                                  .n = 1};
+    marks[p->n++] = (figure_mark){
+        .kind = FIGURE_POINTS, .label = "best", .colour = 1, .ringed = true, .x = at, .y = at + 1, .n = 1};
     text caption = {0};
     chart_table_say(&t, &caption);
-    chart_judge_say(&caption, "best: %s, %s of configuration %zu (%s)", best->g->label,
-                    chart_axis_number(best->value, a), t.best + 1, best->g->runs[0]->name);
+    chart_judge_say(&caption, "best: %s (%s) with %s", best->g->runs[0]->name, best->g->label,
+                    chart_axis_number(best->value, a));
     *out = (figure){.title = r->title,
                     .caption = arena_text(a, text_str(&caption)),
                     .panels = p,

@@ -42,7 +42,7 @@ cvy_status chart_importance(store *s, const chart_request *r, arena *a, figure *
     double *rest_x = arena_array(a, 1, sizeof *rest_x), *rest_y = arena_array(a, 1, sizeof *rest_y);
     rest_x[0] = (double)shown;
     rest_y[0] = 100 * im.rest;
-    names[shown] = "together";
+    names[shown] = "interactions";
     figure_mark *marks = arena_array(a, 2, sizeof *marks);
     marks[0] = (figure_mark){
         .kind = FIGURE_BARS, .label = "by itself", .x = x, .y = y, .low = low, .high = high, .n = shown};

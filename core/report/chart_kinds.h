@@ -19,8 +19,9 @@ typedef struct chart_request {
     const char *by,
         *facet; /* dotted paths, `by` perhaps several with commas for kinds that take them; NULL */
     chart_x x;
-    bool has_x;    /* x was asked for */
-    double smooth; /* weight of what came before, 0 to below 1 */
+    bool has_x;         /* x was asked for */
+    const char *x_path; /* a parameter along the axis, or parameters, macs, seconds; NULL */
+    double smooth;      /* weight of what came before, 0 to below 1 */
     chart_band band;
     bool log_x, log_y;
     size_t most; /* groups shown at most; 0: the kind's own limit */

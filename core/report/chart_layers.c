@@ -48,19 +48,13 @@ void chart_layers(const chart_layer *from, size_t n, const char *title, const ch
                   figure *out)
 {
     layer *layers = mem_array(n + 1, sizeof *layers);
-    const size_t found = add_up(from, n, layers), most = CHART_LAYERS_MOST - 1;
-    size_t shown = found > CHART_LAYERS_MOST ? most : found;
-    layer rest = {{NULL, 0, 0}, 0};
-    double sum = 0;
+    const size_t found = add_up(from, n, layers),
+                 shown = found < CHART_LAYERS_MOST ? found : CHART_LAYERS_MOST;
+    double sum = 0, rest = 0;
     if (shown < found) {
         qsort(layers, found, sizeof *layers, by_total);
-        for (size_t i = shown; i < found; i++) {
-            rest.sum.forward += layers[i].sum.forward;
-            rest.sum.backward += layers[i].sum.backward;
-        }
+        for (size_t i = shown; i < found; i++) rest += total(&layers[i]);
         qsort(layers, shown, sizeof *layers, by_place);
-        rest.sum.path = arena_printf(a, "%zu others", found - shown);
-        layers[shown++] = rest;
     }
     double *x = arena_array(a, shown + 1, sizeof *x), *forward = arena_array(a, shown + 1, sizeof *forward),
            *backward = arena_array(a, shown + 1, sizeof *backward);
@@ -84,6 +78,9 @@ void chart_layers(const chart_layer *from, size_t n, const char *title, const ch
                         .marks = marks,
                         .n = 2};
     p->y.low = 0;
+    if (shown < found)
+        caption = arena_printf(a, "%s; the %zu most expensive layers, not shown: %zu with %.3g ms together",
+                               caption, shown, found - shown, 1e3 * rest);
     if (!(sum > 0)) p->said = "no time was measured";
     *out = (figure){.title = title, .caption = caption, .panels = p, .n = 1, .columns = 1, .key = true};
 }

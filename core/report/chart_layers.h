@@ -10,7 +10,7 @@ typedef struct chart_layer {
     double forward, backward; /* seconds of a step */
 } chart_layer;
 
-/* In the order given. More layers than fit: the most expensive ones, and the rest together. caption: what was measured, and how. */
+/* In the order given. More layers than fit: the most expensive ones, and what the rest takes in the caption. caption: what was measured, and how. */
 enum { CHART_LAYERS_MOST = 24 };
 void chart_layers(const chart_layer *layers, size_t n, const char *title, const char *caption, arena *a,
                   figure *out);

@@ -8,7 +8,7 @@
 #include "report/chart_axis.h"
 #include "report/chart_table.h"
 
-enum { AXES = 10, TICKS = 5 };
+enum { AXES = 10, TICKS = 5, WORD = 14, WORD_CROWDED = 9 /* characters; beside many axes */, CROWD = 6 };
 static const double unset_at = -0.1; /* below the axes: where the parameter is not set */
 
 /* From 0 to 1 on an axis. */
@@ -48,10 +48,11 @@ static size_t ticks_room(const chart_column *c)
     return c->numbers ? 4 * TICKS : c->n_words;
 }
 
-static void axis_ticks(const chart_column *c, double x, arena *a, ticks *t)
+static void axis_ticks(const chart_column *c, double x, size_t word, arena *a, ticks *t)
 {
     if (!c->numbers) {
-        for (size_t i = 0; i < c->n_words; i++) add_tick(t, x, place_of(c, (double)i), c->words[i]);
+        for (size_t i = 0; i < c->n_words; i++)
+            add_tick(t, x, place_of(c, (double)i), chart_axis_short(c->words[i], word, a));
     } else if (c->log) {
         int first = (int)ceil(log10(c->low) - 1e-9), last = (int)floor(log10(c->high) + 1e-9);
         int by = (last - first) / TICKS + 1;
@@ -150,7 +151,7 @@ static figure_mark ticks_mark(const chart_column *const *axes, size_t n_axes, ar
                arena_array(a, room, sizeof *t.names), 0};
     for (size_t k = 0; k < n_axes; k++) {
         if (axes[k]->distinct)
-            axis_ticks(axes[k], (double)k, a, &t);
+            axis_ticks(axes[k], (double)k, n_axes > CROWD ? WORD_CROWDED : WORD, a, &t);
         else
             add_tick(&t, (double)k, 0.5, chart_axis_number(axes[k]->low, a));
         if (axes[k]->unset) add_tick(&t, (double)k, unset_at, "not set");
@@ -193,6 +194,8 @@ cvy_status chart_parallel(store *s, const chart_request *r, arena *a, figure *ou
                         .n = 3};
     bool unset = false;
     for (size_t k = 0; k < n; k++) unset = unset || axes[k]->unset;
+    p->x.low = -0.6;
+    p->x.high = (double)n + 0.6;
     p->y.low = unset ? -0.18 : -0.06;
     p->y.high = 1.08;
     text caption = {0};

@@ -77,17 +77,16 @@ static cvy_status fill_curves(store *s, const chart_judged *j, const chart_table
         int k = i == t->best ? 2 : t->rows[i].stopped ? 0 : 1;
         status = add_curves(s, j, &t->rows[i], &lines[k], k == 0 ? &ends : NULL, e);
     }
-    const figure_mark styles[] = {
-        {.kind = FIGURE_LINE, .label = "stopped early", .colour = FIGURE_GREY, .faint = true},
-        {.kind = FIGURE_LINE, .label = "not stopped", .colour = 0, .faint = true},
-        {.kind = FIGURE_LINE, .label = "best", .colour = 1}};
+    const figure_mark styles[] = {{.kind = FIGURE_LINE, .colour = FIGURE_GREY, .faint = true},
+                                  {.kind = FIGURE_LINE, .label = "not stopped", .colour = 0, .faint = true},
+                                  {.kind = FIGURE_LINE, .label = "best", .colour = 1}};
     *p = (figure_panel){.x = chart_axis_plain("epoch"), .y = chart_axis_plain(j->label), .marks = marks};
     for (int k = 0; k < 3; k++) {
         const bool any = lines[k].n > 0;
         figure_mark m = into_mark(&lines[k], styles[k], a);
         if (any) marks[p->n++] = m;
     }
-    figure_mark stops = {.kind = FIGURE_POINTS, .colour = FIGURE_GREY};
+    figure_mark stops = {.kind = FIGURE_POINTS, .label = "stopped early", .colour = FIGURE_GREY};
     const bool any = ends.n > 0;
     stops = into_mark(&ends, stops, a);
     if (any) marks[p->n++] = stops;
@@ -111,7 +110,7 @@ static int64_t fill_survival(const chart_table *t, arena *a, figure_panel *p)
     figure_mark *marks = arena_array(a, 2, sizeof *marks);
     marks[0] = into_mark(&all, (figure_mark){.kind = FIGURE_STEPS, .colour = 0}, a);
     *p = (figure_panel){.x = chart_axis_plain("epoch"),
-                        .y = chart_axis_plain("configurations that came to it"),
+                        .y = chart_axis_plain("configurations in this epoch"),
                         .marks = marks,
                         .n = 1};
     p->y.low = 0;
@@ -151,7 +150,6 @@ cvy_status chart_rungs(store *s, const chart_request *r, arena *a, figure *out, 
                     .caption = arena_text(a, text_str(&caption)),
                     .panels = panels,
                     .n = 2,
-                    .columns = 2,
                     .key = true};
     text_free(&caption);
     return status;

@@ -79,7 +79,7 @@ void chart_confusion(const int64_t *counts, int64_t n_classes, const char *const
     *m = (figure_mark){.kind = FIGURE_CELLS, .x = x, .y = y, .value = share, .n = cells};
     *p = (figure_panel){.x = chart_axis_names("taken for", across, shown),
                         .y = chart_axis_names("class", down, shown),
-                        .colour = chart_axis_plain("share of the class's samples (%)"),
+                        .colour = chart_axis_plain("share of the class (%)"),
                         .marks = m,
                         .n = 1};
     p->colour.low = 0;
@@ -163,11 +163,7 @@ void chart_calibration(const chart_bin *bins, size_t n, double error, const char
     text_count(&t, samples);
     text_printf(&t, " samples in %zu bins of equal width, lines: 95 %% interval", n);
     if (isfinite(error)) text_printf(&t, "; expected calibration error %.2f %%", 100 * error);
-    *out = (figure){.title = title,
-                    .caption = arena_text(a, text_str(&t)),
-                    .panels = panels,
-                    .n = 2,
-                    .columns = 2,
-                    .key = true};
+    *out = (figure){
+        .title = title, .caption = arena_text(a, text_str(&t)), .panels = panels, .n = 2, .key = true};
     text_free(&t);
 }

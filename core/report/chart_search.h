@@ -7,7 +7,7 @@
 chart_builder chart_final; /* mean, 95 % interval and seeds of each configuration, or of each value of `by` */
 chart_builder chart_cost;  /* the metric against time, parameters and MACs, with the Pareto front */
 chart_builder
-    chart_against; /* the metric against the first path of `by`, a curve for each value of the second */
+    chart_against; /* the metric against `x_path`, a curve for each value of `by`; or both in `by` */
 chart_builder chart_parallel; /* parallel coordinates: every parameter an axis, every configuration a line */
 chart_builder chart_slice;    /* the metric against each parameter, a panel each */
 chart_builder chart_contour;  /* the metric over two parameters, those of `by` or the two that matter most */

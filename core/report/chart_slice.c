@@ -6,7 +6,7 @@
 #include "report/chart_axis.h"
 #include "report/chart_table.h"
 
-enum { PANELS = 12 };
+enum { PANELS = 12, WORD = 12 };
 
 /* Configurations that have the parameter, those stopped early apart: their value is one of fewer epochs. */
 static figure_mark points(const chart_table *t, const chart_column *c, bool stopped, bool best, arena *a)
@@ -33,15 +33,26 @@ static figure_mark points(const chart_table *t, const chart_column *c, bool stop
                          .ringed = best,
                          .x = x,
                          .y = y,
-                         .names = names,
+                         .names = best ? NULL : names,
                          .n = n};
+}
+
+/* Panels are narrow: words are cut short. */
+static figure_axis axis_of(const chart_column *c, arena *a)
+{
+    figure_axis x = chart_table_axis(c);
+    if (!x.names) return x;
+    const char **words = arena_array(a, c->n_words + 1, sizeof *words);
+    for (size_t i = 0; i < c->n_words; i++) words[i] = chart_axis_short(c->words[i], WORD, a);
+    x.names = words;
+    return x;
 }
 
 static void fill_panel(const chart_table *t, const chart_judged *j, const chart_column *c, arena *a,
                        figure_panel *p)
 {
     figure_mark *marks = arena_array(a, 3, sizeof *marks);
-    *p = (figure_panel){.x = chart_table_axis(c), .y = chart_axis_plain(j->label), .marks = marks};
+    *p = (figure_panel){.x = axis_of(c, a), .y = chart_axis_plain(j->label), .marks = marks};
     for (int k = 0; k < 3; k++) {
         marks[p->n] = points(t, c, k == 0, k == 2, a);
         if (marks[p->n].n) p->n++;
@@ -61,6 +72,11 @@ cvy_status chart_slice(store *s, const chart_request *r, arena *a, figure *out, 
                           "nothing to draw: no parameter varies");
     const chart_column *only = NULL;
     if (r->by && !(only = chart_table_column(&t, r->by, e))) return CVY_ERR_CONFIG;
+    double low = (double)INFINITY,
+           high = -(double)INFINITY; /* of all panels: they are compared with each other */
+    for (size_t i = 0; i < t.n; i++)
+        if (!isnan(t.rows[i].value)) low = fmin(low, t.rows[i].value), high = fmax(high, t.rows[i].value);
+    const double edge = high > low ? 0.05 * (high - low) : fmax(1e-6, 0.05 * fabs(high));
     const size_t most = r->most ? r->most : PANELS, all = only ? 1 : t.n_columns, n = all < most ? all : most;
     figure_panel *panels = arena_array(a, n, sizeof *panels);
     bool left_out = false;
@@ -68,6 +84,7 @@ cvy_status chart_slice(store *s, const chart_request *r, arena *a, figure *out, 
         const chart_column *c = only ? only : &t.columns[i];
         fill_panel(&t, &j, c, a, &panels[i]);
         panels[i].y.log = r->log_y;
+        if (!r->log_y) panels[i].y.low = low - edge, panels[i].y.high = high + edge;
         left_out = left_out || c->unset;
     }
     text caption = {0};

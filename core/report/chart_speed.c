@@ -7,7 +7,7 @@
 #include "report/chart_axis.h"
 #include "report/chart_judge.h"
 
-enum { CURVES = 12 };
+enum { CURVES = 8 };
 
 typedef struct bin {
     double sum, least, most;
@@ -45,7 +45,7 @@ static cvy_status collect(store *s, const group *g, const char *metric, arena *a
     }
     double *x = arena_array(a, n_bins + 1, sizeof *x), *y = arena_array(a, n_bins + 1, sizeof *y),
            *low = arena_array(a, n_bins + 1, sizeof *low), *high = arena_array(a, n_bins + 1, sizeof *high);
-    *out = (figure_mark){.kind = FIGURE_LINE, .label = g->label, .x = x, .y = y};
+    *out = (figure_mark){.kind = FIGURE_LINE, .label = chart_axis_tidy(g->label, a), .x = x, .y = y};
     for (size_t i = 0; i < n_bins; i++) {
         if (!bins[i].n) continue;
         x[out->n] = (double)(i + 1);
@@ -86,7 +86,7 @@ cvy_status chart_speed(store *s, const chart_request *r, arena *a, figure *out, 
     chart_judge_say(&t, "as measured while training, other programs on the machine included");
     if (repeats > 1)
         chart_judge_say(&t, "mean over up to %zu runs, band: from the slowest to the fastest", repeats);
-    if (n < r->groups->n) chart_judge_say(&t, "%zu of %zu", n, r->groups->n);
+    if (n < r->groups->n) chart_judge_say(&t, "the best %zu of %zu", n, r->groups->n);
     if (silent) chart_judge_say(&t, "%zu without a finished epoch left out", silent);
     *out = (figure){.title = r->title,
                     .caption = arena_text(a, text_str(&t)),

@@ -45,6 +45,15 @@ static void fill_numbers(const difference_column *d, size_t n, arena *a, chart_c
     c->high = sorted[c->distinct - 1];
 }
 
+/* A list goes without its brackets. */
+static const char *word_of(const char *v, arena *a)
+{
+    const size_t n = strlen(v);
+    if (!n) return "none";
+    if (n > 2 && v[0] == '[' && v[n - 1] == ']') v = arena_text_n(a, v + 1, n - 2);
+    return chart_axis_short(chart_axis_tidy(v, a), WORD, a);
+}
+
 static void fill_words(const difference_column *d, size_t n, arena *a, chart_column *c)
 {
     double *at = arena_array(a, n + 1, sizeof *at);
@@ -59,7 +68,7 @@ static void fill_words(const difference_column *d, size_t n, arena *a, chart_col
         while (k < c->n_words && strcmp(seen[k], v) != 0) k++;
         if (k == c->n_words) {
             seen[k] = v;
-            c->words[c->n_words++] = chart_axis_short(*v ? v : "none", WORD, a);
+            c->words[c->n_words++] = word_of(v, a);
         }
         at[i] = (double)k;
     }
@@ -163,6 +172,7 @@ cvy_status chart_table_make(store *s, const chart_judged *j, arena *a, chart_tab
     }
     mem_free(configs);
     name_columns(out, a);
+    for (size_t i = 0; i < out->n; i++) out->g.items[i].label = chart_axis_tidy(out->g.items[i].label, a);
     return CVY_OK;
 }
 

@@ -151,8 +151,21 @@ static void explain(table *t, bool rates)
     }
 }
 
+/* What follows the slot whose plugin a label names anyway: "lr" beside train.optimizer.type. NULL: there is none. */
+static const char *beside_type(const table *t, const column *c)
+{
+    const char *from = NULL;
+    for (size_t i = 0; i < t->n; i++) {
+        const column *o = &t->columns[i];
+        if (o == c || o->explained || !is_type(o->path) || !under(c->path, o)) continue;
+        const char *rest = c->path + strlen(o->path) - strlen("type");
+        if (!from || rest < from) from = rest; /* the outermost */
+    }
+    return from;
+}
+
 /* As many segments from the end as it takes to be unlike the other columns. */
-static const char *short_path(const table *t, const column *c)
+static const char *shortest_end(const table *t, const column *c)
 {
     const char *from = last_segment(c->path);
     while (from > c->path) {
@@ -168,6 +181,18 @@ static const char *short_path(const table *t, const column *c)
         while (from > c->path && from[-1] != '.') from--;
     }
     return from;
+}
+
+static const char *short_path(const table *t, const column *c)
+{
+    const char *by_end = shortest_end(t, c), *by_slot = beside_type(t, c);
+    bool taken = !by_slot || strlen(by_slot) >= strlen(by_end);
+    for (size_t i = 0; i < t->n && !taken; i++) {
+        const column *o = &t->columns[i];
+        const char *theirs = o == c || o->explained ? NULL : beside_type(t, o);
+        taken = theirs && !strcmp(theirs, by_slot);
+    }
+    return taken ? by_end : by_slot;
 }
 
 static void add_difference(const table *t, const column *c, size_t config, text *out)

@@ -266,12 +266,18 @@ static void fill_cells(const crossing *c, factor *f, groups_value *value)
     }
 }
 
-/* The rows of a level's first run that are the factor's, for its label. */
+/* The rows of a level's first run that are the factor's, for its label: parts below the path by what follows it. */
 static query_pairs own_params(const crossing *c, const entry *e)
 {
+    const size_t n = strlen(c->by);
     query_pairs own = {.items = arena_array(c->a, e->params.n + 1, sizeof *own.items)};
-    for (size_t i = 0; i < e->params.n; i++)
-        if (within(e->params.items[i].key, c->by)) own.items[own.n++] = e->params.items[i];
+    for (size_t i = 0; i < e->params.n; i++) {
+        query_pair p = e->params.items[i];
+        if (!within(p.key, c->by)) continue;
+        if (p.key[n] && strcmp(c->by, "model") != 0)
+            p.key += n + 1; /* the name of a model tells its layers */
+        own.items[own.n++] = p;
+    }
     return own;
 }
 

@@ -20,7 +20,8 @@ typedef struct placed {
 typedef struct page {
     placed *panels;
     size_t n, columns, rows;
-    double cell_width, plot_height, panel_title, below, top;
+    double cell_width, plot_height, panel_title, top;
+    double *row_top; /* rows + 1: from where on down; the last is where the key begins */
     key_plan key;
     const char *caption[CAPTION_LINES];
     size_t n_caption;
@@ -69,7 +70,7 @@ static void arrange(drawing *d, page *g)
     size_t most = (size_t)fmax(1, floor(d->width / narrowest));
     g->columns = d->f->columns ? d->f->columns : most;
     if (g->columns > g->n) g->columns = g->n ? g->n : 1;
-    if (!d->f->columns) { /* 4 panels where 3 fit: 2 and 2 */
+    if (g->n && !d->f->columns) { /* 4 panels where 3 fit: 2 and 2 */
         g->rows = (g->n + g->columns - 1) / g->columns;
         g->columns = (g->n + g->rows - 1) / (g->rows ? g->rows : 1);
     }
@@ -84,7 +85,7 @@ static void place_panel(drawing *d, const page *g, placed *p, const figure_panel
     figure_ranges(from, &p->x, &p->y, &p->colour);
     for (size_t i = 0; i < from->n; i++) p->cells = p->cells || from->marks[i].kind == FIGURE_CELLS;
     figure_ticks(d, &from->y, &p->y, g->plot_height, false);
-    p->left = p->y.widest + (from->y.label ? 1.7 : 0.4) * d->font + 0.9 * d->font;
+    p->left = p->y.widest + (from->y.label ? 2.1 : 0.4) * d->font + 0.9 * d->font;
     p->left = fmin(p->left, 0.5 * g->cell_width);
     p->right = 1.2 * d->font;
     if (p->colour.any) {
@@ -95,12 +96,18 @@ static void place_panel(drawing *d, const page *g, placed *p, const figure_panel
     for (size_t i = 0; i < p->x.n; i++)
         if (p->x.ticks[i].label)
             longest = fmax(longest, figure_text_width(p->x.ticks[i].label, FIGURE_CATEGORY_MOST, d->font));
-    if (!p->x.slanted) p->right = fmax(p->right, 0.5 * fmin(longest, 6 * d->font));
-    p->below = (from->x.label ? 1.6 : 0.3) * d->font + 0.8 * d->font +
-               (p->x.slanted ? 0.66 * fmin(p->x.widest, 0.6 * 26 * d->font) + d->font : 1.2 * d->font);
+    if (p->x.slanted && p->x.n && p->x.ticks[0].label) /* the first one reaches out to the left */
+        p->left =
+            fmax(p->left,
+                 fmin(0.3 * g->cell_width,
+                      0.77 * figure_text_width(p->x.ticks[0].label, figure_category_most(d, true), d->font) -
+                          d->font));
+    if (!p->x.slanted) p->right = fmax(p->right, 0.5 * fmin(longest, 6 * d->font) + 0.3 * d->font);
+    p->below = (from->x.label ? 2.0 : 0.3) * d->font + 0.8 * d->font +
+               (p->x.slanted ? 0.6 * p->x.widest + 0.9 * d->font : 1.2 * d->font);
 }
 
-static void place(drawing *d, page *g)
+static void place_panels(drawing *d, page *g)
 {
     const double heights[] = {0.40, 0.62, 0.72,
                               0.72}; /* of a panel's width, by how many are beside each other */
@@ -135,11 +142,18 @@ static void place(drawing *d, page *g)
         }
         for (size_t i = c; i < g->n; i += g->columns) g->panels[i].left = left, g->panels[i].right = right;
     }
-    for (size_t i = 0; i < g->n; i++) {
-        g->below = fmax(g->below, g->panels[i].below);
+    g->panel_title = 0.6 * d->font;
+    for (size_t i = 0; i < g->n; i++)
         if (d->f->panels[i].title) g->panel_title = 1.7 * d->font;
+    g->top = d->f->title && *d->f->title ? 2 * d->title_font : 0.3 * d->font;
+    g->row_top = arena_array(&d->a, g->rows + 1, sizeof *g->row_top);
+    g->row_top[0] = g->top;
+    for (size_t r = 0; r < g->rows; r++) {
+        double below = 0;
+        for (size_t i = r * g->columns; i < (r + 1) * g->columns && i < g->n; i++)
+            below = fmax(below, g->panels[i].below);
+        g->row_top[r + 1] = g->row_top[r] + g->panel_title + g->plot_height + below;
     }
-    if (g->panel_title == 0) g->panel_title = 0.6 * d->font;
 }
 
 static void plan(drawing *d, page *g)
@@ -147,11 +161,10 @@ static void plan(drawing *d, page *g)
     g->n = d->f->n < PANELS_MOST ? d->f->n : PANELS_MOST;
     measures(d);
     arrange(d, g);
-    place(d, g);
+    place_panels(d, g);
     figure_key_plan(d, &g->key);
     wrap(d, g);
-    g->top = d->f->title && *d->f->title ? 2 * d->title_font : 0.3 * d->font;
-    d->height = ceil(g->top + (double)g->rows * (g->panel_title + g->plot_height + g->below) + g->key.height +
+    d->height = ceil(g->row_top[g->rows] + g->key.height +
                      (g->n_caption ? (double)g->n_caption * 1.4 * d->small_font + 0.4 * d->small_font : 0) +
                      0.6 * d->font);
 }
@@ -160,10 +173,9 @@ static void write_panel(drawing *d, const page *g, size_t i)
 {
     const placed *p = &g->panels[i];
     const figure_panel *from = &d->f->panels[i];
-    const double each = g->panel_title + g->plot_height + g->below;
     frame at = {.left = (double)(i % g->columns) * g->cell_width + p->left,
                 .right = (double)(i % g->columns + 1) * g->cell_width - p->right,
-                .top = g->top + (double)(i / g->columns) * each + g->panel_title};
+                .top = g->row_top[i / g->columns] + g->panel_title};
     at.bottom = at.top + g->plot_height;
     figure_panel_write(d, from, &p->x, &p->y, &p->colour, &at);
     const double middle = (at.left + at.right) / 2, height = at.bottom - at.top;
@@ -188,7 +200,7 @@ static void write_panel(drawing *d, const page *g, size_t i)
 static void write_rest(drawing *d, const page *g)
 {
     const frame whole = {0, d->width, 0, d->height};
-    double y = g->top + (double)g->rows * (g->panel_title + g->plot_height + g->below);
+    double y = g->row_top[g->rows];
     text_add(d->out, "unset label\nunset border\nunset tics\nunset grid\nunset colorbox\nunset logscale\n");
     figure_margins(d, &whole);
     text_printf(d->out, "set xrange [0:%.2f]\nset yrange [0:%.2f]\n", d->width, d->height);
@@ -261,8 +273,13 @@ static void escape(text *out, const char *s, size_t most)
 static void name_curves(const drawing *d, const text *from, text *to)
 {
     static const char id[] = "<g id=\"gnuplot_plot_", title[] = "<title>gnuplot_plot_", end[] = "</title>";
-    const char *s = text_str(from);
+    static const char own[] = "<title>Gnuplot</title>"; /* the pointer would show it everywhere else */
+    const char *s = text_str(from), *first = strstr(s, own);
     size_t count = 0, at = 0;
+    if (first) {
+        text_add_n(to, s, (size_t)(first - s));
+        s = first + sizeof own - 1;
+    }
     for (const char *p = s; (p = strstr(p, id)); p += sizeof id - 1) count++;
     for (;; at++) {
         const char *next = strstr(s, id);

@@ -24,20 +24,21 @@ typedef struct figure_mark {
     figure_kind kind;
     const char *label; /* in the key, and shown where the pointer rests on it (SVG); NULL: in neither */
     int colour; /* number in the palette, from 0; beyond its end with another dash; FIGURE_GREY, FIGURE_BLACK */
-    bool faint;  /* thin and light: the raw curve behind a smoothed one */
+    bool
+        faint; /* thin and light: the raw curve behind a smoothed one; of text: on a light ground, over lines */
     bool dashed; /* the training curve beside the validation curve of the same colour */
     bool ringed; /* points that stand out: a Pareto front, the best */
     const double *x, *y, *low, *high, *x2, *y2,
         *value;               /* n each; those that the kind does not take are NULL */
     const char *const *names; /* FIGURE_TEXT, and what points are called; NULL: none */
-    size_t n;
+    size_t n;                 /* 0: only in the key */
 } figure_mark;
 
 typedef struct figure_axis {
     const char *label; /* with its unit: "accuracy (%)" */
     bool log;
-    double low, high;         /* nan: as the data want it */
-    const char *const *names; /* ticks at 0, 1, 2, ...; NULL: numbers */
+    double low, high;         /* nan: as the data want it; so do both 0 */
+    const char *const *names; /* ticks at 0, 1, 2, ...; NULL: numbers; n_names 0: none at all */
     size_t n_names;
 } figure_axis;
 

@@ -163,12 +163,12 @@ void figure_ranges(const figure_panel *p, axis_plan *x, axis_plan *y, axis_plan 
         const double half = 0.6 * figure_bar_width(p, &n_bars, &dodged);
         if (!x->log) x->low -= half, x->high += half;
     }
-    if (p->x.names && x->any)
+    if (p->x.n_names && x->any)
         x->low = fmin(x->low, -0.5), x->high = fmax(x->high, (double)p->x.n_names - 0.5);
-    if (p->y.names && y->any)
+    if (p->y.n_names && y->any)
         y->low = fmin(y->low, -0.5), y->high = fmax(y->high, (double)p->y.n_names - 0.5);
-    widen(x, &p->x, cells || p->x.names ? 0 : only_points ? 0.05 : 0.02, false);
-    widen(y, &p->y, cells || p->y.names ? 0 : 0.05, bars);
+    widen(x, &p->x, cells || p->x.n_names ? 0 : only_points ? 0.05 : 0.02, false);
+    widen(y, &p->y, cells || p->y.n_names ? 0 : p->y.names ? 0.02 : 0.05, bars);
     widen(colour, &p->colour, 0, false);
 }
 
@@ -201,16 +201,20 @@ static const char *tick_text(drawing *d, double v, double step, double most)
     return arena_printf(&d->a, "%.*f", decimals > 12 ? 12 : decimals, v);
 }
 
-static const char *log_text(drawing *d, double v)
+/* "1e-5", without the zero that C puts in; `plain`: the whole axis can do without powers of ten. */
+static const char *log_text(drawing *d, double v, bool plain)
 {
-    if (v >= 1e5 && v < 1e15) return tick_text(d, v, v, v);
-    return arena_printf(&d->a, v >= 1e-3 && v < 1e5 ? "%.10g" : "%.0e", v);
+    if (plain && v >= 1e4) return tick_text(d, v, v, fmax(v, 1e5));
+    if (plain) return arena_printf(&d->a, "%.10g", v);
+    const int power = (int)floor(log10(v) + 1e-9);
+    return arena_printf(&d->a, "%.0fe%d", v / pow(10, power), power);
 }
 
 static void log_ticks(drawing *d, axis_plan *p, double length, bool across)
 {
     const int first = (int)floor(log10(p->low)), last = (int)ceil(log10(p->high));
     const double decades = log10(p->high / p->low), room = across ? 5 * d->font : 2.2 * d->font;
+    const bool plain = p->low >= 0.9e-4 && p->high < 1e13;
     const double per_decade = decades > 0 ? length / decades : length;
     int skip = 1;
     while (per_decade * skip < room && skip < 400) skip++;
@@ -223,7 +227,7 @@ static void log_ticks(drawing *d, axis_plan *p, double length, bool across)
             if (v < p->low * (1 - 1e-9) || v > p->high * (1 + 1e-9)) continue;
             const bool named = m == 1 ? k % skip == 0 : all || (twos && (m == 2 || m == 5));
             if (named)
-                add_tick(d, p, v, log_text(d, v));
+                add_tick(d, p, v, log_text(d, v, plain));
             else if ((m == 1 && decades < 60) || (skip == 1 && decades < 12))
                 add_tick(d, p, v, NULL);
         }
@@ -243,7 +247,7 @@ static void linear_ticks(drawing *d, axis_plan *p, double length, bool across)
 {
     static const double times[] = {1, 2, 5};
     const double range = p->high - p->low, most = fmax(fabs(p->low), fabs(p->high));
-    double room = across ? 4 * d->font : 2.6 * d->font;
+    double room = across ? 4 * d->font : fmax(2.6 * d->font, length / 10);
     int power = (int)floor(log10(range)) - 2;
     for (int i = 0;; i++) {
         double step = times[i % 3] * pow(10, power + i / 3);
@@ -257,10 +261,15 @@ static void linear_ticks(drawing *d, axis_plan *p, double length, bool across)
     }
 }
 
+size_t figure_category_most(const drawing *d, bool across)
+{
+    return d->print ? 16 : across ? FIGURE_CATEGORY_MOST : 40;
+}
+
 static void category_ticks(drawing *d, const figure_axis *axis, axis_plan *p, double length, bool across)
 {
     const double each = length / fmax(1, p->high - p->low);
-    size_t skip = 1, most = d->print ? 16 : FIGURE_CATEGORY_MOST;
+    size_t skip = 1, most = figure_category_most(d, across);
     double widest = 0;
     for (size_t i = 0; i < axis->n_names; i++)
         if (axis->names[i]) widest = fmax(widest, figure_text_width(axis->names[i], most, d->font));

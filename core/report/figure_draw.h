@@ -37,7 +37,11 @@ size_t figure_fitting(double width, double font); /* characters */
 void figure_write(drawing *d, const char *s, size_t most, double x, double y, const char *more, double font,
                   const char *colour);
 void figure_number(text *t, double v);
+/* gnuplot_quote() for the label of a tick, which gnuplot reads as a format of the tick's number. */
+void figure_quote_tick(text *t, const char *s, size_t most);
 void figure_terminal(drawing *d);
+/* The size that gnuplot's terminal has to be told for text so many pixels high. */
+double figure_points(const drawing *d, double font);
 
 /* ---- figure_axis.c: ranges and ticks ---- */
 
@@ -58,6 +62,8 @@ enum { FIGURE_CATEGORY_MOST = 24, FIGURE_LABEL_MOST = 60 };
 
 bool figure_shows(const figure_panel *p, double x, double y); /* finite, and above 0 on a logarithmic axis */
 void figure_ranges(const figure_panel *p, axis_plan *x, axis_plan *y, axis_plan *colour);
+/* Characters of a name at a tick. */
+size_t figure_category_most(const drawing *d, bool across);
 void figure_ticks(drawing *d, const figure_axis *axis, axis_plan *p, double length, bool across);
 double figure_bar_width(const figure_panel *p, size_t *marks, bool *dodged);
 /* Half-way to the neighbours of value i. */
@@ -78,7 +84,7 @@ void figure_margins(drawing *d, const frame *at);
 typedef struct key_plan {
     const figure_mark **entries;
     size_t n, left_out, columns, rows, most; /* most: characters of a label */
-    double entry, height;
+    double *widths, width, height;           /* of the columns, and of all */
 } key_plan;
 
 void figure_key_plan(drawing *d, key_plan *k);

@@ -5,18 +5,25 @@
 #include "report/figure_draw.h"
 #include "report/gnuplot.h"
 
-enum { ENTRIES_MOST = 60 };
+enum { ENTRIES_MOST = 60, COLUMNS_MOST = 8 };
 
 static double sample_width(const drawing *d)
 {
     return 2.2 * d->font;
 }
 
-static bool listed(const key_plan *k, const char *label)
+/* Where the label stands; n when it is not there yet. */
+static size_t place_of(const key_plan *k, const char *label)
 {
-    for (size_t i = 0; i < k->n; i++)
-        if (!strcmp(k->entries[i]->label, label)) return true;
-    return false;
+    size_t i = 0;
+    while (i < k->n && strcmp(k->entries[i]->label, label) != 0) i++;
+    return i;
+}
+
+/* Of several marks under one label the plainest is shown: the solid line rather than its dashed or faint companion. */
+static bool plainer(const figure_mark *a, const figure_mark *b)
+{
+    return a->dashed + 2 * a->faint < b->dashed + 2 * b->faint;
 }
 
 void figure_key_plan(drawing *d, key_plan *k)
@@ -27,7 +34,12 @@ void figure_key_plan(drawing *d, key_plan *k)
     for (size_t i = 0; i < d->f->n; i++)
         for (size_t j = 0; j < d->f->panels[i].n; j++) {
             const figure_mark *m = &d->f->panels[i].marks[j];
-            if (!m->label || m->value || m->kind == FIGURE_TEXT || listed(k, m->label)) continue;
+            if (!m->label || m->value || m->kind == FIGURE_TEXT) continue;
+            const size_t at = place_of(k, m->label);
+            if (at < k->n) {
+                if (plainer(m, k->entries[at])) k->entries[at] = m;
+                continue;
+            }
             if (k->n == ENTRIES_MOST)
                 k->left_out++;
             else
@@ -37,14 +49,23 @@ void figure_key_plan(drawing *d, key_plan *k)
     const double inside = d->width - 2 * d->font, around = sample_width(d) + 1.9 * d->font;
     const size_t fits = figure_fitting(inside - around, d->font);
     if (fits < k->most) k->most = fits;
-    double longest = 0;
+    double *own = arena_array(&d->a, k->n, sizeof *own);
     for (size_t i = 0; i < k->n; i++)
-        longest = fmax(longest, figure_text_width(k->entries[i]->label, k->most, d->font));
-    k->entry = longest + around;
-    k->columns = (size_t)fmax(1, floor(inside / k->entry));
-    if (k->columns > k->n) k->columns = k->n;
-    k->rows = (k->n + k->columns - 1) / k->columns;
-    k->columns = (k->n + k->rows - 1) / k->rows;
+        own[i] = around + figure_text_width(k->entries[i]->label, k->most, d->font);
+    k->widths = arena_array(&d->a, k->n, sizeof *k->widths);
+    /* As many columns as fit, each as wide as its longest entry, filled from the top down. */
+    for (k->columns = k->n < COLUMNS_MOST ? k->n : COLUMNS_MOST;; k->columns--) {
+        k->rows = (k->n + k->columns - 1) / k->columns;
+        k->columns = (k->n + k->rows - 1) / k->rows;
+        k->width = 0;
+        for (size_t c = 0; c < k->columns; c++) {
+            k->widths[c] = 0;
+            for (size_t i = c * k->rows; i < (c + 1) * k->rows && i < k->n; i++)
+                k->widths[c] = fmax(k->widths[c], own[i]);
+            k->width += k->widths[c];
+        }
+        if (k->columns == 1 || k->width <= inside) break;
+    }
     k->height = 1.5 * d->font * (double)(k->rows + (k->left_out > 0)) + 0.4 * d->font;
 }
 
@@ -101,10 +122,11 @@ static void sample(drawing *d, const figure_mark *m, double x, double y)
 
 void figure_key_write(drawing *d, const key_plan *k, double top)
 {
-    const double left = fmax(d->font, (d->width - (double)k->columns * k->entry) / 2);
+    double x = fmax(d->font, (d->width - k->width + 1.4 * d->font) / 2);
     for (size_t i = 0; i < k->n; i++) {
-        const double x = left + (double)(i % k->columns) * k->entry;
-        const double y = top + 1.5 * d->font * ((double)(i / k->columns) + 0.5);
+        const size_t nth = i % k->rows;
+        if (i && !nth) x += k->widths[i / k->rows - 1];
+        const double y = top + 1.5 * d->font * ((double)nth + 0.5);
         sample(d, k->entries[i], x, d->height - y);
         figure_write(d, k->entries[i]->label, k->most, x + sample_width(d) + 0.5 * d->font, y, "left",
                      d->font, figure_ink);

@@ -6,7 +6,14 @@
 #include "report/figure_draw.h"
 #include "report/gnuplot.h"
 
-enum { CELLS_TOLD = 400, NAMES_HOVER = 2000, RING_NAMES = 24 };
+enum { CELLS_TOLD = 196, NAMES_HOVER = 2000, RING_NAMES = 24 };
+
+/* The panel being written. */
+typedef struct panel {
+    const figure_panel *p;
+    const axis_plan *x, *y, *colour;
+    const frame *at;
+} panel;
 
 /* ---- data and elements ---- */
 
@@ -85,19 +92,52 @@ static void row(drawing *d, const figure_mark *m, size_t i)
     text_char(d->out, '\n');
 }
 
-static void row_interval(drawing *d, const figure_mark *m, size_t i, const axis_plan *y)
+/* So many pixels to the side of x. */
+static double aside(const panel *q, double x, double pixels)
 {
-    figure_number(d->out, m->x[i]);
-    figure_number(d->out, m->y[i]);
-    figure_number(d->out, low_of(m, i, y));
-    figure_number(d->out, fmax(m->high[i], low_of(m, i, y)));
-    text_char(d->out, '\n');
+    const double share = pixels / (q->at->right - q->at->left);
+    return q->x->log ? x * pow(q->x->high / q->x->low, share) : x + share * (q->x->high - q->x->low);
+}
+
+/* An interval as lines with caps: gnuplot's own error bars clear a spot around their middle. */
+static void whisker(drawing *d, const panel *q, const figure_mark *m, size_t i, double x, double cap)
+{
+    const double low = low_of(m, i, q->y), high = fmax(m->high[i], low);
+    const double ends[3][4] = {{x, low, x, high},
+                               {aside(q, x, -cap), low, aside(q, x, cap), low},
+                               {aside(q, x, -cap), high, aside(q, x, cap), high}};
+    for (size_t k = 0; k < 3; k++) {
+        figure_number(d->out, ends[k][0]);
+        figure_number(d->out, ends[k][1]);
+        text_char(d->out, '\n');
+        figure_number(d->out, ends[k][2]);
+        figure_number(d->out, ends[k][3]);
+        text_add(d->out, "\n\n");
+    }
+}
+
+static void whiskers(drawing *d, const panel *q, const figure_mark *m, double shift, uint32_t colour,
+                     bool (*which)(const panel *, const figure_mark *, size_t))
+{
+    size_t b = 0, rows = 0;
+    for (size_t i = 0; i < m->n; i++) {
+        if (!figure_shows(q->p, m->x[i], m->y[i]) || !interval(m, i) || (which && !which(q, m, i))) continue;
+        if (!rows++) b = block_begin(d);
+        whisker(d, q, m, i, m->x[i] + shift, 0.3 * d->font);
+    }
+    if (!rows) return;
+    block_end(d);
+    figure_element(d, NULL);
+    text_printf(&d->plot, "$d%zu using 1:2 with lines lw %.3g lc rgb '#%06X' notitle", b, 0.55 * d->line,
+                (unsigned)colour);
 }
 
 /* ---- lines, bands, steps ---- */
 
-static void band(drawing *d, const figure_panel *p, const figure_mark *m, const axis_plan *y)
+static void band(drawing *d, const panel *q, const figure_mark *m)
 {
+    const figure_panel *p = q->p;
+    const axis_plan *y = q->y;
     size_t b = 0, rows = 0, run = 0;
     bool gap = false;
     for (size_t i = 0; i < m->n; i++) {
@@ -126,23 +166,21 @@ static void band(drawing *d, const figure_panel *p, const figure_mark *m, const 
 }
 
 /* Whether point i stands alone between values that cannot be shown. */
-static bool alone(const figure_panel *p, const figure_mark *m, size_t i)
+static bool alone(const panel *q, const figure_mark *m, size_t i)
 {
+    const figure_panel *p = q->p;
     return (!i || !figure_shows(p, m->x[i - 1], m->y[i - 1])) &&
            (i + 1 == m->n || !figure_shows(p, m->x[i + 1], m->y[i + 1]));
 }
 
-static void line(drawing *d, const figure_panel *p, const figure_mark *m, const axis_plan *y)
+static void line(drawing *d, const panel *q, const figure_mark *m)
 {
-    size_t b = 0, rows = 0, singles = 0, with_interval = 0;
+    size_t b = 0, rows = 0, singles = 0;
     bool gap = false;
     for (size_t i = 0; i < m->n; i++) {
-        const bool shows = figure_shows(p, m->x[i], m->y[i]);
-        if (shows && alone(p, m, i)) {
-            singles++;
-            with_interval += interval(m, i);
-        }
-        if (!shows || alone(p, m, i)) {
+        const bool shows = figure_shows(q->p, m->x[i], m->y[i]);
+        singles += shows && alone(q, m, i);
+        if (!shows || alone(q, m, i)) {
             gap = rows > 0;
             continue;
         }
@@ -159,23 +197,16 @@ static void line(drawing *d, const figure_panel *p, const figure_mark *m, const 
         style(d, figure_line_style, m);
         text_add(&d->plot, " notitle");
     }
-    for (int pass = 0; pass < 2; pass++) { /* those with an interval, and those without */
-        if (pass ? singles == with_interval : !with_interval) continue;
-        b = block_begin(d);
-        for (size_t i = 0; i < m->n; i++) {
-            if (!figure_shows(p, m->x[i], m->y[i]) || !alone(p, m, i) || interval(m, i) == (pass == 1))
-                continue;
-            if (pass)
-                row(d, m, i);
-            else
-                row_interval(d, m, i, y);
-        }
-        block_end(d);
-        figure_element(d, m->label);
-        text_printf(&d->plot, "$d%zu using %s ", b, pass ? "1:2 with points" : "1:2:3:4 with yerrorbars");
-        style_points(d, m, m->faint ? 0.6 : 1);
-        text_add(&d->plot, " notitle");
-    }
+    if (!singles) return;
+    whiskers(d, q, m, 0, figure_colour(m->colour), alone);
+    b = block_begin(d);
+    for (size_t i = 0; i < m->n; i++)
+        if (figure_shows(q->p, m->x[i], m->y[i]) && alone(q, m, i)) row(d, m, i);
+    block_end(d);
+    figure_element(d, m->label);
+    text_printf(&d->plot, "$d%zu using 1:2 with points ", b);
+    style_points(d, m, m->faint ? 0.6 : 1);
+    text_add(&d->plot, " notitle");
 }
 
 /* ---- points ---- */
@@ -205,45 +236,42 @@ static void ring(drawing *d, const figure_panel *p, const figure_mark *m)
     }
 }
 
-static void points(drawing *d, const figure_panel *p, const figure_mark *m, const axis_plan *y)
+static void point_element(drawing *d, const figure_mark *m, size_t block, const char *hover)
+{
+    block_end(d);
+    figure_element(d, hover);
+    text_printf(&d->plot, "$d%zu using 1:2 with points ", block);
+    style_points(d, m, m->faint ? 0.6 : 1);
+    text_add(&d->plot, " notitle");
+}
+
+static void points(drawing *d, const panel *q, const figure_mark *m)
 {
     /* In an SVG each point with a name is an element of its own, so that the pointer shows it. */
     const bool each = m->names && d->look.format == FIGURE_SVG && m->n <= NAMES_HOVER;
-    for (int pass = 0; pass < 2; pass++) {
-        size_t b = 0, rows = 0;
-        for (size_t i = 0; i < m->n; i++) {
-            if (!figure_shows(p, m->x[i], m->y[i]) || interval(m, i) == (pass == 1)) continue;
-            if (!rows++) b = block_begin(d);
-            if (pass)
-                row(d, m, i);
-            else
-                row_interval(d, m, i, y);
-            if (each) {
-                block_end(d);
-                rows = 0;
-            }
-            if (!each) continue;
-            const char *name = m->names[i] ? m->names[i] : m->label;
-            figure_element(d, m->label && m->names[i] ? arena_printf(&d->a, "%s: %s", m->label, name) : name);
-            text_printf(&d->plot, "$d%zu using %s ", b, pass ? "1:2 with points" : "1:2:3:4 with yerrorbars");
-            style_points(d, m, 1);
-            text_add(&d->plot, " notitle");
-        }
-        if (!rows) continue;
-        block_end(d);
-        figure_element(d, m->label);
-        text_printf(&d->plot, "$d%zu using %s ", b, pass ? "1:2 with points" : "1:2:3:4 with yerrorbars");
-        style_points(d, m, m->faint ? 0.6 : 1);
-        text_add(&d->plot, " notitle");
+    size_t b = 0, rows = 0;
+    whiskers(d, q, m, 0, figure_colour(m->colour), NULL);
+    for (size_t i = 0; i < m->n; i++) {
+        if (!figure_shows(q->p, m->x[i], m->y[i])) continue;
+        if (!rows++) b = block_begin(d);
+        row(d, m, i);
+        if (!each) continue;
+        const char *name = m->names[i] ? m->names[i] : m->label;
+        point_element(d, m, b,
+                      m->label && m->names[i] ? arena_printf(&d->a, "%s: %s", m->label, name) : name);
+        rows = 0;
     }
-    if (m->ringed) ring(d, p, m);
+    if (rows) point_element(d, m, b, m->label);
+    if (m->ringed) ring(d, q->p, m);
 }
 
 /* ---- bars ---- */
 
-static void bars(drawing *d, const figure_panel *p, const figure_mark *m, size_t nth, const axis_plan *y)
+static void bars(drawing *d, const panel *q, const figure_mark *m, size_t nth)
 {
-    size_t n = 1, b = 0, rows = 0, intervals = 0;
+    const figure_panel *p = q->p;
+    const axis_plan *y = q->y;
+    size_t n = 1, b = 0, rows = 0;
     bool dodged;
     double width = figure_bar_width(p, &n, &dodged), shift = 0;
     if (dodged && n > 1) {
@@ -259,7 +287,6 @@ static void bars(drawing *d, const figure_panel *p, const figure_mark *m, size_t
         const double box[] = {x, m->y[i], x - half, x + half, fmin(from, m->y[i]), fmax(from, m->y[i])};
         for (size_t k = 0; k < 6; k++) figure_number(d->out, box[k]);
         text_char(d->out, '\n');
-        intervals += interval(m, i);
     }
     if (!rows) return;
     block_end(d);
@@ -267,18 +294,7 @@ static void bars(drawing *d, const figure_panel *p, const figure_mark *m, size_t
     text_printf(&d->plot, "$d%zu using 1:2:3:4:5:6 with boxxyerror ", b);
     style_fill(d, m, m->faint ? 160 : 0);
     text_add(&d->plot, " notitle");
-    if (!intervals) return;
-    b = block_begin(d);
-    for (size_t i = 0; i < m->n; i++) {
-        if (!figure_shows(p, m->x[i], m->y[i]) || !interval(m, i)) continue;
-        const double at[] = {m->x[i] + shift, m->y[i], low_of(m, i, y), fmax(m->high[i], low_of(m, i, y))};
-        for (size_t k = 0; k < 4; k++) figure_number(d->out, at[k]);
-        text_char(d->out, '\n');
-    }
-    block_end(d);
-    figure_element(d, NULL);
-    text_printf(&d->plot, "$d%zu using 1:2:3:4 with yerrorbars pt 0 ps 0 lw %.3g lc rgb '%s' notitle", b,
-                0.6 * d->line, figure_ink);
+    whiskers(d, q, m, shift, figure_colour(FIGURE_BLACK), NULL);
 }
 
 /* ---- segments ---- */
@@ -384,8 +400,7 @@ static void cell_texts(drawing *d, const figure_panel *p, const figure_mark *m, 
         figure_element(d, NULL);
         text_printf(&d->plot,
                     "$d%zu using 1:2:3 with labels center noenhanced font ',%.4g' textcolor rgb '%s' notitle",
-                    b, d->look.format == FIGURE_SVG ? font : font * d->scale * 0.75,
-                    dark ? "#FFFFFF" : figure_ink);
+                    b, figure_points(d, font), dark ? "#FFFFFF" : figure_ink);
     }
 }
 
@@ -414,8 +429,9 @@ static void cells(drawing *d, const figure_panel *p, const figure_mark *m, const
         figure_element(d, m->label);
         text_printf(&d->plot,
                     "$d%zu using 1:2:3:4:5:6:7 with boxxyerror fc palette fs solid 1.0 noborder notitle", b);
-        cell_texts(d, p, m, colour, (at->right - at->left) / (double)(n_x ? n_x : 1),
-                   (at->bottom - at->top) / (double)(n_y ? n_y : 1));
+        if (p->n == 1) /* nothing else stands on the cells */
+            cell_texts(d, p, m, colour, (at->right - at->left) / (double)(n_x ? n_x : 1),
+                       (at->bottom - at->top) / (double)(n_y ? n_y : 1));
     }
     mem_free(xs);
     mem_free(ys);
@@ -425,6 +441,8 @@ static void cells(drawing *d, const figure_panel *p, const figure_mark *m, const
 
 static void texts(drawing *d, const figure_panel *p, const figure_mark *m)
 {
+    if (m->faint)
+        text_add(d->out, "set style textbox opaque noborder fillcolor rgb '#30FFFFFF' margins 0.5,0.3\n");
     for (size_t i = 0; i < m->n; i++) {
         if (!m->names || !m->names[i] || !figure_shows(p, m->x[i], m->y[i])) continue;
         text_add(d->out, "set label ");
@@ -433,7 +451,7 @@ static void texts(drawing *d, const figure_panel *p, const figure_mark *m)
         figure_number(d->out, m->x[i]);
         text_add(d->out, ", first");
         figure_number(d->out, m->y[i]);
-        text_printf(d->out, " center noenhanced front textcolor rgb '#%06X'\n",
+        text_printf(d->out, " center noenhanced front%s textcolor rgb '#%06X'\n", m->faint ? " boxed" : "",
                     (unsigned)figure_colour(m->colour));
     }
 }
@@ -449,45 +467,61 @@ void figure_margins(drawing *d, const frame *at)
                 1 - at->bottom / d->height);
 }
 
+/* gnuplot takes the text at a tick for a format of its number, so a percent sign has to be doubled. */
+static void tick_label(drawing *d, const char *s, size_t most)
+{
+    text quoted = {0};
+    gnuplot_quote(&quoted, s, most);
+    for (const char *c = text_str(&quoted); *c; c++) {
+        if (*c == '%') text_char(d->out, '%');
+        text_char(d->out, *c);
+    }
+    text_free(&quoted);
+}
+
 static void axis(drawing *d, const char *name, const axis_plan *p, bool names)
 {
     text_printf(d->out, "%s logscale %s\nset %srange [", p->log ? "set" : "unset", name, name);
     figure_number(d->out, p->low);
     text_add(d->out, " :");
     figure_number(d->out, p->high);
-    text_printf(d->out, "]\nset %stics %s (", name, p->slanted ? "rotate by 40 right" : "norotate");
+    if (!p->n) { /* to gnuplot an empty list is none, and it would choose its own */
+        text_printf(d->out, "]\nunset %stics\n", name);
+        return;
+    }
+    text_printf(d->out, "]\nset %stics %s (", name,
+                p->slanted ? "rotate by 40 right" : "norotate autojustify");
     for (size_t i = 0; i < p->n; i++) {
         text_add(d->out, i ? ", " : "");
-        gnuplot_quote(d->out, p->ticks[i].label ? p->ticks[i].label : "",
-                      d->print && names ? 16 : FIGURE_CATEGORY_MOST);
+        tick_label(d, p->ticks[i].label ? p->ticks[i].label : "",
+                   !names ? FIGURE_CATEGORY_MOST : figure_category_most(d, *name == 'x'));
         figure_number(d->out, p->ticks[i].at);
         if (!p->ticks[i].label) text_add(d->out, " 1");
     }
     text_add(d->out, ")\n");
 }
 
-static void mark(drawing *d, const figure_panel *p, const figure_mark *m, size_t *nth_bar, const axis_plan *y,
-                 const axis_plan *colour, const frame *at)
+static void mark(drawing *d, const panel *q, const figure_mark *m, size_t *nth_bar)
 {
     switch (m->kind) {
     case FIGURE_LINE:
     case FIGURE_STEPS:
-        line(d, p, m, y);
+        line(d, q, m);
         break;
     case FIGURE_POINTS:
-        points(d, p, m, y);
+        points(d, q, m);
         break;
     case FIGURE_BARS:
-        bars(d, p, m, (*nth_bar)++, y);
+        bars(d, q, m, (*nth_bar)++);
         break;
     case FIGURE_SEGMENTS:
-        segments(d, p, m);
+        segments(d, q->p, m);
         break;
     case FIGURE_CELLS:
-        cells(d, p, m, colour, at);
+        cells(d, q->p, m, q->colour, q->at);
         break;
     case FIGURE_TEXT:
-        texts(d, p, m);
+        texts(d, q->p, m);
         break;
     }
 }
@@ -496,6 +530,7 @@ void figure_panel_write(drawing *d, const figure_panel *p, const axis_plan *x, c
                         const axis_plan *colour, const frame *at)
 {
     const bool empty = p->said || !x->any || !y->any;
+    const panel q = {p, x, y, colour, at};
     bool is_cells = false;
     size_t nth_bar = 0;
     for (size_t i = 0; i < p->n; i++) is_cells = is_cells || p->marks[i].kind == FIGURE_CELLS;
@@ -530,8 +565,8 @@ void figure_panel_write(drawing *d, const figure_panel *p, const axis_plan *x, c
                      (at->top + at->bottom) / 2, "center", d->font, figure_soft);
     } else {
         for (size_t i = 0; i < p->n; i++) /* bands first: no line lies under one */
-            if (p->marks[i].kind == FIGURE_LINE) band(d, p, &p->marks[i], y);
-        for (size_t i = 0; i < p->n; i++) mark(d, p, &p->marks[i], &nth_bar, y, colour, at);
+            if (p->marks[i].kind == FIGURE_LINE) band(d, &q, &p->marks[i]);
+        for (size_t i = 0; i < p->n; i++) mark(d, &q, &p->marks[i], &nth_bar);
     }
     /* Labels last: `set label` lines of the page's own texts may follow before the plot command. */
 }

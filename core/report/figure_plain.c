@@ -1,5 +1,6 @@
 /* Owns figures made of letters, for a terminal; gnuplot places everything here. Must not know pictures. */
 #include <math.h>
+#include <string.h>
 
 #include "report/figure_draw.h"
 #include "report/gnuplot.h"
@@ -41,19 +42,30 @@ static void axis(drawing *d, const char *name, const figure_axis *a, const axis_
     text_add(d->out, " :");
     figure_number(d->out, p->high);
     text_printf(d->out, "]\nset %slabel ", name);
-    gnuplot_quote(d->out, a->label ? a->label : "", FIGURE_LABEL_MOST);
+    gnuplot_quote(d->out, a->label && *name == 'x' ? a->label : "", FIGURE_LABEL_MOST);
     text_printf(d->out, " noenhanced\nset %stics nomirror (", name);
     for (size_t i = 0, n = 0; i < p->n; i++) {
         if (!p->ticks[i].label) continue;
         text_add(d->out, n++ ? ", " : "");
-        gnuplot_quote(d->out, p->ticks[i].label, 10);
+        figure_quote_tick(d->out, p->ticks[i].label, 10);
         figure_number(d->out, p->ticks[i].at);
     }
     text_add(d->out, ")\n");
 }
 
-static void panel(drawing *d, const figure_panel *p, int columns, int rows)
+static bool listed(const figure_panel *p, size_t i)
 {
+    for (size_t k = 0; k < i; k++)
+        if (p->marks[k].label && !p->marks[k].dashed && !strcmp(p->marks[k].label, p->marks[i].label))
+            return true;
+    return false;
+}
+
+static void panel(drawing *d, const figure_panel *p, int columns, int rows, bool key)
+{
+    bool solid = false; /* letters have no dashes: beside solid lines dashed ones are left out */
+    for (size_t i = 0; i < p->n; i++)
+        solid = solid || (p->marks[i].n && !p->marks[i].dashed && !p->marks[i].faint);
     axis_plan x, y, colour;
     figure_ranges(p, &x, &y, &colour);
     /* A letter counts as one pixel of the font, two high. */
@@ -62,7 +74,11 @@ static void panel(drawing *d, const figure_panel *p, int columns, int rows)
     axis(d, "x", &p->x, &x);
     axis(d, "y", &p->y, &y);
     text_add(d->out, "set title ");
-    gnuplot_quote(d->out, p->title ? p->title : "", (size_t)columns);
+    /* A label along the y axis would stand upright and take its place: it goes above. */
+    const char *y_label = p->y.label ? p->y.label : "";
+    const char *title =
+        p->title ? arena_printf(&d->a, "%.300s%s%.300s", p->title, *y_label ? ": " : "", y_label) : y_label;
+    gnuplot_quote(d->out, title, (size_t)columns);
     text_add(d->out, " noenhanced\nunset label\n");
     if (p->said || !x.any || !y.any) {
         text_add(d->out, "set label 1 ");
@@ -73,7 +89,7 @@ static void panel(drawing *d, const figure_panel *p, int columns, int rows)
     for (size_t i = 0; i < p->n && !p->said; i++) {
         const figure_mark *m = &p->marks[i];
         size_t n;
-        if (m->kind == FIGURE_TEXT || m->faint) continue;
+        if (m->kind == FIGURE_TEXT || m->faint || (solid && m->dashed)) continue;
         data(d, p, m, &n);
         if (!n) continue;
         figure_element(d, NULL);
@@ -85,8 +101,8 @@ static void panel(drawing *d, const figure_panel *p, int columns, int rows)
                                                          : "1:2 with lines");
         if (m->kind != FIGURE_CELLS)
             text_printf(&d->plot, "%s %d", m->kind == FIGURE_POINTS || n == 1 ? "pt" : "lt",
-                        (m->colour < 0 ? 0 : m->colour) % 6 + 1 + (m->dashed ? 6 : 0));
-        if (m->label && d->f->key && !m->value && named++ < KEY_MOST) {
+                        (m->colour < 0 ? 0 : m->colour) % 6 + 1);
+        if (key && m->label && !m->value && !listed(p, i) && named++ < KEY_MOST) {
             text_add(&d->plot, " title ");
             gnuplot_quote(&d->plot, m->label, (size_t)columns / 2);
         } else {
@@ -101,9 +117,13 @@ void figure_plain(drawing *d)
     const int columns = d->look.columns > 20 ? d->look.columns : COLUMNS;
     const int rows = d->look.rows > 10 ? d->look.rows : ROWS;
     d->font = 1;
-    text_printf(d->out,
-                "set terminal dumb noenhanced size %d,%d\nset encoding utf8\nset key below noenhanced\n"
-                "set border 3\nunset colorbox\n",
-                columns, rows);
-    for (size_t i = 0; i < d->f->n; i++) panel(d, &d->f->panels[i], columns, rows);
+    text_printf(d->out, "set encoding utf8\nset key below noenhanced\nset border 3\nunset colorbox\n");
+    for (size_t i = 0; i < d->f->n; i++) {
+        const bool last = i + 1 == d->f->n;
+        int more = 0; /* for the key, which the last panel has */
+        for (size_t k = 0; k < d->f->panels[i].n && more < KEY_MOST && last; k++)
+            more += d->f->panels[i].marks[k].label != NULL;
+        text_printf(d->out, "set terminal dumb noenhanced size %d,%d\n", columns, rows + more / 2);
+        panel(d, &d->f->panels[i], columns, rows, last && d->f->key);
+    }
 }

@@ -25,10 +25,10 @@ uint32_t figure_colour(int colour)
 void figure_line_style(drawing *d, const figure_mark *m)
 {
     /* Beyond the palette its colours come again with other dashes; "dashed" is a pattern of its own. */
-    static const char *const dashes[] = {"solid", "(12,3,2,3)", "(2,3)", "(12,3,2,3,2,3)"};
+    static const char *const dashes[] = {"solid", "(16,5,3,5)", "(3,4)", "(16,5,3,5,3,5)"};
     const double width = d->line * (m->faint ? 0.5 : m->dashed ? 0.65 : 1);
     text_printf(d->out, "lw %.3g dt %s lc rgb '#%02X%06X'", width,
-                m->dashed ? "(7,4)" : dashes[round_of(m->colour) % 4], m->faint ? 0xA0u : 0u,
+                m->dashed ? "(10,6)" : dashes[round_of(m->colour) % 4], m->faint ? 0xA0u : 0u,
                 (unsigned)figure_colour(m->colour));
 }
 
@@ -64,7 +64,7 @@ bool figure_dark(double share)
 /* ---- texts ---- */
 
 /* Roughly an average of the letters of common sans fonts, a little to the wide side. */
-static const double letter = 0.6;
+static const double letter = 0.57;
 
 double figure_text_width(const char *s, size_t most, double font)
 {
@@ -79,15 +79,29 @@ size_t figure_fitting(double width, double font)
     return n < 4 ? 2 : n > 1000 ? 1000 : (size_t)n - 2;
 }
 
+void figure_quote_tick(text *t, const char *s, size_t most)
+{
+    text quoted = {0};
+    gnuplot_quote(&quoted, s, most);
+    for (size_t i = 0; i < quoted.n; i++) {
+        if (quoted.s[i] == '%') text_char(t, '%');
+        text_char(t, quoted.s[i]);
+    }
+    text_free(&quoted);
+}
+
 void figure_number(text *t, double v)
 {
     /* Ten digits are more than a picture can show; the clamp keeps sums of two from overflowing. */
     text_printf(t, " %.10g", fmax(-1e300, fmin(1e300, v)));
 }
 
-static double points_of(const drawing *d, double font)
+double figure_points(const drawing *d, double font)
 {
-    return d->look.format == FIGURE_SVG ? font : font * d->scale * 0.75;
+    /* gnuplot's "points" are pixels in SVG, 96 to the inch in its bitmaps, and larger by as much again in its PDF. */
+    return d->look.format == FIGURE_SVG   ? font
+           : d->look.format == FIGURE_PDF ? font * 0.5625
+                                          : font * d->scale * 0.75;
 }
 
 void figure_write(drawing *d, const char *s, size_t most, double x, double y, const char *more, double font,
@@ -96,25 +110,27 @@ void figure_write(drawing *d, const char *s, size_t most, double x, double y, co
     text_add(d->out, "set label ");
     gnuplot_quote(d->out, s, most);
     text_printf(d->out, " at screen %.6f, screen %.6f %s noenhanced font ',%.4g' textcolor rgb '%s'\n",
-                x / d->width, 1 - y / d->height, more, points_of(d, font), colour);
+                x / d->width, 1 - y / d->height, more, figure_points(d, font), colour);
 }
 
 void figure_terminal(drawing *d)
 {
-    const double font = points_of(d, d->font);
+    const double font = figure_points(d, d->font);
     text *t = d->out;
     switch (d->look.format) {
     case FIGURE_PNG:
         text_printf(t,
-                    "set terminal pngcairo noenhanced size %.0f,%.0f font 'sans,%.4g' linewidth %.4g "
-                    "pointscale %.4g background rgb 'white'\n",
-                    d->width * d->scale, d->height * d->scale, font, d->scale, d->scale);
+                    "set terminal pngcairo noenhanced rounded size %.0f,%.0f font 'sans,%.4g' linewidth %.4g "
+                    "pointscale %.4g dashlength %.4g background rgb 'white'\n",
+                    d->width * d->scale, d->height * d->scale, font, d->scale, d->scale,
+                    (d->print ? 0.75 : 1.1) * d->scale);
         break;
     case FIGURE_PDF:
-        text_printf(t,
-                    "set terminal pdfcairo noenhanced size %.6fin,%.6fin font 'sans,%.4g' fontscale 1 "
-                    "linewidth %.4g pointscale %.4g background rgb 'white'\n",
-                    d->width / 96, d->height / 96, font, 0.75, 0.6);
+        text_printf(
+            t,
+            "set terminal pdfcairo noenhanced rounded size %.6fin,%.6fin font 'sans,%.4g' fontscale 1 "
+            "linewidth %.4g pointscale %.4g dashlength %.4g background rgb 'white'\n",
+            d->width / 96, d->height / 96, font, 1.0, 0.75, 1.0);
         break;
     case FIGURE_SIXEL:
         text_printf(t, "set terminal sixelgd noenhanced truecolor size %.0f,%.0f font 'sans,%.4g'\n",

@@ -21,21 +21,34 @@ static bool is_hidden(uint32_t c)
 static void escape_one(text *out, const char *s, size_t length, uint32_t c)
 {
     switch (c) {
-    case '&': text_add(out, "&amp;"); return;
-    case '<': text_add(out, "&lt;"); return;
-    case '>': text_add(out, "&gt;"); return;
-    case '"': text_add(out, "&quot;"); return;
-    case '\'': text_add(out, "&#39;"); return;
-    case '`': text_add(out, "&#96;"); return;
+    case '&':
+        text_add(out, "&amp;");
+        return;
+    case '<':
+        text_add(out, "&lt;");
+        return;
+    case '>':
+        text_add(out, "&gt;");
+        return;
+    case '"':
+        text_add(out, "&quot;");
+        return;
+    case '\'':
+        text_add(out, "&#39;");
+        return;
+    case '`':
+        text_add(out, "&#96;");
+        return;
     case '\n':
-    case '\t': text_char(out, (char)c); return;
-    default: break;
+    case '\t':
+        text_char(out, (char)c);
+        return;
+    default:
+        break;
     }
-    if (c < 0x20)
-        text_printf(out, "\xE2\x90%c", (char)(0x80 + c)); /* U+2400 + c */
-    else if (c == 0x7F)
-        text_add(out, "\xE2\x90\xA1");
-    else if ((c >= 0x80 && c < 0xA0) || (c & 0xFFFE) == 0xFFFE || (c >= 0xFDD0 && c <= 0xFDEF))
+    if (c < 0x20 || (c >= 0x7F && c < 0xA0))
+        text_printf(out, "\\x%02X", (unsigned)c);
+    else if ((c & 0xFFFE) == 0xFFFE || (c >= 0xFDD0 && c <= 0xFDEF))
         text_add(out, "\xEF\xBF\xBD");
     else if (is_hidden(c))
         text_printf(out, "[U+%04X]", (unsigned)c);
@@ -54,7 +67,7 @@ static bool escape(text *out, const char *s, size_t n, size_t most)
         if (length)
             escape_one(out, s + i, length, c);
         else
-            text_add(out, "\xEF\xBF\xBD");
+            text_printf(out, "\\x%02X", (unsigned char)s[i]);
         i += length ? length : 1;
     }
     return true;
@@ -78,8 +91,8 @@ static bool is_empty_element(const char *name)
 /* Of pictures inside the page: these may be closed at once. */
 static bool is_leaf(const char *name)
 {
-    static const char *const names[] = {"path", "use",      "rect",     "circle",  "line",        "image",
-                                        "stop", "polyline", "polygon",  "ellipse", "feComposite", "feFlood"};
+    static const char *const names[] = {"path", "use",      "rect",    "circle",  "line",        "image",
+                                        "stop", "polyline", "polygon", "ellipse", "feComposite", "feFlood"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(names[i], name)) return true;
     return false;
@@ -112,8 +125,9 @@ void html_close(html *h)
     }
     end_tag(h);
     if (!is_empty_element(element)) text_printf(&h->out, "</%s>", element);
-    static const char *const lines[] = {"p",  "tr",      "section", "div",   "li",   "h1",     "h2",   "h3",  "dl",
-                                        "dd", "details", "meta",    "style", "head", "script", "body", "pre", "nav"};
+    static const char *const lines[] = {"p",     "tr",   "section", "div",  "li",      "h1",
+                                        "h2",    "h3",   "dl",      "dd",   "details", "meta",
+                                        "style", "head", "script",  "body", "pre",     "nav"};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         if (!strcmp(lines[i], element)) text_char(&h->out, '\n');
 }
@@ -146,10 +160,7 @@ void html_attrf(html *h, const char *name, const char *fmt, ...)
 
 static bool is_allowed_url(const char *url)
 {
-    static const char *const allowed[] = {"#",
-                                          "http://",
-                                          "https://",
-                                          "data:image/png;base64,",
+    static const char *const allowed[] = {"#", "http://", "https://", "data:image/png;base64,",
                                           "data:image/jpeg;base64,"};
     for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++)
         if (text_starts(url, allowed[i])) return true;
@@ -240,25 +251,44 @@ static unsigned hex_digit(char c)
     return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
 }
 
-void html_script_hash(const char *script, text *out)
+static void add_base64(text *out, const unsigned char *bytes, size_t n)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < n; i += 3) {
+        const size_t left = n - i;
+        const unsigned v = (unsigned)bytes[i] << 16 | (left > 1 ? (unsigned)bytes[i + 1] << 8 : 0) |
+                           (left > 2 ? (unsigned)bytes[i + 2] : 0);
+        const char four[4] = {letters[v >> 18], letters[v >> 12 & 63], left > 1 ? letters[v >> 6 & 63] : '=',
+                              left > 2 ? letters[v & 63] : '='};
+        text_add_n(out, four, 4);
+    }
+}
+
+void html_png(html *h, const void *bytes, size_t n, const char *says)
+{
+    text t = {0};
+    text_add(&t, "data:image/png;base64,");
+    add_base64(&t, bytes, n);
+    html_open(h, "img");
+    html_url(h, "src", text_str(&t));
+    html_attr(h, "alt", says);
+    html_close(h);
+    text_free(&t);
+}
+
+void html_script_hash(const char *script, text *out)
+{
     enum { BYTES = 32 };
     char hex[65];
-    unsigned bytes[BYTES + 1] = {0}; /* to whole groups of three */
+    unsigned char bytes[BYTES];
     sha256 sum;
     sha256_init(&sum);
     sha256_add(&sum, script, strlen(script));
     sha256_hex(&sum, hex);
-    for (size_t i = 0; i < BYTES; i++) bytes[i] = hex_digit(hex[2 * i]) << 4 | hex_digit(hex[2 * i + 1]);
+    for (size_t i = 0; i < BYTES; i++)
+        bytes[i] = (unsigned char)(hex_digit(hex[2 * i]) << 4 | hex_digit(hex[2 * i + 1]));
     text_add(out, "'sha256-");
-    for (size_t i = 0; i < BYTES; i += 3) {
-        const unsigned v = bytes[i] << 16 | bytes[i + 1] << 8 | (i + 2 < BYTES ? bytes[i + 2] : 0);
-        text_char(out, letters[v >> 18]);
-        text_char(out, letters[v >> 12 & 63]);
-        text_char(out, letters[v >> 6 & 63]);
-        text_char(out, i + 2 < BYTES ? letters[v & 63] : '=');
-    }
+    add_base64(out, bytes, BYTES);
     text_char(out, '\'');
 }
 

@@ -3,10 +3,12 @@
 #include "report/ingest.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -28,6 +30,7 @@ typedef struct source_file {
 typedef struct folder {
     const char *dir, *name; /* "results/r12", "r12" */
     int64_t run;            /* number; 0 for a sweep */
+    int64_t stamp;          /* when its entries last changed, looked at before them */
     char *above;            /* of the journal of evaluations: the results folder, in `dir` too; else NULL */
     source_file *files;
     size_t n, cap;
@@ -76,17 +79,24 @@ static int by_order(const void *a, const void *b)
     return (x->order > y->order) - (x->order < y->order);
 }
 
+static int64_t stamp_of(const struct stat *st)
+{
+    return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+}
+
 static void list_files(folder *f)
 {
     DIR *d = opendir(f->dir);
+    struct stat own;
     if (!d) return;
+    if (fstat(dirfd(d), &own) == 0) f->stamp = stamp_of(&own);
     for (struct dirent *entry; (entry = readdir(d));) {
         source_file file = {.name = entry->d_name};
         struct stat st;
         if (!classify(f, &file) || fstatat(dirfd(d), entry->d_name, &st, 0) != 0 || !S_ISREG(st.st_mode))
             continue;
         file.size = (int64_t)st.st_size;
-        if (!file.order) file.stamp = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+        if (!file.order) file.stamp = stamp_of(&st);
         file.name = mem_text(entry->d_name);
         f->files = MEM_GROW(f->files, f->n, &f->cap);
         f->files[f->n++] = file;
@@ -143,12 +153,107 @@ static bool is_new(const source_file *file)
     return !file->seen || file->size != file->seen_size || file->stamp != file->seen_stamp;
 }
 
+/* ---- runs that are over ---- */
+
+/* The size of the events of a run whose last attempt was seen to end, where they are one file; else -1. Its journals do not grow
+ * any more, and whatever else happens to it is told in its events. */
+static int64_t size_when_over(store *s, const folder *f)
+{
+    int64_t last = 0, size = -1;
+    bool ended = false;
+    if (!f->run) return -1;
+    for (size_t i = 0; i < f->n; i++) {
+        if (f->files[i].order == 1) size = f->files[i].size;
+        if (f->files[i].order > 1 && !f->files[i].attempt) return -1;
+        if (f->files[i].attempt > last) last = f->files[i].attempt;
+    }
+    if (size < 0) return -1;
+    sql_query q =
+        sql_ask(&s->db, NULL,
+                "SELECT attempt, code IS NOT NULL FROM attempts WHERE run = ? ORDER BY attempt DESC LIMIT 1",
+                "i", f->run);
+    if (sql_next(&q, NULL)) ended = sql_int(&q, 0, 0) >= last && sql_int(&q, 1, 0);
+    sql_done(&q);
+    return ended ? size : -1;
+}
+
+static bool is_settled(store *s, const folder *f, int64_t size)
+{
+    sql_query q = sql_ask(&s->db, NULL, "SELECT 1 FROM settled WHERE run = ? AND stamp = ? AND events = ?",
+                          "iii", f->run, f->stamp, size);
+    bool there = sql_next(&q, NULL);
+    sql_done(&q);
+    return there;
+}
+
+static bool any_new(store *s, folder *f)
+{
+    bool pending = f->n && load_cursors(s, f, NULL) != CVY_OK;
+    for (size_t i = 0; i < f->n && !pending; i++) pending = is_new(&f->files[i]);
+    return pending;
+}
+
+/* Looks at the folder once more: only what lies there after the end was known is all that there will be. */
+static cvy_status settle(store *s, const char *dir, errors *e)
+{
+    folder f;
+    folder_open(&f, dir);
+    const int64_t size = f.run && f.n && !any_new(s, &f) ? size_when_over(s, &f) : -1;
+    cvy_status status = CVY_OK;
+    if (size >= 0)
+        status = sql_do(&s->db, e, "INSERT OR REPLACE INTO settled (run, stamp, events) VALUES (?,?,?)",
+                        "iii", f.run, f.stamp, size);
+    folder_close(&f);
+    return status;
+}
+
+typedef struct settled_run {
+    int64_t run, stamp, events;
+} settled_run;
+
+static bool unchanged(int results, const char *name, const settled_run *r)
+{
+    struct stat st;
+    char events[64];
+    size_t n = strlen(name);
+    if (n + sizeof "/events" > sizeof events) return false;
+    memcpy(events, name, n);
+    memcpy(events + n, "/events", sizeof "/events");
+    return fstatat(results, name, &st, 0) == 0 && stamp_of(&st) == r->stamp &&
+           fstatat(results, events, &st, 0) == 0 && (int64_t)st.st_size == r->events;
+}
+
+size_t ingest_unsettled(store *s, char **names, size_t n)
+{
+    settled_run r = {0};
+    int results = open(s->results, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (results < 0) return n;
+    size_t kept = 0;
+    sql_query q = sql_ask(&s->db, NULL, "SELECT run, stamp, events FROM settled ORDER BY run", "");
+    for (size_t i = 0; i < n; i++) {
+        const int64_t run = store_number(names[i], 'r');
+        while (run && r.run < run)
+            r = sql_next(&q, NULL) ? (settled_run){sql_int(&q, 0, 0), sql_int(&q, 1, 0), sql_int(&q, 2, 0)}
+                                   : (settled_run){.run = INT64_MAX};
+        if (run && r.run == run && unchanged(results, names[i], &r))
+            mem_free(names[i]);
+        else
+            names[kept++] = names[i];
+    }
+    sql_done(&q);
+    close(results);
+    return kept;
+}
+
 bool ingest_pending(store *s, const char *dir)
 {
     folder f;
     folder_open(&f, dir);
-    bool pending = f.n && load_cursors(s, &f, NULL) != CVY_OK;
-    for (size_t i = 0; i < f.n && !pending; i++) pending = is_new(&f.files[i]);
+    bool pending = any_new(s, &f);
+    if (!pending && f.run && f.n) {
+        const int64_t size = size_when_over(s, &f);
+        pending = size >= 0 && !is_settled(s, &f, size);
+    }
     folder_close(&f);
     return pending;
 }
@@ -172,6 +277,7 @@ cvy_status ingest_forget(store *s, const char *name, errors *e)
         "DELETE FROM metrics WHERE run = ?",        "DELETE FROM timings WHERE run = ?",
         "DELETE FROM kernels WHERE run = ?",        "DELETE FROM artifacts WHERE run = ?",
         "DELETE FROM histogram_list WHERE run = ?", "DELETE FROM runs WHERE number = ?",
+        "DELETE FROM run_facts WHERE run = ?",      "DELETE FROM settled WHERE run = ?",
     };
     static const char *const of_owner[] = {
         "DELETE FROM tags WHERE owner = ?",
@@ -307,6 +413,15 @@ cvy_status ingest_folder(store *s, const char *dir, int64_t limit, int64_t *take
     folder_open(&f, dir);
     *more = false;
     cvy_status status = f.n ? take_folder(s, &f, limit, taken, more, e) : CVY_OK;
+    if (f.run && f.n && status == CVY_OK)
+        status =
+            sql_do(&s->db, e,
+                   "INSERT OR REPLACE INTO run_facts (run, state, epochs_done, best_epoch, best,"
+                   " best_val_accuracy, best_val_loss, test_accuracy, test_loss, seconds, attempts, tags)"
+                   " SELECT run, state, epochs_done, best_epoch, best, best_val_accuracy, best_val_loss,"
+                   " test_accuracy, test_loss, seconds, attempts, tags FROM run_figures WHERE run = ?",
+                   "i", f.run);
+    if (f.run && status == CVY_OK && !*more && size_when_over(s, &f) >= 0) status = settle(s, dir, e);
     folder_close(&f);
     return status;
 }

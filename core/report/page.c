@@ -7,7 +7,7 @@
 #include "report/page_own.h"
 
 typedef struct part {
-    const char *id, *name;
+    const char *id, *name; /* name: in the row of links */
     void (*write)(page *p);
 } part;
 
@@ -16,12 +16,19 @@ static const part parts[] = {
     {"configurations", "Configurations", page_configurations},
     {"charts", "Charts", page_charts},
     {"differences", "Differences", page_differences},
+    {"insides", NULL, page_insides}, /* where there are some */
     {"runs", "Runs", page_runs},
     {"failures", "Failures", page_failures},
     {"environment", "Environment", page_environment},
     {"reproduce", "Reproduce", page_reproduce},
 };
 enum { PARTS = sizeof parts / sizeof *parts };
+
+/* A table of one configuration's single run would say what the summary says. */
+static bool is_there(const page *p, const part *which)
+{
+    return p->n > 1 || which->write != page_configurations;
+}
 
 void page_section(page *p, const char *id, const char *title)
 {
@@ -66,8 +73,10 @@ void page_factf(page *p, const char *what, const char *fmt, ...)
 static const char *name_of(const page *p)
 {
     const char *name = p->runs[0].experiment;
+    if (p->sweep && p->sweep->experiment && *p->sweep->experiment) return p->sweep->experiment;
     for (size_t i = 0; i < p->n; i++)
-        if (!name || !p->runs[i].experiment || strcmp(p->runs[i].experiment, name) != 0) return p->subject->asked;
+        if (!name || !p->runs[i].experiment || strcmp(p->runs[i].experiment, name) != 0)
+            return p->subject->asked;
     return *name ? name : p->subject->asked;
 }
 
@@ -102,6 +111,7 @@ static void put_header(page *p)
     html_attr(h, "aria-label", "Sections");
     for (size_t i = 0; i < PARTS; i++) {
         text to = {0};
+        if (!parts[i].name || !is_there(p, &parts[i])) continue;
         text_printf(&to, "#%s", parts[i].id);
         html_open(h, "a");
         html_url(h, "href", text_str(&to));
@@ -121,13 +131,14 @@ static cvy_status write_all(page *p)
     const bool fine = html_head(h, text_str(&title), page_style, page_code);
     text_free(&title);
     if (!fine)
-        return errors_add(p->e, CVY_ERR_RESOURCE, NULL, NULL, "the report's style or script is damaged in this build");
+        return errors_add(p->e, CVY_ERR_RESOURCE, NULL, NULL,
+                          "the report's style or script is damaged in this build");
     html_open(h, "body");
     put_header(p);
     html_open(h, "main");
     for (size_t i = 0; i < PARTS; i++) {
         const size_t depth = h->depth;
-        parts[i].write(p);
+        if (is_there(p, &parts[i])) parts[i].write(p);
         html_close_to(h, depth);
     }
     html_close(h);

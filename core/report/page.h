@@ -7,8 +7,8 @@
 typedef struct page_subject {
     const query_run *runs; /* at least one */
     size_t n;
-    const char *sweep;     /* "s3" when they are a sweep's; else NULL */
-    const char *asked;     /* how the user named them: "s3", "r1 r2" */
+    const char *sweep; /* "s3" when they are a sweep's; else NULL */
+    const char *asked; /* how the user named them: "s3", "r1 r2" */
 } page_subject;
 
 /* The whole page, appended to *out. What cannot be drawn, as without the program that draws, is told on the page and by a warning. */

@@ -15,16 +15,23 @@ typedef struct scale {
     double low, high;
 } scale;
 
+/* Of what lies within Tukey's fences (Exploratory Data Analysis, 1977), so that one configuration that learned nothing does not
+ * press all others into one spot; what lies beyond is shown at the edge. */
 static scale scale_of(const page *p)
 {
+    const size_t n = p->ranked;
     scale s = {(double)INFINITY, -(double)INFINITY};
-    for (size_t i = 0; i < p->ranked; i++) {
+    if (!n) return (scale){0, 1};
+    const double q1 = p->of[n / 4].mean, q3 = p->of[n - 1 - n / 4].mean,
+                 reach = 1.5 * fabs(q1 - q3); /* sorted */
+    for (size_t i = 0; i < n; i++) {
         const statistics *v = &p->of[i];
-        if (!v->n) continue;
-        s.low = fmin(s.low, fmin(v->least, v->mean));
-        s.high = fmax(s.high, fmax(v->most, v->mean));
+        if (!v->n || (n > 3 && (v->mean < fmin(q1, q3) - reach || v->mean > fmax(q1, q3) + reach))) continue;
+        s.low = fmin(s.low, v->least);
+        s.high = fmax(s.high, v->most);
     }
-    const double room = s.high > s.low ? 0.04 * (s.high - s.low) : 1;
+    if (!(s.high >= s.low)) s = (scale){p->of[0].mean, p->of[0].mean};
+    const double room = s.high > s.low ? 0.05 * (s.high - s.low) : 1;
     s.low -= room;
     s.high += room;
     return s;
@@ -83,14 +90,22 @@ static void strip(page *p, size_t i, scale s)
         line(h, "axis", 0, STRIP);
         if (v->n > 1) line(h, "ci", at(s, v->mean - v->half), at(s, v->mean + v->half));
         for (size_t k = 0; k < g->n && v->n > 1; k++) {
-            if (!isfinite(page_judged(g->runs[k]))) continue;
+            const double own = page_judged(g->runs[k]);
+            if (!(own >= s.low && own <= s.high)) continue;
             text who = {0};
             text_printf(&who, "%s: ", g->runs[k]->name);
             page_value_metric(&who, p->metric, page_judged(g->runs[k]), true);
             dot(h, "seed", at(s, page_judged(g->runs[k])), "2", text_str(&who));
             text_free(&who);
         }
-        dot(h, "mean", at(s, v->mean), "3.4", NULL);
+        if (v->mean < s.low || v->mean > s.high) {
+            html_open(h, "path"); /* an arrow to where it is */
+            html_attr(h, "class", "mean");
+            html_attr(h, "d", v->mean < s.low ? "M0,7l8,-4v8z" : "M140,7l-8,-4v8z");
+            html_close(h);
+        } else {
+            dot(h, "mean", at(s, v->mean), "3.4", NULL);
+        }
         html_close(h);
         text_free(&says);
     }
@@ -114,23 +129,37 @@ static void mean_cell(page *p, const char *metric, statistics s)
     page_cell_end(p);
 }
 
+/* Whether so few seeds can tell any difference from chance. */
+static bool can_tell(const page *p, size_t i)
+{
+    return p->against[i].n && paired_least(p->against[i].n) * (double)p->comparisons <= 0.05;
+}
+
+static bool any_told(const page *p)
+{
+    for (size_t i = 1; i < p->f.n; i++)
+        if (can_tell(p, i)) return true;
+    return false;
+}
+
 /* How far behind the best, and whether that is more than chance. */
-static void behind_cells(page *p, size_t i)
+static void behind_cells(page *p, size_t i, bool told)
 {
     const paired *k = &p->against[i];
     text t = {0};
     if (!i || !p->of[i].n) {
         page_cell_number(p, i ? (double)NAN : 0, i ? "" : "best");
-        page_cell_number(p, (double)NAN, "");
+        if (told) page_cell_number(p, (double)NAN, "");
         return;
     }
     page_value_metric(&t, p->metric, -k->mean, false);
-    page_cell_number(p, k->mean, k->n ? text_str(&t) : "nothing in common");
+    page_cell_number(p, k->mean, k->n ? text_str(&t) : "no common seed");
     text_free(&t);
+    if (!told) return;
     page_cell_open(p, p->adjusted[i]);
-    if (k->n && paired_least(k->n) * (double)(p->f.n - 1) > 0.05)
+    if (!can_tell(p, i))
         html_text(&p->h, "too few seeds");
-    else if (k->n)
+    else
         html_textf(&p->h, p->adjusted[i] < 0.0001 ? "%.0e" : "%.3f", p->adjusted[i]);
     page_cell_end(p);
 }
@@ -158,17 +187,39 @@ static void span_cell(page *p, const group *g, bool macs)
     text_free(&t);
 }
 
-static void front_cell(page *p, const factor_level *l)
+static void front_cell(page *p, const factor_level *l, const bool sizes[2])
 {
     text t = {0};
     if (l->front_time) text_add(&t, "time");
-    if (l->front_parameters) text_printf(&t, "%sparameters", t.n ? ", " : "");
-    if (l->front_macs) text_printf(&t, "%sMACs", t.n ? ", " : "");
+    if (l->front_parameters && sizes[0]) text_printf(&t, "%sparameters", t.n ? ", " : "");
+    if (l->front_macs && sizes[1]) text_printf(&t, "%sMACs", t.n ? ", " : "");
     page_cell(p, text_str(&t));
     text_free(&t);
 }
 
-static void row(page *p, size_t i, scale s, const page_measure *const *others, size_t n_others)
+/* With what became of its runs where not all came to their end. */
+static void label_cell(page *p, const group *g)
+{
+    size_t failed = 0, early = 0;
+    for (size_t i = 0; i < g->n; i++) {
+        const char *state = g->runs[i]->state;
+        failed += !strcmp(state, "failed") || !strcmp(state, "killed");
+        early += !strcmp(state, "stopped early");
+    }
+    html_open(&p->h, "td");
+    html_short(&p->h, g->label, 200);
+    if (failed || early) {
+        html_open(&p->h, "small");
+        if (failed) html_attr(&p->h, "class", "bad");
+        if (g->n > 1) html_textf(&p->h, " %zu of %zu", failed ? failed : early, g->n);
+        html_text(&p->h, failed ? " failed" : " stopped early");
+        html_close(&p->h);
+    }
+    html_close(&p->h);
+}
+
+static void row(page *p, size_t i, scale s, const page_measure *const *others, size_t n_others,
+                const bool sizes[2])
 {
     const factor_level *l = &p->f.levels[i];
     text t = {0};
@@ -176,23 +227,32 @@ static void row(page *p, size_t i, scale s, const page_measure *const *others, s
     text_printf(&t, "%zu", i + 1);
     page_cell_number(p, (double)(i + 1), i < p->ranked ? text_str(&t) : "-");
     text_free(&t);
-    page_cell_short(p, l->g.label, 200);
+    label_cell(p, &l->g);
     page_value_names(&t, l->g.runs, l->g.n, 3);
     page_cell(p, text_str(&t));
     text_free(&t);
     mean_cell(p, p->metric, p->of[i]);
     strip(p, i, s);
-    if (p->f.n > 1 && p->f.n_seeds > 1) behind_cells(p, i);
+    if (p->f.n > 1 && p->f.n_seeds > 1) behind_cells(p, i, any_told(p));
     for (size_t k = 0; k < n_others; k++)
         mean_cell(p, others[k]->key, factor_statistics(&p->f, l, others[k]->value));
-    span_cell(p, &l->g, false);
-    span_cell(p, &l->g, true);
+    if (sizes[0]) span_cell(p, &l->g, false);
+    if (sizes[1]) span_cell(p, &l->g, true);
     const double seconds = factor_statistics(&p->f, l, seconds_of).mean;
     page_value_duration(&t, seconds);
     page_cell_number(p, seconds, text_str(&t));
     text_free(&t);
-    if (p->f.n > 1) front_cell(p, l);
+    if (p->f.n > 1) front_cell(p, l, sizes);
     page_row_end(p);
+}
+
+/* Whether configurations differ in it; what is the same everywhere stands in the summary. */
+static bool differs(const page *p, bool macs)
+{
+    for (size_t i = 1; i < p->n; i++)
+        if (macs ? p->runs[i].macs != p->runs[0].macs : p->runs[i].parameters != p->runs[0].parameters)
+            return true;
+    return false;
 }
 
 static char *with_unit(page *p, const char *title, bool percent)
@@ -206,7 +266,9 @@ void page_configurations(page *p)
     page_column columns[COLUMNS];
     size_t n_others = 0, n = 0;
     for (size_t k = 0; k < PAGE_MEASURES; k++)
-        if (strcmp(page_measures[k].key, p->metric) != 0 && page_has(p, page_measures[k].value))
+        if (strcmp(page_measures[k].key, p->metric) != 0 && page_has(p, page_measures[k].value) &&
+            (page_measures[k].percent == text_ends(p->metric, "accuracy") ||
+             strncmp(p->metric, "val", 3) != 0))
             others[n_others++] = &page_measures[k];
     page_section(p, "configurations", "Configurations");
     columns[n++] = (page_column){"#", "rank by the metric", true};
@@ -214,25 +276,35 @@ void page_configurations(page *p)
     columns[n++] = (page_column){"Runs", NULL, false};
     columns[n++] = (page_column){with_unit(p, p->metric, text_ends(p->metric, "accuracy")),
                                  "mean \xC2\xB1 standard deviation over the seeds", true};
-    columns[n++] = (page_column){"95 % interval", "of the mean, Student's t; small dots are single runs", true};
+    columns[n++] = (page_column){
+        "95 % interval",
+        "of the mean, Student's t; small dots are single runs, arrows point to what is off the scale", true};
     if (p->f.n > 1 && p->f.n_seeds > 1) {
         columns[n++] = (page_column){"To the best", "mean difference over the seeds that both have", true};
-        columns[n++] = (page_column){"p (Holm)", "exact sign-flip test against the best, adjusted for all comparisons", true};
+        if (any_told(p))
+            columns[n++] = (page_column){
+                "p (Holm)", "exact sign-flip test against the best, adjusted for all comparisons", true};
     }
     for (size_t k = 0; k < n_others; k++)
-        columns[n++] = (page_column){with_unit(p, others[k]->title, others[k]->percent), "mean \xC2\xB1 standard deviation", true};
-    columns[n++] = (page_column){"Parameters", NULL, true};
-    columns[n++] = (page_column){"MACs", "multiply-accumulates of one sample's forward pass", true};
+        columns[n++] = (page_column){with_unit(p, others[k]->title, others[k]->percent),
+                                     "mean \xC2\xB1 standard deviation", true};
+    const bool sizes[2] = {differs(p, false), differs(p, true)};
+    if (sizes[0]) columns[n++] = (page_column){"Parameters", NULL, true};
+    if (sizes[1])
+        columns[n++] = (page_column){"MACs", "multiply-accumulates of one sample's forward pass", true};
     columns[n++] = (page_column){"Time", "mean training time of a run", true};
     if (p->f.n > 1) columns[n++] = (page_column){"Front", "nobody is as good for less of these", false};
     const scale s = scale_of(p);
     page_table_open(p, "t-configurations", columns, n);
-    for (size_t i = 0; i < p->f.n; i++) row(p, i, s, others, n_others);
+    for (size_t i = 0; i < p->f.n; i++) row(p, i, s, others, n_others, sizes);
     page_table_close(p);
     page_note(p, "By %s, the best first (%s is better). %s%s", p->metric, p->maximize ? "higher" : "lower",
-              p->f.n_seeds > 1 ? "Mean \xC2\xB1 standard deviation over the seeds; the bar is the 95 % interval of the "
-                                 "mean, small dots are single runs. "
-                               : "",
-              p->f.n > 1 ? "Front: no other configuration is at least as good for less time, parameters or MACs." : "");
+              p->f.n_seeds > 1
+                  ? "Mean \xC2\xB1 standard deviation over the seeds; the bar is the 95 % interval of the "
+                    "mean, small dots are single runs, an arrow points to what is off the scale. "
+                  : "",
+              p->f.n > 1
+                  ? "Front: no other configuration is at least as good for less time, parameters or MACs."
+                  : "");
     html_close(&p->h);
 }

@@ -46,11 +46,13 @@ bool page_has(const page *p, groups_value *value)
 
 static cvy_status read_origin(page *p, const query_run *r, page_origin *o)
 {
-    sql_query q = sql_ask(&p->s->db, p->e,
-                          "SELECT base_dir, overrides, fingerprint, train_samples, val_samples, test_samples, classes"
-                          " FROM runs WHERE name = ?",
-                          "t", r->name);
-    *o = (page_origin){.train = QUERY_NONE, .validation = QUERY_NONE, .test = QUERY_NONE, .classes = QUERY_NONE};
+    sql_query q =
+        sql_ask(&p->s->db, p->e,
+                "SELECT base_dir, overrides, fingerprint, train_samples, val_samples, test_samples, classes"
+                " FROM runs WHERE name = ?",
+                "t", r->name);
+    *o = (page_origin){
+        .train = QUERY_NONE, .validation = QUERY_NONE, .test = QUERY_NONE, .classes = QUERY_NONE};
     if (sql_next(&q, p->e))
         *o = (page_origin){.base_dir = sql_text(&q, 0, &p->a),
                            .overrides = sql_text(&q, 1, &p->a),
@@ -108,6 +110,7 @@ static void compare_all(page *p)
         p->adjusted[i] = ps[i] = (double)NAN;
         if (i) p->against[i] = factor_compare(&p->f, 0, i, PAIRED_SIGN_FLIP);
         if (i) ps[i] = p->against[i].p;
+        p->comparisons += i && !isnan(ps[i]);
         const group *g = &p->f.levels[i].g;
         for (size_t k = 0; k < g->n; k++) p->level_of[g->runs[k] - p->runs] = i;
     }

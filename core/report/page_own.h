@@ -26,15 +26,16 @@ typedef struct page {
     const query_sweep *sweep; /* NULL */
     const json *planned;      /* sweep.json; NULL */
     const char *metric;
-    bool maximize, mixed;  /* mixed: not all runs are judged by this metric */
-    factor f;              /* by configuration, best first */
-    paired *against;       /* one per level: the best minus it; the first is unused */
-    double *adjusted;      /* their p after Holm */
-    statistics *of;        /* of the metric, one per level */
-    size_t ranked;         /* levels that have a value; they come first */
-    page_origin *origins;  /* one per run */
-    query_attempt *last;   /* attempt of each run; state NULL: none */
-    size_t *level_of;      /* each run's configuration */
+    bool maximize, mixed;                 /* mixed: not all runs are judged by this metric */
+    factor f;                             /* by configuration, best first */
+    paired *against;                      /* one per level: the best minus it; the first is unused */
+    double *adjusted;                     /* their p after Holm */
+    size_t comparisons;                   /* of the best with others that have a seed in common */
+    statistics *of;                       /* of the metric, one per level */
+    size_t ranked;                        /* levels that have a value; they come first */
+    page_origin *origins;                 /* one per run */
+    query_attempt *last;                  /* attempt of each run; state NULL: none */
+    size_t *level_of;                     /* each run's configuration */
     size_t finished, failed, early, open; /* runs; open: neither finished nor given up */
 } page;
 
@@ -52,11 +53,13 @@ extern const page_measure page_measures[PAGE_MEASURES];
 bool page_has(const page *p, groups_value *value); /* any run */
 
 /* ---- page_value.c: how values read ---- */
-void page_value_metric(text *t, const char *metric, double v, bool unit); /* 84.63 % where it is a share, else 0.4213 */
+void page_value_metric(text *t, const char *metric, double v,
+                       bool unit); /* 84.63 % where it is a share, else 0.4213 */
 void page_value_duration(text *t, double seconds);
 void page_value_moment(text *t, double time); /* UTC */
 void page_value_big(text *t, int64_t v);      /* 40.6 M */
-void page_value_names(text *t, const query_run *const *runs, size_t n, size_t most); /* "r1-r3", "r1, r5 and 3 more" */
+void page_value_names(text *t, const query_run *const *runs, size_t n,
+                      size_t most);               /* "r1-r3", "r1, r5 and 3 more" */
 void page_value_shell(text *t, const char *word); /* as a word of a shell's command line */
 
 /* ---- page_tally.c: equal texts counted ---- */
@@ -101,6 +104,7 @@ void page_factf(page *p, const char *what, const char *fmt, ...) __attribute__((
 void page_summary(page *p);
 void page_configurations(page *p);
 void page_charts(page *p);
+void page_insides(page *p);
 void page_runs(page *p);
 void page_differences(page *p);
 void page_failures(page *p);

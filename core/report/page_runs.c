@@ -82,9 +82,9 @@ static void state_cell(page *p, const char *state)
     html_open(h, "td");
     html_open(h, "span");
     html_attr(h, "class",
-              !strcmp(state, "finished")                                  ? "state ok"
-              : !strcmp(state, "failed") || !strcmp(state, "killed")      ? "state bad"
-                                                                          : "state");
+              !strcmp(state, "finished")                             ? "state ok"
+              : !strcmp(state, "failed") || !strcmp(state, "killed") ? "state bad"
+                                                                     : "state");
     html_text(h, state);
     html_close(h);
     html_close(h);
@@ -144,15 +144,17 @@ void page_runs(page *p)
     columns[n++] = (page_column){"Seed", NULL, true};
     columns[n++] = (page_column){"State", NULL, false};
     columns[n++] = (page_column){"Epochs", "finished / planned", true};
-    columns[n++] = (page_column){text_ends(p->metric, "accuracy") ? arena_printf(&p->a, "%s (%%)", p->metric) : p->metric,
+    columns[n++] = (page_column){text_ends(p->metric, "accuracy") ? arena_printf(&p->a, "%s (%%)", p->metric)
+                                                                  : p->metric,
                                  "the best epoch's", true};
     columns[n++] = (page_column){"Best epoch", NULL, true};
     for (size_t k = 0; k < PAGE_MEASURES; k++) {
         shown[k] = strcmp(page_measures[k].key, p->metric) != 0 && page_has(p, page_measures[k].value);
         if (!shown[k]) continue;
-        columns[n++] = (page_column){page_measures[k].percent ? arena_printf(&p->a, "%s (%%)", page_measures[k].title)
-                                                              : page_measures[k].title,
-                                     NULL, true};
+        columns[n++] =
+            (page_column){page_measures[k].percent ? arena_printf(&p->a, "%s (%%)", page_measures[k].title)
+                                                   : page_measures[k].title,
+                          NULL, true};
     }
     columns[n++] = (page_column){"Time", NULL, true};
     columns[n++] = (page_column){"Curve", "the metric over the epochs, all on one scale", true};

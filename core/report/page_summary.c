@@ -152,6 +152,20 @@ static void data_tile(page *p)
     text_free(&more);
 }
 
+static void decided(page *p, const paired *k)
+{
+    html *h = &p->h;
+    size_t beaten = 0;
+    for (size_t i = 1; i < p->ranked; i++) beaten += p->adjusted[i] <= 0.05;
+    html_textf(h, ", over %zu seeds: p = %.3g after Holm's adjustment (exact sign-flip test), %s.", k->n,
+               p->adjusted[1], p->adjusted[1] <= 0.05 ? "more than chance" : "which may be chance");
+    if (p->ranked > 2 && beaten)
+        html_textf(h, " It is better beyond chance (5 %%) than %zu of the %zu other configurations.", beaten,
+                   p->ranked - 1);
+    else if (p->ranked > 2)
+        html_textf(h, " None of the %zu other configurations is worse beyond chance (5 %%).", p->ranked - 1);
+}
+
 /* The verdict on the first two, in a sentence. */
 static void finding(page *p)
 {
@@ -171,21 +185,16 @@ static void finding(page *p)
     html_open(h, "strong");
     html_short(h, second->g.label, 160);
     html_close(h);
-    size_t beaten = 0;
-    for (size_t i = 1; i < p->ranked; i++) beaten += p->adjusted[i] <= 0.05;
     if (p->f.n_seeds < 2 || k->n < 2)
         html_text(h, ". One seed says nothing about chance: repeats: 5 in the experiment trains five.");
-    else if (paired_least(k->n) * (double)(p->f.n - 1) > 0.05)
-        html_textf(h,
-                   ". With %zu seeds no difference can be told from chance (exact sign-flip test, adjusted after Holm "
-                   "for %zu comparisons); %zu seeds could.",
-                   k->n, p->f.n - 1, paired_needed(p->f.n - 1, 0.05));
+    else if (paired_least(k->n) * (double)p->comparisons > 0.05)
+        html_textf(
+            h,
+            ". With %zu seeds no difference can be told from chance (exact sign-flip test, adjusted after "
+            "Holm for %zu comparisons); %zu seeds could.",
+            k->n, p->comparisons, paired_needed(p->comparisons, 0.05));
     else
-        html_textf(h,
-                   ", over %zu seeds: p = %.3g after Holm's adjustment (exact sign-flip test), %s. Of %zu other "
-                   "configurations %zu are worse beyond chance (5 %%).",
-                   k->n, p->adjusted[1], p->adjusted[1] <= 0.05 ? "more than chance" : "which may be chance",
-                   p->ranked - 1, beaten);
+        decided(p, k);
     html_close(h);
     text_free(&lead);
 }
@@ -204,7 +213,8 @@ void page_summary(page *p)
     html_close(h);
     finding(p);
     if (p->mixed)
-        page_note(p, "The runs are not all judged by the same metric. The order below is that of each run's own.");
+        page_note(
+            p, "The runs are not all judged by the same metric. The order below is that of each run's own.");
     if (p->failed) {
         html_open(h, "p");
         html_attr(h, "class", "warn");

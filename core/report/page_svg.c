@@ -43,9 +43,9 @@ static const char *among(const char *const *names, size_t n, const char *name)
 static const char *known_element(const char *name)
 {
     static const char *const names[] = {
-        "svg",   "g",       "path",     "line",   "polyline",       "polygon",        "rect",
-        "text",  "circle",  "ellipse",  "tspan",  "title",          "defs",           "use",
-        "stop",  "pattern", "clipPath", "marker", "linearGradient", "radialGradient", "filter",
+        "svg",   "g",       "path",       "line",   "polyline",       "polygon",        "rect",
+        "text",  "circle",  "ellipse",    "tspan",  "title",          "defs",           "use",
+        "stop",  "pattern", "clipPath",   "marker", "linearGradient", "radialGradient", "filter",
         "image", "feFlood", "feComposite"};
     return among(names, sizeof names / sizeof *names, name);
 }
@@ -188,7 +188,8 @@ static void decode(const char *s, const char *end, text *out)
                 continue;
             }
         }
-        while (*s == '&' && i < 5 && (strlen(names[i].name) > left || memcmp(s, names[i].name, strlen(names[i].name)) != 0))
+        while (*s == '&' && i < 5 &&
+               (strlen(names[i].name) > left || memcmp(s, names[i].name, strlen(names[i].name)) != 0))
             i++;
         if (*s == '&' && i < 5) {
             text_char(out, names[i].c);
@@ -201,20 +202,35 @@ static void decode(const char *s, const char *end, text *out)
 
 /* ---- values ---- */
 
-/* 0 to 255 where all three are equal; -1 for a colour, or what is none. */
-static int grey_of(const char *v)
+/* The page's own colour in place of a grey or of one of Okabe and Ito's, for which it has a lighter one on dark paper; false for
+ * others. */
+static bool page_colour(const char *v, text *out)
 {
     static const struct {
         const char *name;
-        int level;
-    } names[] = {{"black", 0}, {"white", 255}, {"gray", 128}, {"grey", 128}, {"lightgrey", 211}, {"lightgray", 211}};
-    unsigned r, g, b;
+        unsigned level;
+    } names[] = {{"black", 0},  {"white", 255},     {"gray", 128},
+                 {"grey", 128}, {"lightgrey", 211}, {"lightgray", 211}};
+    static const unsigned hues[][3] = {{0x00, 0x72, 0xB2}, {0xD5, 0x5E, 0x00}, {0x00, 0x9E, 0x73},
+                                       {0xCC, 0x79, 0xA7}, {0xE6, 0x9F, 0x00}, {0x56, 0xB4, 0xE9}};
+    unsigned r = 0, g = 0, b = 0;
     char more;
+    bool known = false;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (!strcmp(names[i].name, v)) return names[i].level;
-    bool is = sscanf(v, "rgb( %3u , %3u , %3u %c", &r, &g, &b, &more) == 4 && more == ')';
-    is = is || (strlen(v) == 7 && sscanf(v, "#%2x%2x%2x", &r, &g, &b) == 3);
-    return is && r == g && g == b && r < 256 ? (int)r : -1;
+        if (!strcmp(names[i].name, v)) r = g = b = names[i].level, known = true;
+    known = known || (sscanf(v, "rgb( %3u , %3u , %3u %c", &r, &g, &b, &more) == 4 && more == ')');
+    known = known || (strlen(v) == 7 && sscanf(v, "#%2x%2x%2x", &r, &g, &b) == 3);
+    if (!known) return false;
+    if (r == g && g == b && r < 256) {
+        text_printf(out, "var(--g%u)", (r * 10 + 127) / 255);
+        return true;
+    }
+    for (size_t i = 0; i < sizeof hues / sizeof *hues; i++)
+        if (hues[i][0] == r && hues[i][1] == g && hues[i][2] == b) {
+            text_printf(out, "var(--c%zu)", i);
+            return true;
+        }
+    return false;
 }
 
 static bool is_colour_attribute(const char *name)
@@ -268,9 +284,7 @@ static void put_attribute(reader *r, const char *name, text *v)
     if (!known) return;
     squeeze(v);
     const char *value = text_str(v);
-    const int grey = is_colour_attribute(known) && !r->look->own_colours ? grey_of(value) : -1;
-    if (grey >= 0) {
-        text_printf(&made, "var(--g%d)", (grey * 10 + 127) / 255);
+    if (is_colour_attribute(known) && !r->look->own_colours && page_colour(value, &made)) {
         value = text_str(&made);
     } else if (strstr(value, "url(") || strchr(value, '\\')) {
         if (!own_reference(r, value, true, &made)) return;
@@ -452,7 +466,8 @@ static bool read_end(reader *r)
 {
     char name[32];
     r->s += 2;
-    if (!name_here(r, name, sizeof name) || !r->depth || strcmp(r->levels[r->depth - 1].name, name) != 0) return false;
+    if (!name_here(r, name, sizeof name) || !r->depth || strcmp(r->levels[r->depth - 1].name, name) != 0)
+        return false;
     space_here(r);
     if (r->s == r->end || *r->s != '>') return false;
     r->s++;

@@ -3,6 +3,7 @@
 #include "report/query.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <fcntl.h>
 #include <sys/file.h>
@@ -91,10 +92,33 @@ static cvy_status collect_runs(store *s, sql_query *q, arena *a, query_run **out
     return status;
 }
 
+static int by_age(const void *a, const void *b)
+{
+    const query_run *x = a, *y = b;
+    if (isnan(x->created) != isnan(y->created)) return isnan(x->created) ? -1 : 1;
+    if (x->created < y->created || x->created > y->created) return x->created < y->created ? -1 : 1;
+    return (x->number > y->number) - (x->number < y->number);
+}
+
+/* Sorted here: they come almost in order, and the database would copy them for it. */
+static cvy_status oldest_first(cvy_status status, query_run *runs, size_t n)
+{
+    if (n > 1) qsort(runs, n, sizeof *runs, by_age);
+    return status;
+}
+
 cvy_status query_runs(store *s, arena *a, query_run **out, size_t *n, errors *e)
 {
-    sql_query q = sql_ask(&s->db, e, RUN_COLUMNS("r.") "ORDER BY created, length(name), name", "");
-    return collect_runs(s, &q, a, out, n, e);
+    sql_query q = sql_ask(&s->db, e, RUN_COLUMNS("r."), "");
+    cvy_status status = collect_runs(s, &q, a, out, n, e);
+    return oldest_first(status, *out, *n);
+}
+
+cvy_status query_single_runs(store *s, arena *a, query_run **out, size_t *n, errors *e)
+{
+    sql_query q = sql_ask(&s->db, e, RUN_COLUMNS("r.") "WHERE r.sweep IS NULL", "");
+    cvy_status status = collect_runs(s, &q, a, out, n, e);
+    return oldest_first(status, *out, *n);
 }
 
 cvy_status query_sweep_runs(store *s, const char *sweep, arena *a, query_run **out, size_t *n, errors *e)

@@ -213,8 +213,11 @@ static cvy_status add_start(store *s, const rows_source *from, const json *v, er
     int64_t attempt = json_get_int(v, "attempt", 1);
     cvy_status status = touch_attempt(s, from, attempt, json_get_double(v, "time", (double)NAN), e);
     if (status != CVY_OK) return status;
-    return sql_do(&s->db, e, "UPDATE attempts SET pid = ? WHERE run = ? AND attempt = ?", "iii",
-                  json_get_int(v, "pid", 0), from->run, attempt);
+    /* One that died before it had a journal is begun again under the same number. */
+    return sql_do(&s->db, e,
+                  "UPDATE attempts SET pid = ?, code = NULL, signal = NULL, ended = NULL"
+                  " WHERE run = ? AND attempt = ?",
+                  "iii", json_get_int(v, "pid", 0), from->run, attempt);
 }
 
 static cvy_status add_exit(store *s, const rows_source *from, const json *v, errors *e)

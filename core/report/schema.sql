@@ -6,7 +6,7 @@
 -- (datetime(created, 'unixepoch')). A value that is not a number (nan) is NULL; infinities are Inf and -Inf.
 
 CREATE TABLE schema_version (version INTEGER NOT NULL);
-INSERT INTO schema_version VALUES (3);
+INSERT INTO schema_version VALUES (4);
 
 -- ---- what was planned: from run.json and sweep.json -----------------------------------------------------------------
 
@@ -225,6 +225,27 @@ CREATE TABLE cursors (                  -- how far each file was read; moves in 
     PRIMARY KEY (owner, file)
 ) WITHOUT ROWID;
 
+CREATE TABLE run_facts (                -- what all these come to for each run, so that thousands can be listed at once: the row of
+    run               INTEGER PRIMARY KEY, -- run_figures, taken again in each transaction that changed something of the run
+    state             TEXT,
+    epochs_done       INTEGER,
+    best_epoch        INTEGER,
+    best              REAL,
+    best_val_accuracy REAL,
+    best_val_loss     REAL,
+    test_accuracy     REAL,
+    test_loss         REAL,
+    seconds           REAL,
+    attempts          INTEGER,
+    tags              TEXT
+);
+
+CREATE TABLE settled (                  -- runs whose last attempt was seen to end, with all their files read: looked into again
+    run    INTEGER PRIMARY KEY,         -- once the folder or the events are not as they were
+    stamp  INTEGER NOT NULL,            -- nanoseconds of the folder's last change
+    events INTEGER NOT NULL             -- bytes
+);
+
 -- ---- the documented interface ---------------------------------------------------------------------------------------
 
 CREATE VIEW attempt_states AS
@@ -240,18 +261,12 @@ SELECT run AS number, attempt, from_step, started, ended, seconds, end_step,
             ELSE 'running' END AS state
 FROM attempts;
 
--- One row per run. state: planned, running, finished, paused (between two legs of a sweep with early termination),
--- stopped early (by such a sweep), stopped, failed, killed.
-CREATE VIEW run_summary AS
-SELECT r.name AS name, r.experiment AS experiment,
-       CASE WHEN r.sweep IS NULL THEN NULL ELSE 's' || r.sweep END AS sweep, r.trial AS trial, r.repeat AS repeat,
-       r.seed AS seed, r.label AS label,
+-- Not for asking: what run_facts keeps of each run.
+CREATE VIEW run_figures AS
+SELECT r.number AS run,
        coalesce((SELECT a.state FROM attempt_states a WHERE a.number = r.number ORDER BY a.attempt DESC LIMIT 1),
                 'planned') AS state,
-       r.model AS model, r.dataset AS dataset, r.parameters AS parameters, r.trainable AS trainable, r.macs AS macs,
-       r.epochs AS epochs,
        (SELECT max(m.epoch) FROM metrics m WHERE m.run = r.number AND m.scope = 1) AS epochs_done,
-       r.metric AS metric, r.goal AS goal,
        (SELECT min(m.epoch) FROM metrics m WHERE m.run = r.number AND m.scope = 1
            AND m.metric = (SELECT id FROM metric_names WHERE name = r.metric)
            AND m.value = (SELECT CASE r.goal WHEN 'minimize' THEN min(b.value) ELSE max(b.value) END
@@ -274,9 +289,23 @@ SELECT r.name AS name, r.experiment AS experiment,
          ORDER BY m.step DESC LIMIT 1) AS test_loss,
        (SELECT sum(a.seconds) FROM attempts a WHERE a.run = r.number) AS seconds,
        (SELECT count(*) FROM attempts a WHERE a.run = r.number) AS attempts,
-       r.created AS created, r.source AS source, r.config_hash AS config_hash, r.exact_key AS exact_key,
        (SELECT group_concat(t.tag, ' ') FROM tags t WHERE t.owner = r.name) AS tags
 FROM runs r;
+
+-- One row per run. state: planned, running, finished, paused (between two legs of a sweep with early termination),
+-- stopped early (by such a sweep), stopped, failed, killed.
+CREATE VIEW run_summary AS
+SELECT r.name AS name, r.experiment AS experiment,
+       CASE WHEN r.sweep IS NULL THEN NULL ELSE 's' || r.sweep END AS sweep, r.trial AS trial, r.repeat AS repeat,
+       r.seed AS seed, r.label AS label, coalesce(f.state, 'planned') AS state,
+       r.model AS model, r.dataset AS dataset, r.parameters AS parameters, r.trainable AS trainable, r.macs AS macs,
+       r.epochs AS epochs, f.epochs_done AS epochs_done, r.metric AS metric, r.goal AS goal,
+       f.best_epoch AS best_epoch, f.best AS best, f.best_val_accuracy AS best_val_accuracy,
+       f.best_val_loss AS best_val_loss, f.test_accuracy AS test_accuracy, f.test_loss AS test_loss,
+       f.seconds AS seconds, coalesce(f.attempts, 0) AS attempts,
+       r.created AS created, r.source AS source, r.config_hash AS config_hash, r.exact_key AS exact_key,
+       f.tags AS tags
+FROM runs r LEFT JOIN run_facts f ON f.run = r.number;
 
 -- Metrics of each epoch: train_loss, train_accuracy, val_loss, val_accuracy, ... One row per run, metric and epoch.
 CREATE VIEW curves AS
@@ -350,45 +379,53 @@ SELECT evaluation, 'r' || run AS run, epoch FROM evaluation_runs;
 CREATE VIEW event_log AS
 SELECT owner, time, kind, text, file, offset FROM events;
 
--- The runs of each sweep, with what counts there: the best value of the sweep's metric. A run may belong to several
--- sweeps: a configuration that was trained before is not trained again.
-CREATE VIEW sweep_runs AS
-SELECT 's' || k.sweep AS sweep, k.trial AS trial, k.repeat AS repeat, 'r' || k.run AS run,
+-- Not for asking: the runs of each sweep by number.
+CREATE VIEW sweep_places AS
+SELECT sweep, trial, repeat, run FROM members
+UNION ALL
+SELECT o.sweep, o.trial, coalesce(o.repeat, 0), o.number FROM runs o
+ WHERE o.sweep IS NOT NULL
+   AND NOT EXISTS (SELECT 1 FROM members m
+                    WHERE m.sweep = o.sweep AND m.trial = o.trial AND m.repeat = coalesce(o.repeat, 0));
+
+-- Not for asking: the same with what counts there.
+CREATE VIEW sweep_values AS
+SELECT k.sweep AS sweep, k.trial AS trial, k.repeat AS repeat, k.run AS run, r.created AS created, f.state AS state,
        coalesce(s.metric, r.metric) AS metric, coalesce(s.goal, r.goal) AS goal,
+       CASE WHEN coalesce(s.metric, r.metric) IS r.metric AND coalesce(s.goal, r.goal) IS r.goal THEN f.best ELSE
        coalesce((SELECT CASE coalesce(s.goal, r.goal) WHEN 'minimize' THEN min(m.value) ELSE max(m.value) END
                    FROM metrics m WHERE m.run = k.run AND m.scope = 1
                     AND m.metric = (SELECT id FROM metric_names WHERE name = coalesce(s.metric, r.metric))),
                 (SELECT m.value FROM metrics m WHERE m.run = k.run AND m.scope = 2
                     AND m.metric = (SELECT id FROM metric_names WHERE name = coalesce(s.metric, r.metric))
-                  ORDER BY m.step DESC LIMIT 1)) AS best
-FROM (SELECT sweep, trial, repeat, run FROM members
-      UNION ALL
-      SELECT o.sweep, o.trial, coalesce(o.repeat, 0), o.number FROM runs o
-       WHERE o.sweep IS NOT NULL
-         AND NOT EXISTS (SELECT 1 FROM members m
-                          WHERE m.sweep = o.sweep AND m.trial = o.trial AND m.repeat = coalesce(o.repeat, 0))) k
-JOIN runs r ON r.number = k.run LEFT JOIN sweeps s ON s.number = k.sweep;
+                  ORDER BY m.step DESC LIMIT 1)) END AS best
+FROM sweep_places k JOIN runs r ON r.number = k.run LEFT JOIN run_facts f ON f.run = k.run
+LEFT JOIN sweeps s ON s.number = k.sweep;
+
+-- The runs of each sweep, with what counts there: the best value of the sweep's metric. A run may belong to several
+-- sweeps: a configuration that was trained before is not trained again.
+CREATE VIEW sweep_runs AS
+SELECT 's' || sweep AS sweep, trial AS trial, repeat AS repeat, 'r' || run AS run, metric AS metric, goal AS goal, best AS best
+FROM sweep_values;
 
 CREATE VIEW sweep_summary AS
 SELECT s.name AS name, s.experiment AS experiment, s.method AS method, s.metric AS metric, s.goal AS goal,
-       s.trials AS trials,
-       (SELECT count(*) FROM sweep_runs k WHERE k.sweep = s.name) AS runs,
-       (SELECT count(*) FROM sweep_runs k JOIN run_summary r ON r.name = k.run
-         WHERE k.sweep = s.name AND r.state = 'finished') AS finished,
-       (SELECT count(*) FROM sweep_runs k JOIN run_summary r ON r.name = k.run
-         WHERE k.sweep = s.name AND r.state IN ('failed', 'killed')) AS failed,
-       (SELECT count(*) FROM sweep_runs k JOIN run_summary r ON r.name = k.run
-         WHERE k.sweep = s.name AND r.state = 'stopped early') AS stopped_early,
-       (SELECT o.run FROM (SELECT k.run AS run, r.created AS created,
-                                  CASE s.goal WHEN 'minimize' THEN k.best ELSE -k.best END AS loss
-                             FROM sweep_runs k JOIN runs r ON r.name = k.run
-                            WHERE k.sweep = s.name AND k.best IS NOT NULL) o
-         ORDER BY o.loss, o.created LIMIT 1) AS best_run,
-       (SELECT CASE s.goal WHEN 'minimize' THEN min(k.best) ELSE max(k.best) END
-          FROM sweep_runs k WHERE k.sweep = s.name) AS best,
-       s.created AS created, s.source AS source,
+       s.trials AS trials, coalesce(k.runs, 0) AS runs, coalesce(k.finished, 0) AS finished,
+       coalesce(k.failed, 0) AS failed, coalesce(k.stopped_early, 0) AS stopped_early, 'r' || k.best_run AS best_run,
+       CASE s.goal WHEN 'minimize' THEN k.least ELSE k.most END AS best, s.created AS created, s.source AS source,
        (SELECT group_concat(t.tag, ' ') FROM tags t WHERE t.owner = s.name) AS tags
-FROM sweeps s;
+FROM sweeps s LEFT JOIN
+     (SELECT o.sweep AS sweep, count(*) AS runs, count(*) FILTER (WHERE o.state = 'finished') AS finished,
+             count(*) FILTER (WHERE o.state IN ('failed', 'killed')) AS failed,
+             count(*) FILTER (WHERE o.state = 'stopped early') AS stopped_early,
+             min(o.best) AS least, max(o.best) AS most,
+             max(CASE WHEN o.best IS NOT NULL AND o.place = 1 THEN o.run END) AS best_run
+        FROM (SELECT v.sweep AS sweep, v.run AS run, v.best AS best, v.state AS state,
+                     row_number() OVER (PARTITION BY v.sweep
+                                        ORDER BY v.best IS NULL, CASE v.goal WHEN 'minimize' THEN v.best ELSE -v.best END,
+                                                 v.created, v.run) AS place
+                FROM sweep_values v) o
+       GROUP BY o.sweep) k ON k.sweep = s.number;
 
 CREATE VIEW experiments AS
 SELECT experiment AS name, count(*) AS runs, min(created) AS first, max(created) AS last FROM runs GROUP BY experiment;

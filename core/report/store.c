@@ -16,7 +16,7 @@
 #include "report/store_own.h"
 
 enum {
-    SCHEMA = 3,     /* the version in schema.sql */
+    SCHEMA = 4,     /* the version in schema.sql */
     LOCK_MS = 2000, /* for a batch of somebody else */
     REBUILD_LOCK_MS = 60000,
     BATCH_RECORDS = 20000 /* then others get a turn */
@@ -88,7 +88,7 @@ static store *make(const char *results, const char *name)
 
 static store *opened(store *s, errors *e)
 {
-    if (open_file(s, e) == CVY_OK) return s;
+    if (s->db.db || open_file(s, e) == CVY_OK) return s;
     store_close(s);
     return NULL;
 }
@@ -99,13 +99,13 @@ static void renew(store *s, errors *e)
 {
     errors quiet = {0};
     int64_t folders, rows;
-    if (file_exists(s->path) && open_file(s, &quiet) != CVY_OK && s->older) {
+    if (file_exists(s->path) && open_file(s, &quiet) == CVY_OK) return;
+    if (s->older) {
         errors_free(&quiet);
         if (store_rebuild(s->results, &folders, &rows, &quiet) == CVY_OK)
             errors_warn(e, &PLACE_FILE(s->path), NULL,
                         "was written by an older Convoy: made again from the run folders");
     }
-    sql_close(&s->db);
     s->older = false;
     errors_free(&quiet);
 }
@@ -222,31 +222,52 @@ int64_t store_number(const char *name, char kind)
     return v;
 }
 
-static int by_number(const void *a, const void *b)
+/* A name as one number: runs before sweeps. */
+static int64_t key_of(const char *name)
 {
-    const char *x = *(char *const *)a, *y = *(char *const *)b;
-    if (x[0] != y[0]) return x[0] < y[0] ? -1 : 1;
-    int64_t i = store_number(x, x[0]), k = store_number(y, y[0]);
-    return (i > k) - (i < k);
+    const int64_t run = store_number(name, 'r'), sweep = store_number(name, 's');
+    return run ? 2 * run : sweep ? 2 * sweep + 1 : 0;
 }
 
-/* The run and sweep folders, oldest first. */
-static char **list_folders(const char *results, size_t *n)
+static int by_key(const void *a, const void *b)
 {
-    char **names = NULL;
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    if ((x & 1) != (y & 1)) return (x & 1) ? 1 : -1;
+    return (x > y) - (x < y);
+}
+
+/* What a results folder holds. */
+typedef struct listing {
+    char **names; /* of the run and sweep folders, oldest first */
+    size_t n;
+    bool evaluations; /* their journal is there too */
+} listing;
+
+static listing list_folders(const char *results)
+{
+    listing l = {0};
+    int64_t *keys = NULL; /* sorted instead of the names, which would be read again and again */
     size_t cap = 0;
-    *n = 0;
     DIR *d = opendir(results);
-    if (!d) return NULL;
+    if (!d) return l;
     for (struct dirent *entry; (entry = readdir(d));) {
         const char *name = entry->d_name;
-        if (!store_number(name, 'r') && !store_number(name, 's')) continue;
-        names = MEM_GROW(names, *n, &cap);
-        names[(*n)++] = mem_text(name);
+        l.evaluations = l.evaluations || text_starts(name, STORE_EVALUATIONS);
+        const int64_t key = key_of(name);
+        if (!key) continue;
+        keys = MEM_GROW(keys, l.n, &cap);
+        keys[l.n++] = key;
     }
     closedir(d);
-    if (*n) qsort(names, *n, sizeof *names, by_number);
-    return names;
+    if (l.n) qsort(keys, l.n, sizeof *keys, by_key);
+    l.names = mem_array(l.n + 1, sizeof *l.names);
+    for (size_t i = 0; i < l.n; i++) {
+        char name[24];
+        snprintf(name, sizeof name, "%c%lld", (keys[i] & 1) ? 's' : 'r', (long long)(keys[i] >> 1));
+        l.names[i] = mem_text(name);
+    }
+    mem_free(keys);
+    return l;
 }
 
 static void free_names(char **names, size_t n)
@@ -308,24 +329,24 @@ cvy_status store_ingest_some(store *s, char *const *dirs, size_t n, errors *e)
     return take_in(s, dirs, n, &taken, e);
 }
 
-static cvy_status take_in_all(store *s, int64_t *folders, int64_t *taken, errors *e)
+/* Frees the listing. */
+static cvy_status take_in_all(store *s, listing l, int64_t *taken, errors *e)
 {
-    size_t n;
-    char **names = list_folders(s->results, &n);
+    cvy_status status = refresh(s, e);
+    size_t n = status == CVY_OK ? ingest_unsettled(s, l.names, l.n) : l.n;
     char **dirs = mem_array(n + 1, sizeof *dirs);
-    for (size_t i = 0; i < n; i++) dirs[i] = path_join(s->results, names[i]);
-    dirs[n] = path_join(s->results, STORE_EVALUATIONS);
-    cvy_status status = take_in(s, dirs, n + 1, taken, e);
-    free_names(names, n);
-    free_names(dirs, n + 1);
-    *folders = (int64_t)n;
+    for (size_t i = 0; i < n; i++) dirs[i] = path_join(s->results, l.names[i]);
+    free_names(l.names, n);
+    if (l.evaluations) dirs[n++] = path_join(s->results, STORE_EVALUATIONS);
+    if (status == CVY_OK) status = take_in(s, dirs, n, taken, e);
+    free_names(dirs, n);
     return status;
 }
 
 cvy_status store_ingest_all(store *s, errors *e)
 {
-    int64_t folders, taken = 0;
-    return take_in_all(s, &folders, &taken, e);
+    int64_t taken = 0;
+    return take_in_all(s, list_folders(s->results), &taken, e);
 }
 
 /* ---- reading ---- */
@@ -347,18 +368,19 @@ static bool may_write(const store *s)
 store *store_open_current(const char *results, errors *e)
 {
     store *s = make(results, "convoy.db");
-    size_t n;
-    char **folders = list_folders(s->results, &n);
-    free_names(folders, n);
+    listing l = list_folders(s->results);
+    const bool any = l.n > 0;
     bool there = file_exists(s->path), writable = may_write(s);
-    s->in_memory = s->alone = n ? !writable : !there;
-    if (n && !writable)
+    s->in_memory = s->alone = any ? !writable : !there;
+    if (any && !writable)
         errors_warn(e, &PLACE_FILE(s->path), NULL, "may not be written: reading the journals instead");
     if (!s->in_memory) renew(s, e);
     s = opened(s, e);
+    if (!s || !any) free_names(l.names, l.n);
     if (!s) return NULL;
     errors trouble = {0};
-    if (n) store_ingest_all(s, &trouble);
+    int64_t taken = 0;
+    if (any) take_in_all(s, l, &taken, &trouble);
     as_warnings(e, &trouble);
     if (sql_run(&s->db, "PRAGMA query_only = 1", e) == CVY_OK) return s;
     store_close(s);
@@ -424,7 +446,12 @@ static cvy_status rebuild(store *fresh, const char *path, int64_t *runs, int64_t
     /* Nobody sees this file before it is complete and synced. */
     if (status == CVY_OK)
         status = sql_run(&fresh->db, "PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY", e);
-    if (status == CVY_OK) status = take_in_all(fresh, runs, rows, e);
+    listing l = list_folders(fresh->results);
+    *runs = (int64_t)l.n;
+    if (status == CVY_OK)
+        status = take_in_all(fresh, l, rows, e);
+    else
+        free_names(l.names, l.n);
     if (status == CVY_OK) return replace_by(fresh, path, e);
     sql_close(&fresh->db);
     remove_file(fresh->path, "");
@@ -473,12 +500,11 @@ int64_t store_last_number(store *s, char kind)
                               : sql_ask(&s->db, NULL, "SELECT max(number) FROM sweeps", "");
     if (sql_next(&q, NULL)) last = sql_int(&q, 0, 0);
     sql_done(&q);
-    size_t n;
-    char **names = list_folders(s->results, &n);
-    for (size_t i = 0; i < n; i++) {
-        int64_t number = store_number(names[i], kind);
+    listing l = list_folders(s->results);
+    for (size_t i = 0; i < l.n; i++) {
+        int64_t number = store_number(l.names[i], kind);
         if (number > last) last = number;
     }
-    free_names(names, n);
+    free_names(l.names, l.n);
     return last;
 }

@@ -311,7 +311,7 @@ static void watch_limits(team *m, worker *w)
 {
     const supervise_options *o = m->o;
     const double now = process_now();
-    if (w->asked) {
+    if (w->asked > 0) {
         if (now - w->asked > GRACE) process_signal(&w->child, SIGKILL);
         return;
     }

@@ -16,6 +16,7 @@ typedef enum data_part { DATA_TRAIN, DATA_VALIDATION, DATA_TEST, DATA_PARTS } da
 typedef struct data {
     arena memory;
     const cvy_descriptor *plugin;
+    char plugin_sha256[65]; /* of its file; empty: not told, and statistics are not kept */
     const cvy_dataset *type;
     const void *config;
     void *opened;

@@ -82,7 +82,8 @@ plan *plans_get(plans *p, const cvy_shape *sample, int64_t samples, bool train, 
         return k->plan;
     }
     plans_make_room(p);
-    plan_options o = {.batch = samples, .sample = *sample, .train = train, .seed = p->seed};
+    plan_options o = {
+        .batch = samples, .sample = *sample, .train = train, .algorithm = p->algorithm, .seed = p->seed};
     if (train) o.log = step_log_add, o.log_ctx = p->log;
     plan *made = plan_new(p->net, p->state, p->machine, &o, e);
     if (!made) return NULL;

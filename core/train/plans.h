@@ -11,6 +11,7 @@ typedef struct plans {
     state *state;
     const machine *machine;
     uint64_t seed;
+    plan_algorithm algorithm; /* to be set before the first plan is asked for */
     step_log *log;
     struct plans_kept *kept;
     size_t n, cap;

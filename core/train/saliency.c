@@ -208,15 +208,21 @@ static bool saliency_has_kernels(const net *n, const net_node *unit)
     return false;
 }
 
+int saliency_settled(const net *n, int layer)
+{
+    for (int next; (next = saliency_reader(n, layer)) >= 0; layer = next)
+        if (saliency_has_kernels(n, &n->nodes[next]) ||
+            !saliency_same_maps(&n->nodes[next], &n->nodes[layer]))
+            break;
+    return layer;
+}
+
 int saliency_last_convolution(const net *n)
 {
     int last = -1;
     for (size_t i = 1; i < n->n_nodes; i++)
         if (n->nodes[i].out.rank == 4 && saliency_has_kernels(n, &n->nodes[i])) last = (int)i;
-    if (last < 0) return -1;
-    for (int next; (next = saliency_reader(n, last)) >= 0; last = next)
-        if (!saliency_same_maps(&n->nodes[next], &n->nodes[last])) break;
-    return last;
+    return last < 0 ? -1 : saliency_settled(n, last);
 }
 
 /* ---- occlusion ---- */

@@ -54,6 +54,8 @@ cvy_status saliency_occlusion(const saliency_subject *s, const saliency_patch *o
 /* The node that Grad-CAM takes where none is named: the last convolution (a layer with kernels that gives maps) and behind it
  * what keeps its shape: normalisation, addition, activation. -1: there is no convolution. */
 int saliency_last_convolution(const net *n);
+/* The last node behind a layer that is its only reader's only reader ... and keeps its shape; the layer itself where none is. */
+int saliency_settled(const net *n, int layer);
 
 /* (h, w) enlarged to (h2, w2) by straight lines between the middles of the pixels. */
 void saliency_enlarge(const float *v, int64_t h, int64_t w, float *out, int64_t h2, int64_t w2);

@@ -69,9 +69,10 @@ int64_t scores_taken(const float *y, int64_t k)
 
 void scores_softmax(const float *y, int64_t k, double *p)
 {
-    double most = (double)y[0], sum = 0;
-    for (int64_t c = 1; c < k; c++) most = fmax(most, (double)y[c]);
-    for (int64_t c = 0; c < k; c++) sum += p[c] = exp((double)y[c] - most);
+    float most = y[0];
+    double sum = 0;
+    for (int64_t c = 1; c < k; c++) most = fmaxf(most, y[c]);
+    for (int64_t c = 0; c < k; c++) sum += p[c] = exp((double)y[c] - (double)most);
     for (int64_t c = 0; c < k; c++) p[c] /= sum;
 }
 

@@ -2,6 +2,7 @@
 #include "train/settings.h"
 
 static const char *const select_choices[] = {"best", "last", "best_average", NULL};
+static const char *const algorithm_choices[] = {"auto", "direct", "winograd", NULL}; /* as plan_algorithm */
 static const char *const target_choices[] = {"label", "input", NULL};
 
 #define SETTINGS_NODE(field, help)                                                        \
@@ -54,6 +55,11 @@ static const cvy_param train_params[] = {
              "epoch in which "
              "these validated best"),
     CVY_INT(train_settings, log_every, 10, 0, 1000000, "steps between logged step metrics; 0 logs none"),
+    CVY_ENUM(
+        train_settings, conv_algorithm, auto, algorithm_choices,
+        "how 3x3 convolutions without stride are computed: direct (never by Winograd's method), winograd "
+        "(wherever it can), or auto: each as it is estimated to take least time. Winograd's rounds more"),
+    CVY_ALSO("convolution_algorithm conv_algo cudnn_conv_algo"),
     CVY_INT(train_settings, checkpoint_seconds, 60, 0, 86400,
             "least time between checkpoints while training"),
     CVY_INT(
@@ -61,7 +67,7 @@ static const cvy_param train_params[] = {
         "epochs between logged histograms of each weight tensor and its last gradient; 0 logs none. `convoy "
         "inspect RUN histograms` draws them"),
     CVY_ALSO("histogram_freq log_histograms weight_histograms"),
-    CVY_BOOL(train_settings, inspect, 0,
+    CVY_BOOL(train_settings, inspect, false,
              "logs at the end of the run, of the weights that are tested, the share of units that never fire "
              "(dead_units, dead_units.LAYER) and the mean |cosine| between filters (filters_cosine, "
              "filters_cosine.LAYER)"),

@@ -17,6 +17,7 @@ typedef struct train_settings {
     const node *lr_range;                  /* lr_range_settings; NULL: this is no test */
     int32_t select;                        /* SELECT_* */
     int64_t log_every;                     /* steps between logged step metrics; 0: none */
+    int32_t conv_algorithm;                /* a plan_algorithm */
     int64_t checkpoint_seconds;            /* at least this long between checkpoints while training */
     int64_t histograms; /* epochs between logged histograms of weights and gradients; 0: none */
     int32_t inspect;    /* at the end, dead units and cosines between filters are logged */

@@ -96,6 +96,10 @@ static void setup_dataset(setup *s, const params_env *env, const char *base_dir,
     s->dataset_config = config;
     s->data = card ? data_recall(d, config, &s->data_settings, s->x->seed, card, &one.type_at, e)
                    : data_open(d, config, &s->data_settings, s->x->seed, base_dir, &one.type_at, e);
+    size_t n;
+    const plugin_entry *p = registry_list(s->registry, &n);
+    for (size_t i = 0; i < n && s->data; i++)
+        if (p[i].descriptor == d) memcpy(s->data->plugin_sha256, p[i].sha256, sizeof p[i].sha256);
 }
 
 /* Test-time augmentation; before the data are opened. */

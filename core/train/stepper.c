@@ -80,6 +80,7 @@ cvy_status stepper_open(stepper *w, const setup *s, errors *e)
     w->optimizer.log = step_log_add;
     w->optimizer.log_ctx = &w->log;
     plans_open(&w->plans, s->net, w->state, &w->machine, s->x->seed, &w->log);
+    w->plans.algorithm = (plan_algorithm)s->train.conv_algorithm;
     status = stepper_plans(w, e);
     if (status) return status;
     w->loader = loader_new(s->data, s->batch > w->evaluation_batch ? s->batch : w->evaluation_batch, e);
@@ -96,6 +97,7 @@ cvy_status stepper_open_evaluation(stepper *w, const setup *s, int64_t samples, 
     w->state = state_new(s->net, s->x->seed, false, e);
     if (!w->state) return errors_status(e);
     plans_open(&w->plans, s->net, w->state, &w->machine, s->x->seed, &w->log);
+    w->plans.algorithm = (plan_algorithm)s->train.conv_algorithm;
     cvy_status status = stepper_plan_evaluation(w, e);
     if (status) return status;
     w->loader = loader_new(s->data, w->evaluation_batch, e);

@@ -70,7 +70,9 @@ static cvy_status trainer_record_kernels(trainer *t)
     for (size_t i = 0; i < plan_steps(t->w.full); i++) {
         plan_step_info info = plan_step(t->w.full, i);
         char *key = mem_printf("%03zu %s %s", i, info.path, info.op);
-        char *choice = mem_printf("%s %s", info.kernel, info.layouts);
+        const bool named = !info.algorithm[0] || strcmp(info.algorithm, info.kernel) == 0;
+        char *choice =
+            mem_printf("%s%s%s %s", info.kernel, named ? "" : " ", named ? "" : info.algorithm, info.layouts);
         json_put_text(&w, key, choice);
         mem_free(key);
         mem_free(choice);

@@ -12,6 +12,7 @@
 #include <time.h>
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "device/peak.h"
 #include "device/buffer.h"
 #include "ops/kernel.h"
 
@@ -34,63 +35,6 @@ static double median(double *v, int n)
 {
     qsort(v, (size_t)n, sizeof *v, by_size);
     return n ? v[n / 2] : 0;
-}
-
-/* ---- the peak ---- */
-
-enum { CHAINS = 10, STEPS = 50000 };
-
-/* Ten independent sums: what two units with a latency of four or five cycles can have in flight. */
-#define FMA_LOOP(lanes)                                                                                    \
-    do {                                                                                                   \
-        typedef float vec __attribute__((vector_size((lanes)*4)));                                         \
-        vec m = (vec){0} + 0.999F, p = (vec){0} + 0.001F;                                                  \
-        vec a = p, b = a + a, c = b + a, d = c + a, e = d + a, f = e + a, g = f + a, h = g + a, i = h + a, \
-            j = i + a;                                                                                     \
-        for (int n = 0; n < STEPS; n++) {                                                                  \
-            a = a * m + p, b = b * m + p, c = c * m + p, d = d * m + p, e = e * m + p;                     \
-            f = f * m + p, g = g * m + p, h = h * m + p, i = i * m + p, j = j * m + p;                     \
-        }                                                                                                  \
-        a = a + b + c + d + e + f + g + h + i + j;                                                         \
-        *sink = a[0];                                                                                      \
-    } while (0)
-
-#ifdef LANE_X86
-__attribute__((target("avx512f"))) static void fma_avx512(volatile float *sink)
-{
-    FMA_LOOP(16);
-}
-__attribute__((target("avx2,fma"))) static void fma_avx2(volatile float *sink)
-{
-    FMA_LOOP(8);
-}
-#endif
-static void fma_base(volatile float *sink)
-{
-    FMA_LOOP(4);
-}
-
-static void fma_share(void *ctx, int64_t begin, int64_t end, int thread)
-{
-    const machine *m = ctx;
-    volatile float sink;
-    (void)begin, (void)end, (void)thread;
-#ifdef LANE_X86
-    if (m->isa == ISA_AVX512)
-        fma_avx512(&sink);
-    else if (m->isa == ISA_AVX2)
-        fma_avx2(&sink);
-    else
-#endif
-        fma_base(&sink);
-    (void)m;
-}
-
-static double peak(machine *m) /* operations in one nanosecond */
-{
-    double lanes = m->isa == ISA_AVX512 ? 16 : m->isa == ISA_AVX2 ? 8 : 4, start = now();
-    parallel_for(m->threads, 1, fma_share, m);
-    return 2.0 * CHAINS * STEPS * lanes * m->threads / (now() - start);
 }
 
 /* ---- the convolutions ---- */
@@ -217,7 +161,7 @@ int main(int argc, char **argv)
         if (entries[i].k->pack) entries[i].k->pack(&entries[i].o, entries[i].plan.state, inputs[1]);
     double tops[MOST_ROUNDS];
     for (int r = 0; r < rounds; r++) {
-        tops[r] = peak(&m);
+        tops[r] = 1e-9 * peak_measure(&m);
         for (int i = 0; i < n_entries; i++) call(&entries[i], 30e6);
     }
     median(tops, rounds);

@@ -132,6 +132,8 @@ awk '/^forward /{f = 1} /^backward /{b = 1} /^pack /{p = 1} END {exit !(f && b &
 expect 0 profile "$dir/odd.yaml" --batch 4 --steps 2 --json
 json 4 '$.batch'
 value 1 "json_extract(j, '\$.images_per_second') > 0"
+value 1 "json_extract(j, '\$.peak_gflops') > 0"
+value 1 "(SELECT count(*) > 0 FROM json_each(j, '\$.rows') WHERE value ->> 'pass' = 'backward-weights' AND value ->> 'algorithm' <> '')"
 expect 2 profile "$dir/odd.yaml" --order size
 expect 2 profile "$dir/odd.yaml" --steps 0
 

@@ -239,6 +239,26 @@ static void test_errors(void **state)
     assert_bad("{kernel: 0, p: 2, zzz: 1}", "unknown parameter \"zzz\"");
 }
 
+/* `pad: {mode: reflect}` is `pad_mode: reflect`. */
+static void test_groups(void **state)
+{
+    (void)state;
+    arena a = {0};
+    errors e = {0};
+    const conv_config *c = make_conv(&a, "channels: 4\npad: {mode: reflect}", &e);
+    assert_non_null(c);
+    assert_int_equal(c->pad_mode, 1);
+    assert_int_equal(c->channels, 4);
+    errors_free(&e);
+    arena_free(&a);
+    assert_bad("{channels: 1, pad_mode: zeros, pad: {mode: reflect}}",
+               "`mode` is given twice: as `pad_mode` too");
+    assert_bad("{channels: 1, pad: {mod: reflect}}", "hint: did you mean `pad_mode`?");
+    assert_bad("{channels: 1, pad: {mode: zeroes}}", "t.yaml:1:27: pad_mode: expected one of");
+    assert_bad("{channels: 1, pad: 3}", "unknown parameter \"pad\"");
+    assert_bad("{channels: 1, chan: {nels: 3}}", "unknown parameter \"chan\"");
+}
+
 static void test_wrong_plugins(void **state)
 {
     (void)state;
@@ -363,6 +383,7 @@ int main(void)
         cmocka_unit_test(test_axes),           cmocka_unit_test(test_errors),
         cmocka_unit_test(test_wrong_plugins),  cmocka_unit_test(test_stride),
         cmocka_unit_test(test_several_tables), cmocka_unit_test(test_printing),
+        cmocka_unit_test(test_groups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

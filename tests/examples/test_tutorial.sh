@@ -22,7 +22,7 @@ block() { # block LANGUAGE: the only code block of that language
 
 # Numbers, paths and how long something took are the machine's.
 alike() {
-    sed -E -e 's/[0-9a-f]{64}/HASH/g' -e 's#/[^ ]*/#PATH/#g' -e 's/[0-9][0-9.,e-]*/N/g' -e 's/N min N s/N s/g' \
+    sed -E -e 's/[0-9a-f]{64}/HASH/g' -e 's#/[^ ]*/#PATH/#g' -e 's/[0-9][0-9.,e-]*/N/g' -e 's/N min N s/N s/g' -e 's/(N s) +(time|parameters|MACs).*$/\1/' \
         -e 's# -IPATH/[^ ]* # -I... #' -e 's/N ms/N s/g' -e 's/, N images\/s//' -e 's/ +/ /g' -e 's/ $//'
 }
 

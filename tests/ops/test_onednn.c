@@ -391,7 +391,7 @@ static void test_linear(void **state)
     (void)state;
     if (!present()) skip();
     /* Small products are not worth compiling for, and not offered; the last is one. */
-    static const int64_t sizes[][3] = {{64, 65, 67},   {1, 1024, 257}, {33, 300, 40}, {7, 317, 130},
+    static const int64_t sizes[][3] = {{64, 65, 67},  {1, 1024, 257}, {33, 300, 40}, {7, 317, 130},
                                        {5, 3001, 20}, {513, 512, 1},  {33, 64, 10}};
     enum { SMALL = sizeof sizes / sizeof *sizes - 1 };
     for (int threads = 1; threads <= 3; threads++)

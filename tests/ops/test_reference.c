@@ -351,8 +351,8 @@ static double scalar_value(const scalar *s)
 static void check_gradient(const scalar *s, float *x, const float *gradient, size_t n, float step,
                            double bound)
 {
-    double most = 1e-3;
-    for (size_t i = 0; i < n; i++) most = fmax(most, fabs((double)gradient[i]));
+    float most = 1e-3F;
+    for (size_t i = 0; i < n; i++) most = fmaxf(most, fabsf(gradient[i]));
     for (size_t i = 0; i < n; i++) {
         float was = x[i], up = was + step, down = was - step;
         x[i] = up;
@@ -361,7 +361,7 @@ static void check_gradient(const scalar *s, float *x, const float *gradient, siz
         double below = scalar_value(s);
         x[i] = was;
         double slope = (above - below) / ((double)up - (double)down);
-        if (!(fabs(slope - (double)gradient[i]) <= bound * most))
+        if (!(fabs(slope - (double)gradient[i]) <= bound * (double)most))
             fail_msg("element %zu: gradient %g, central difference %g", i, (double)gradient[i], slope);
     }
 }

@@ -105,7 +105,9 @@ static void twice_is_once(void **state)
     char *path = path_join(results, "convoy.db");
     sqlite3 *db;
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "DELETE FROM cursors WHERE file <> 'run.json' AND file <> 'sweep.json'",
+    assert_int_equal(sqlite3_exec(db,
+                                  "DELETE FROM settled;"
+                                  "DELETE FROM cursors WHERE file <> 'run.json' AND file <> 'sweep.json'",
                                   NULL, NULL, NULL),
                      SQLITE_OK);
     sqlite3_close(db);
@@ -464,6 +466,40 @@ static void broken_descriptions(void **state)
 }
 
 /* The name was used before by a run whose folder was removed by hand. */
+/* A run that is over is not looked into again, unless something happens to it. */
+static void settled_run(void **state)
+{
+    (void)state;
+    made_whole(results, &first, 2, 0.2);
+    follow();
+    expect("SELECT run FROM settled", "1\n");
+    char *dir = path_join(results, "r1");
+    journal *events = made_events(dir);
+    record_tag(events, "kept", NULL);
+    follow();
+    expect("SELECT tags, state FROM run_summary", "kept|finished\n");
+    record_start(events, 2, 124, NULL); /* the next attempt has no journal yet */
+    follow();
+    expect("SELECT state, attempts FROM run_summary", "running|2\n");
+    journal *j = made_journal(dir, 2, 2 * 351);
+    made_epochs(j, 3, 3, 0.2, (unsigned)first.seed, 0);
+    follow();
+    expect("SELECT state, epochs_done FROM run_summary", "running|3\n");
+    record_end(j, "finished", 3 * 351, "", NULL);
+    follow();
+    made_epochs(j, 4, 4, 0.2, (unsigned)first.seed,
+                0); /* before its exit is told, its journal may still grow */
+    follow();
+    expect("SELECT state, epochs_done FROM run_summary", "finished|4\n");
+    record_exit(events, 2, 0, 0, 1.0, NULL);
+    follow();
+    expect("SELECT state, seconds FROM run_summary", "finished|26\n");
+    expect_rebuild_equal();
+    journal_close(j);
+    journal_close(events);
+    mem_free(dir);
+}
+
 static void replaced_run(void **state)
 {
     (void)state;
@@ -610,6 +646,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(senseless_records, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_names, setup, teardown),
         cmocka_unit_test_setup_teardown(broken_descriptions, setup, teardown),
+        cmocka_unit_test_setup_teardown(settled_run, setup, teardown),
         cmocka_unit_test_setup_teardown(replaced_run, setup, teardown),
         cmocka_unit_test_setup_teardown(sweep_events, setup, teardown),
         cmocka_unit_test_setup_teardown(sweep_members, setup, teardown),
