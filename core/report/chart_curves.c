@@ -211,7 +211,8 @@ static figure_mark mean_of(plotter *p, const series *curves, size_t n, bool band
 static size_t finite_points(const figure_mark *m)
 {
     size_t n = 0;
-    for (size_t i = 0; i < m->n; i++) n += isfinite(m->y[i]);
+    for (size_t i = 0; i < m->n; i++)
+        if (isfinite(m->y[i])) n++;
     return n;
 }
 

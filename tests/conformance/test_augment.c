@@ -37,7 +37,15 @@ static int apply(filter *f, int train, int64_t sample, const cvy_channel_stats *
 {
     for (int i = 0; i < MOST; i++) f->y[i] = NAN;
     cvy_random random = f->p.face->random(f->p.face, "test", (uint64_t)sample, 0);
-    cvy_augment_call call = {f->p.face, train, 0, sample, &image, &f->out, f->x, f->y, &random, stats};
+    cvy_augment_call call = {.host = f->p.face,
+                             .train = train,
+                             .sample = sample,
+                             .in = &image,
+                             .out = &f->out,
+                             .x = f->x,
+                             .y = f->y,
+                             .random = &random,
+                             .stats = stats};
     int rc = ((const cvy_augment *)f->p.type)->apply(&call, f->p.config);
     for (int64_t i = cvy_count(&f->out); i < MOST; i++)
         assert_true(isnan(f->y[i])); /* nothing behind the result */

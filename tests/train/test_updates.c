@@ -138,7 +138,8 @@ static void test_full_batch_gradient(void **unused)
             lab_close(&l);
         }
     double most = 0;
-    for (int64_t i = 0; i < n; i++) most = fmax(most, fabs((double)gradients[0][1][i]));
+    for (int64_t i = 0; i < n; i++)
+        if (fabs((double)gradients[0][1][i]) > most) most = fabs((double)gradients[0][1][i]);
     assert_true(most > 1e-4);
     for (int64_t i = 0; i < n; i++) {
         const double mean = (double)gradients[0][1][i];
