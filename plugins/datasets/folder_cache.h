@@ -202,6 +202,7 @@ static inline int folder_cache_open(const cvy_dataset_open *o, const folder_form
     folder_sha_add(&name, &form->channels, sizeof form->channels);
     folder_sha_add(&name, form->resize, sizeof form->resize);
     folder_sha_add(&name, form->crop, sizeof form->crop);
+    folder_sha_add(&name, &form->draft, sizeof form->draft);
     key = name;
     folder_sha_add(&key, x->sum, 32);
     folder_sha_end(&key, content);

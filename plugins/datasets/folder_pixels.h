@@ -10,6 +10,7 @@ typedef struct folder_form {
     int32_t channels;
     int64_t resize[2]; /* [0, 0]: none; [n, 0]: the shorter side; else height and width */
     int64_t crop[2];   /* [0, 0]: none */
+    int32_t draft;     /* JPEGs are decoded no larger than resizing needs */
 } folder_form;
 
 /* Sizes of a picture on its way to a sample. */
@@ -81,8 +82,8 @@ static inline int folder_shape(const cvy_host *host, const folder_form *f, const
     return rc;
 }
 
-/* The picture of a record as a sample. Nonzero after reporting. Decoded at its own size even if it is to become much smaller: a JPEG
- * at half its size is another picture, and these are to be those that others train on; the cache makes it a matter of once.
+/* The picture of a record as a sample. Nonzero after reporting. Decoded at its own size even if it is to become much smaller, but
+ * under `draft`: a JPEG at half its size is a slightly other picture, and these are to be those that others train on.
  * why: NULL, or FOLDER_WHY bytes for what is wrong with the file, which is then not reported. */
 static inline int folder_decode(const cvy_host *host, const folder_form *f, const folder_index *x,
                                 const folder_record *r, const folder_size *s, uint8_t *y, char *why)
@@ -94,6 +95,7 @@ static inline int folder_decode(const cvy_host *host, const folder_form *f, cons
     unsigned char *bytes = folder_read_file(host, path, &n);
     cvy_image image = {
         .file = path, .bytes = bytes, .n_bytes = n, .channels = f->channels, .most = FOLDER_MOST_PIXELS};
+    if (f->draft && f->resize[0]) memcpy(image.least, s->scaled, sizeof image.least);
     if (why) image.why = why, image.why_size = FOLDER_WHY;
     int rc = bytes ? host->image_size(host, &image) : -1;
     if (!rc && (image.stored_height != r->height || image.stored_width != r->width))

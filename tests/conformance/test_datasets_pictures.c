@@ -708,6 +708,36 @@ static void test_jpeg(void **state)
     bed_free(&b);
 }
 
+/* Decoded at a quarter of its size a picture is nearly the same, and kept apart from the other in the cache. */
+static void test_draft(void **state)
+{
+    (void)state;
+    bed b = bed_make();
+    static picture p;
+    static uint8_t x[3 * 32 * 32], y[2][3 * 8 * 8];
+    for (int i = 0; i < 32 * 32; i++)
+        for (int c = 0; c < 3; c++) x[3 * i + c] = (uint8_t)(i / 32 * 6 + (i % 32 * 5) % 23 * 3 + 10 * c);
+    picture_jpeg(&p, x, 32, 32, 3, 90, 0);
+    bed_put(&b, "a/1.jpg", p.s, p.n);
+    for (int draft = 0; draft < 2; draft++) {
+        stock s;
+        if (bed_open(&b, &s,
+                     draft ? "test_fraction: 0, resize: 8, draft: true" : "test_fraction: 0, resize: 8",
+                     b.cache))
+            fail_msg("%s", plugin_host_message(&s.p));
+        assert_int_equal(stock_read(&s, CVY_TRAIN, 0, y[draft]), 0);
+        stock_close(&s);
+    }
+    int off = 0, differ = 0;
+    for (int k = 0; k < 3 * 8 * 8; k++) {
+        off += abs(y[0][k] - y[1][k]);
+        differ += y[0][k] != y[1][k];
+    }
+    assert_true(differ > 0);
+    assert_true(off < 12 * 3 * 8 * 8);
+    bed_free(&b);
+}
+
 #endif
 
 /* ---- what needs no library ---- */
@@ -763,7 +793,7 @@ int main(void)
         cmocka_unit_test(test_full_disk),
 #endif
 #ifdef CONVOY_JPEG
-        cmocka_unit_test(test_jpeg),
+        cmocka_unit_test(test_jpeg),          cmocka_unit_test(test_draft),
 #endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
