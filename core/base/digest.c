@@ -243,7 +243,7 @@ static cvy_status read_failed(const char *path, int error, errors *e)
 /* Hashes to the end of fd, which belongs to the caller. */
 static cvy_status sum(int fd, const char *path, char hex[65], errors *e)
 {
-    enum { CHUNK = 1 << 20 };
+    enum { CHUNK = 64 << 10 }; /* most files are small, and a process sums many of them */
     unsigned char *chunk = mem_alloc(CHUNK);
     cvy_status status = CVY_OK;
     sha256 s;

@@ -207,10 +207,29 @@ cvy_status file_create(const char *path, const void *data, size_t n, errors *e)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0) return storage_failed(path, "create", errno, e);
-    bool good = write_all(fd, data, n) && fsync(fd) == 0;
+    bool good = write_all(fd, data, n);
     int error = errno;
-    close(fd);
+    if (close(fd) && good) good = false, error = errno;
     return good ? CVY_OK : storage_failed(path, "write", error, e);
+}
+
+static cvy_status sync_opened(int fd, const char *path, int (*sync_it)(int), errors *e)
+{
+    int error = fd < 0 || sync_it(fd) ? errno : 0;
+    if (fd >= 0) close(fd);
+    /* EINVAL: a file system that has no such thing, and then nothing more can be done. */
+    return !error || error == EINVAL || (fd < 0 && error == ENOENT) ? CVY_OK
+                                                                    : storage_failed(path, "sync", error, e);
+}
+
+cvy_status file_sync(const char *path, errors *e)
+{
+    return sync_opened(open(path, O_RDONLY | O_CLOEXEC), path, fsync, e);
+}
+
+cvy_status file_sync_all(const char *dir, errors *e)
+{
+    return sync_opened(open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), dir, syncfs, e);
 }
 
 cvy_status file_sync_dir(const char *path, errors *e)

@@ -13,8 +13,12 @@ cvy_status file_read(const char *path, size_t limit, char **out, size_t *n, erro
 /* Replaces path durably: temporary name in the same folder, write, fsync, rename, fsync of the folder. On an
  * error the old file stays and the temporary one is removed. */
 cvy_status file_replace(const char *path, const void *data, size_t n, errors *e);
-/* Writes a new file, its bytes durable; its name is so once its folder was synced. */
+/* Writes a new file without waiting for the disk. */
 cvy_status file_create(const char *path, const void *data, size_t n, errors *e);
+/* Waits until everything that was written on the file system of this folder, by whomever, is on its disk. */
+cvy_status file_sync_all(const char *dir, errors *e);
+/* Of one file; that there is none is no error. */
+cvy_status file_sync(const char *path, errors *e);
 cvy_status file_make_dirs(const char *path, errors *e); /* like mkdir -p */
 cvy_status file_sync_dir(const char *path, errors *e);
 cvy_status file_remove_tree(const char *path, errors *e); /* follows no links; absent is fine */

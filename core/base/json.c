@@ -15,22 +15,32 @@ static void before_value(json_writer *w)
     w->comma = true;
 }
 
-static void quote(text *t, const char *s)
+/* A character that a terminal would obey or nobody would see, as \u and four digits: readers get it back. */
+static void add_code(text *t, uint32_t c)
+{
+    if (c >= 0x10000) {
+        text_printf(t, "\\u%04x", 0xD800 + ((c - 0x10000) >> 10));
+        c = 0xDC00 + ((c - 0x10000) & 0x3FF);
+    }
+    text_printf(t, "\\u%04x", c);
+}
+
+static void quote(text *t, const char *s, size_t n)
 {
     static const char short_form[32] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
-    size_t n = strlen(s);
     text_char(t, '"');
     for (size_t i = 0; i < n;) {
         unsigned char c = (unsigned char)s[i];
-        size_t len = text_utf8(s + i, n - i, NULL);
+        uint32_t code = 0;
+        size_t len = text_utf8(s + i, n - i, &code);
         if (c == '"' || c == '\\') {
             text_char(t, '\\');
             text_char(t, (char)c);
         } else if (c < 0x20 && short_form[c]) {
             text_char(t, '\\');
             text_char(t, short_form[c]);
-        } else if (c < 0x20 || c == 0x7F) {
-            text_printf(t, "\\u%04x", c);
+        } else if (len && text_hidden(code)) {
+            add_code(t, code);
         } else if (len) {
             text_add_n(t, s + i, len);
         } else {
@@ -57,7 +67,7 @@ void json_close(json_writer *w, char bracket)
 void json_key(json_writer *w, const char *key)
 {
     before_value(w);
-    quote(&w->out, key);
+    quote(&w->out, key, strlen(key));
     text_char(&w->out, ':');
     w->comma = false;
 }
@@ -68,8 +78,13 @@ void json_text(json_writer *w, const char *s)
         json_null(w);
         return;
     }
+    json_text_n(w, s, strlen(s));
+}
+
+void json_text_n(json_writer *w, const char *s, size_t n)
+{
     before_value(w);
-    quote(&w->out, s);
+    quote(&w->out, s, n);
 }
 
 void json_int(json_writer *w, int64_t v)

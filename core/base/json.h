@@ -8,7 +8,8 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-/* Writer: commas and quoting are its business. Non-finite numbers become the strings "nan", "inf", "-inf". */
+/* Writer: commas and quoting are its business; hidden characters (text_hidden) are written as \uNNNN, so that JSON may be looked at
+ * on a terminal. Non-finite numbers become the strings "nan", "inf", "-inf". */
 typedef struct json_writer {
     text out;
     bool comma;
@@ -18,6 +19,7 @@ void json_open(json_writer *w, char bracket);  /* '{' or '[' */
 void json_close(json_writer *w, char bracket); /* '}' or ']' */
 void json_key(json_writer *w, const char *key);
 void json_text(json_writer *w, const char *s); /* NULL writes null; invalid UTF-8 bytes become U+FFFD */
+void json_text_n(json_writer *w, const char *s, size_t n); /* zeros in it too */
 void json_int(json_writer *w, int64_t v);
 void json_double(json_writer *w, double v); /* shortest text that reads back equal */
 void json_bool(json_writer *w, bool v);

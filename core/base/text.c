@@ -272,14 +272,29 @@ void text_count(text *t, int64_t v)
     }
 }
 
+/* ---- shown to somebody ---- */
+
+bool text_hidden(uint32_t c)
+{
+    /* Terminals obey the C1 controls (U+0080 to U+009F) and their raw bytes as they obey ESC. */
+    if (c < 0x20 || (c >= 0x7F && c < 0xA0)) return true;
+    return c == 0x061C || c == 0x200B || c == 0x200E || c == 0x200F || (c >= 0x2028 && c <= 0x202E) ||
+           (c >= 0x2060 && c <= 0x206F) || c == 0xFEFF || (c >= 0xFFF9 && c <= 0xFFFB) ||
+           (c >= 0xE0000 && c <= 0xE007F);
+}
+
+static void add_bytes(text *t, const char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++) text_printf(t, "\\x%02X", (unsigned char)s[i]);
+}
+
 void text_safe(text *t, const char *s, size_t max)
 {
     size_t n = strlen(s), shown = 0;
     for (size_t i = 0; i < n;) {
         uint32_t code = 0;
         size_t len = text_utf8(s + i, n - i, &code);
-        /* Terminals obey the C1 controls (U+0080 to U+009F) and their raw bytes as they obey ESC. */
-        bool plain = len && code >= 0x20 && code != 0x7F && !(code >= 0x80 && code < 0xA0);
+        bool plain = len && !text_hidden(code);
         if (!len) len = 1;
         size_t width = plain ? len : 4 * len;
         if (width > max - shown) {
@@ -289,8 +304,35 @@ void text_safe(text *t, const char *s, size_t max)
         if (plain)
             text_add_n(t, s + i, len);
         else
-            for (size_t k = 0; k < len; k++) text_printf(t, "\\x%02X", (unsigned char)s[i + k]);
+            add_bytes(t, s + i, len);
         shown += width;
         i += len;
     }
+}
+
+/* Bytes of "ESC [ 1 m" and its like at s; 0 when there is none. */
+static size_t mark(const char *s, size_t n)
+{
+    size_t i = 2;
+    if (n < 3 || s[0] != '\x1b' || s[1] != '[') return 0;
+    while (i < n && ((s[i] >= '0' && s[i] <= '9') || s[i] == ';')) i++;
+    return i < n && s[i] == 'm' ? i + 1 : 0;
+}
+
+void text_lines(text *t, const char *s, size_t n, bool marks)
+{
+    size_t from = 0; /* what is plain is copied in one piece */
+    for (size_t i = 0; i < n;) {
+        uint32_t code = 0;
+        size_t len = text_utf8(s + i, n - i, &code), kept = marks ? mark(s + i, n - i) : 0;
+        if (kept || (len && (s[i] == '\n' || s[i] == '\t' || !text_hidden(code)))) {
+            i += kept ? kept : len;
+            continue;
+        }
+        if (!len) len = 1;
+        text_add_n(t, s + from, i - from);
+        add_bytes(t, s + i, len);
+        from = i += len;
+    }
+    if (n > from) text_add_n(t, s + from, n - from);
 }

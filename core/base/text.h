@@ -33,8 +33,14 @@ void text_count(text *t, int64_t v);
 /* Bytes of the UTF-8 sequence at s (at most n), its code point into *code (may be NULL); 0 when it is not
  * valid. */
 size_t text_utf8(const char *s, size_t n, uint32_t *code);
-/* s with control characters (ESC and newlines too) and bytes that are not UTF-8 shown as \xNN; at most
+/* Whether who reads the character would obey it, or not see it, instead of seeing it: controls (C0, DEL, C1), separators of lines,
+ * marks that turn the direction of the text around them, and what has no shape. A name could pass for another by them. */
+bool text_hidden(uint32_t code);
+/* s with hidden characters (ESC and newlines too) and bytes that are not UTF-8 shown as \xNN; at most
  * max bytes, then "..." when something is left out */
 void text_safe(text *t, const char *s, size_t max);
+/* The same of all n bytes, as lines: newlines and tabs stay what they are. With `marks`, what makes letters bold and coloured on a
+ * terminal (ESC [ ... m) stays too. */
+void text_lines(text *t, const char *s, size_t n, bool marks);
 
 #endif

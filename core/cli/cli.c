@@ -9,6 +9,8 @@
 
 #include "base/memory.h"
 
+enum { SAID_BYTES = 4000 }; /* of one line of talk */
+
 bool cli_colour(const common *c, FILE *f)
 {
     const char *when = c && c->color ? c->color : "auto";
@@ -66,10 +68,43 @@ int cli_usage(const command *self, const common *c, const char *fmt, ...)
     return cli_fail(c, &e);
 }
 
-void cli_print(const text *t)
+void cli_print_raw(const text *t)
 {
     errno = 0;
     if (fwrite(text_str(t), 1, t->n, stdout) != t->n && !stdout_error) stdout_error = errno ? errno : EIO;
+}
+
+static void print_lines(const text *t, bool marks)
+{
+    text lines = {0};
+    text_lines(&lines, text_str(t), t->n, marks);
+    cli_print_raw(&lines);
+    text_free(&lines);
+}
+
+void cli_print(const text *t)
+{
+    print_lines(t, true);
+}
+
+void cli_print_data(const text *t)
+{
+    if (isatty(STDOUT_FILENO))
+        print_lines(t, false);
+    else
+        cli_print_raw(t);
+}
+
+void cli_print_path(const char *path)
+{
+    text line = {0};
+    if (isatty(STDOUT_FILENO))
+        text_safe(&line, path, SIZE_MAX);
+    else
+        text_add(&line, path);
+    text_char(&line, '\n');
+    cli_print_raw(&line);
+    text_free(&line);
 }
 
 void cli_print_json(json_writer *w)
@@ -82,13 +117,15 @@ void cli_print_json(json_writer *w)
 void cli_say(const common *c, const char *fmt, ...)
 {
     if (c && c->quiet) return;
-    text t = {0};
+    text t = {0}, line = {0};
     va_list ap;
     va_start(ap, fmt);
     text_vprintf(&t, fmt, ap);
     va_end(ap);
-    text_char(&t, '\n');
-    to_stderr(&t);
+    text_safe(&line, text_str(&t), SAID_BYTES);
+    text_char(&line, '\n');
+    to_stderr(&line);
+    text_free(&line);
     text_free(&t);
 }
 

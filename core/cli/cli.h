@@ -65,13 +65,21 @@ int cli_fail(const common *c, errors *e);
 int cli_usage(const command *self, const common *c, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 bool cli_colour(const common *c, FILE *f);
-/* Results, on stdout. A failed write is noticed when the command has returned and ends in exit code 4. */
+/* Results, on stdout, each in one of three ways. A failed write is noticed when the command has returned and ends in exit code 4.
+ * For people: no character in it is obeyed by a terminal but line breaks, tabs and our own bold and colours. Whoever puts a name
+ * into a line makes its line breaks visible too (text_safe, a table's cell). */
 void cli_print(const text *t);
+/* For programs (CSV, SQL, YAML, paths): byte for byte; the same as above without colours where stdout is a terminal. */
+void cli_print_data(const text *t);
+/* A path on a line of its own: as it is, or on a terminal made safe. */
+void cli_print_path(const char *path);
+/* Drawings made of a terminal's own commands, in which no name stands as it was given. */
+void cli_print_raw(const text *t);
 /* Writes out what was printed. Returns the errno of the first write on stdout that failed, or 0. */
 int cli_flush(void);
 /* The JSON of a writer and a newline, on stdout; frees it. */
 void cli_print_json(json_writer *w);
-/* Talk, on stderr, one line without its newline; silent under --quiet. */
+/* Talk, on stderr, one line without its newline, made safe (text_safe); silent under --quiet. */
 void cli_say(const common *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* "PATH=VALUE" arguments (at least one dot or a known top-level key before the '=') are overrides. */
 bool cli_is_override(const char *arg);
@@ -79,6 +87,6 @@ bool cli_is_override(const char *arg);
 extern const command cmd_run, cmd_sweep, cmd_resume, cmd_stop, cmd_watch, cmd_ls, cmd_show, cmd_compare,
     cmd_best, cmd_query, cmd_plot, cmd_report, cmd_model, cmd_export, cmd_eval, cmd_predict, cmd_features,
     cmd_inspect, cmd_check, cmd_plugin, cmd_profile, cmd_db, cmd_trial, cmd_planner, cmd_checker, cmd_schema,
-    cmd_doctor, cmd_completion, cmd_manual, cmd_data;
+    cmd_doctor, cmd_completion, cmd_manual, cmd_data, cmd_rm;
 
 #endif

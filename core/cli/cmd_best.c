@@ -9,6 +9,8 @@
 #include "cli/table.h"
 #include "report/groups.h"
 
+enum { METRIC_BYTES = 100 };
+
 typedef struct best_args {
     bool yaml;
 } best_args;
@@ -68,16 +70,18 @@ static cvy_status print_yaml(const common *c, const group *g, const query_run *r
         text out = {0}, value = {0};
         add_mean(&value, r->metric, groups_statistics(g, best_judged));
         text_printf(&out, "# The best of %s", sweep ? sweep : "these runs");
-        if (r->metric)
-            text_printf(&out, " by %s: %s over %zu run%s", r->metric, text_str(&value), g->n,
-                        g->n > 1 ? "s" : "");
+        if (r->metric) {
+            text_add(&out, " by ");
+            text_safe(&out, r->metric, METRIC_BYTES); /* a line break would end the comment */
+            text_printf(&out, ": %s over %zu run%s", text_str(&value), g->n, g->n > 1 ? "s" : "");
+        }
         text_printf(&out, ". This is %s; `convoy run FILE repeats=5` trains more seeds.\n", r->name);
         char *source = r->source ? path_dir(r->source) : NULL;
         text_add(&out, "# Relative paths in it are meant from ");
         text_safe(&out, source && *source ? source : ".", 1000);
         text_add(&out, "\n");
         text_add_n(&out, spec, n);
-        cli_print(&out);
+        cli_print_data(&out);
         mem_free(source);
         text_free(&out);
         text_free(&value);
@@ -132,7 +136,10 @@ static void print_best(const common *c, const group *g, const query_run *r, size
     text_safe(&out, g->label, 400);
     text_add(&out, "\n");
     if (r->metric) {
-        text_printf(&out, "  %-14s ", r->metric);
+        text metric = {0};
+        text_safe(&metric, r->metric, METRIC_BYTES);
+        text_printf(&out, "  %-14s ", text_str(&metric));
+        text_free(&metric);
         add_mean(&out, r->metric, groups_statistics(g, best_judged));
         text_add(&out, "\n");
     }

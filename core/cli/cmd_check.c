@@ -352,15 +352,9 @@ static void summary_trials(text *out, const json *root)
     int64_t planned = json_get_int(root, "configurations_planned", configs);
     if (configs || repeats > 1 || folds > 1) {
         text_add(out, "; ");
-        text_count(out, (configs ? configs : 1) * repeats * (folds > 1 ? folds : 1));
-        text_add(out, " trials");
+        describe_trials((size_t)((configs ? configs : 1) * repeats * (folds > 1 ? folds : 1)), repeats, folds,
+                        out);
     }
-    if (configs && repeats > 1) {
-        text_add(out, ": ");
-        put_count(out, root, "configurations", "configuration, ", "configurations, ");
-        put_count(out, root, "repeats", "seed", "seeds");
-    }
-    if (folds > 1) text_printf(out, "%s%lld folds", configs && repeats > 1 ? ", " : ": ", (long long)folds);
     if (planned < configs) text_printf(out, " (of which %lld were planned)", (long long)planned);
 }
 

@@ -93,8 +93,12 @@ static void by_hand(const common *c, const fetch *f)
     text t = {0};
     text_printf(&t, "By hand, %s is had so:\n", f->recipe->title);
     fetch_by_hand(f->recipe, f->dir, &t);
-    if (t.n) t.s[--t.n] = 0;
-    cli_say(c, "%s", text_str(&t));
+    for (char *line = t.s, *end; line && *line; line = end + 1) {
+        end = strchr(line, '\n');
+        if (!end) break;
+        *end = 0;
+        cli_say(c, "%s", line);
+    }
     text_free(&t);
 }
 
@@ -143,12 +147,7 @@ int cmd_data_fetch(const command *self, const common *c, const data_args *args, 
     if (counted) interrupt_begin();
     for (int i = 0; i < argc && !status; i++) {
         status = one(c, &w, args, folder, todo[i], &done[i], &e);
-        if (!status && !c->json) {
-            text line = {0};
-            text_printf(&line, "%s\n", done[i].dir);
-            cli_print(&line);
-            text_free(&line);
-        }
+        if (!status && !c->json) cli_print_path(done[i].dir);
         if (!status) n++;
     }
     if (counted) interrupt_end();

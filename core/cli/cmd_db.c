@@ -17,10 +17,7 @@ static int path(const common *c)
         json_close(&w, '}');
         cli_print_json(&w);
     } else {
-        text t = {0};
-        text_printf(&t, "%s\n", file);
-        cli_print(&t);
-        text_free(&t);
+        cli_print_path(file);
     }
     mem_free(folder);
     mem_free(file);

@@ -227,8 +227,10 @@ static void write_table(rows_export *x, const char *view, const char *statement,
         user_query *q = ask(x, statement, x->runs[i].name, e);
         if (q && !created) {
             text_printf(&x->out, "CREATE TABLE %s (", view);
-            for (size_t k = 0; k < user_query_columns(q); k++)
-                text_printf(&x->out, "%s\"%s\"", k ? ", " : "", user_query_column(q, k));
+            for (size_t k = 0; k < user_query_columns(q); k++) {
+                text_add(&x->out, k ? ", " : "");
+                value_sql_name(&x->out, user_query_column(q, k));
+            }
             text_add(&x->out, ");\n");
             created = true;
         }
@@ -288,7 +290,7 @@ static int export_rows_run(const command *self, const common *c, const export_ar
             file_replace(args->output, text_str(&x.out), x.out.n, &e) == CVY_OK)
             cli_say(c, "%s: %zu run%s", args->output, x.n, x.n == 1 ? "" : "s");
         else if (!errors_count(&e) && !args->output)
-            cli_print(&x.out);
+            cli_print_data(&x.out);
     }
     text_free(&x.out);
     store_close(x.s);

@@ -9,11 +9,13 @@
 #include "cli/results.h"
 #include "image/image.h"
 #include "report/event_file.h"
+#include "report/groups.h"
 
 typedef struct board {
     store *s;
     const query_run *runs;
-    query_pairs *params; /* of each run */
+    query_pairs *params;   /* of each run */
+    const char **sessions; /* what each run's group of repeats is called */
     size_t n;
     arena memory;
     const char *dir;
@@ -59,11 +61,11 @@ static run_clock clock_of(board *b, const query_run *r, const query_curve *measu
 
 /* ---- one run ---- */
 
-static void add_curves(event_file *f, const run_clock *k, const char *group, const query_curve *curves,
+static void add_curves(event_file *f, const run_clock *k, const char *prefix, const query_curve *curves,
                        size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        char *tag = mem_printf("%s/%s", group, curves[i].metric);
+        char *tag = mem_printf("%s/%s", prefix, curves[i].metric);
         for (size_t p = 0; p < curves[i].n; p++)
             event_file_scalar(f, time_of(k, curves[i].points[p].step), curves[i].points[p].step, tag,
                               curves[i].points[p].value);
@@ -121,7 +123,24 @@ static cvy_status add_filters(const board *b, event_file *f, const run_clock *k,
     return status;
 }
 
-static void add_session(event_file *f, const query_run *r, const query_pairs *params, double start)
+/* Repeats are one session group, called by its first run and what tells it from the other groups. */
+static cvy_status name_sessions(board *b, errors *e)
+{
+    groups g;
+    cvy_status status = groups_make(b->s, b->runs, b->n, false, &b->memory, &g, e);
+    b->sessions = arena_array(&b->memory, b->n + 1, sizeof *b->sessions);
+    for (size_t i = 0; i < g.n && status == CVY_OK; i++) {
+        const group *own = &g.items[i];
+        const char *first = own->runs[0]->name;
+        const char *name =
+            g.n > 1 && own->label ? arena_printf(&b->memory, "%s: %s", first, own->label) : first;
+        for (size_t k = 0; k < own->n; k++) b->sessions[own->runs[k] - b->runs] = name;
+    }
+    return status;
+}
+
+static void add_session(event_file *f, const char *session, const query_run *r, const query_pairs *params,
+                        double start)
 {
     event_pair *pairs = mem_array(params->n + 2, sizeof *pairs);
     size_t n = 0;
@@ -131,11 +150,7 @@ static void add_session(event_file *f, const query_run *r, const query_pairs *pa
         if (strcmp(path, "model") != 0 && strcmp(path, "seed") != 0)
             pairs[n++] = (event_pair){path, params->items[i].value};
     }
-    event_file_session(f, start,
-                       r->label && *r->label ? r->label
-                       : r->config_hash      ? r->config_hash
-                                             : r->name,
-                       pairs, n);
+    event_file_session(f, start, session ? session : r->name, pairs, n);
     mem_free(pairs);
 }
 
@@ -178,8 +193,8 @@ static cvy_status export_run_events(board *b, size_t i, errors *e)
 {
     static const struct {
         query_scope scope;
-        const char *group;
-    } groups[] = {{QUERY_STEP, "step"}, {QUERY_EPOCH, "epoch"}, {QUERY_RUN, "run"}};
+        const char *prefix;
+    } scopes[] = {{QUERY_STEP, "step"}, {QUERY_EPOCH, "epoch"}, {QUERY_RUN, "run"}};
     const query_run *r = &b->runs[i];
     query_curve *measured = NULL, *curves;
     size_t n_measured = 0, n;
@@ -189,10 +204,10 @@ static cvy_status export_run_events(board *b, size_t i, errors *e)
     run_clock k = clock_of(b, r, measured, n_measured, e);
     event_file f;
     event_file_begin(&f, k.start);
-    add_session(&f, r, &b->params[i], k.start);
+    add_session(&f, b->sessions[i], r, &b->params[i], k.start);
     for (size_t g = 0; g < 3 && status == CVY_OK; g++) {
-        status = query_curves(b->s, r->name, groups[g].scope, &b->memory, &curves, &n, e);
-        if (status == CVY_OK) add_curves(&f, &k, groups[g].group, curves, n);
+        status = query_curves(b->s, r->name, scopes[g].scope, &b->memory, &curves, &n, e);
+        if (status == CVY_OK) add_curves(&f, &k, scopes[g].prefix, curves, n);
     }
     add_curves(&f, &k, "measured", measured, n_measured);
     if (status == CVY_OK) status = add_histograms(b, &f, &k, r->name, e);
@@ -248,7 +263,7 @@ int cmd_export_tensorboard(const command *self, const common *c, const export_ar
     if (b.s && results_find(b.s, argv, argc, &b.memory, &runs, &b.n, &by_run, &sweep, &e) == CVY_OK && b.n) {
         b.runs = runs;
         b.params = arena_array(&b.memory, b.n, sizeof *b.params);
-        cvy_status status = CVY_OK;
+        cvy_status status = name_sessions(&b, &e);
         for (size_t i = 0; i < b.n && status == CVY_OK; i++) status = export_run_events(&b, i, &e);
         if (status == CVY_OK) status = export_table(&b, &e);
         if (status == CVY_OK)

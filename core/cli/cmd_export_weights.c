@@ -93,14 +93,12 @@ static void tell(const common *c, const weights_export *x, const query_run *r, c
         cli_print_json(&w);
         return;
     }
-    text t = {0}, path = {0};
+    text t = {0};
     text_count(&t, x->floats);
     cli_say(c, "%s, %s weights, epoch %lld: %zu tensors, %s numbers", r->name, which,
             (long long)x->from.epoch, x->n, text_str(&t));
-    text_printf(&path, "%s\n", output);
-    cli_print(&path);
+    cli_print_path(output);
     text_free(&t);
-    text_free(&path);
 }
 
 static void export_one(const common *c, const export_args *args, const store *s, const query_run *r,

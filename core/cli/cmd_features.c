@@ -348,18 +348,14 @@ static void tell(const job *j, int64_t n, const svm_report *svm)
         cli_print_json(&w);
         return;
     }
-    text shape = {0}, path = {0};
+    text shape = {0};
     net_shape_text(&j->shape, &shape);
     cli_say(j->c, "%s, %s weights, epoch %lld, layer %s: features %s of %lld samples", j->run->name,
             weights_word(j->which), (long long)j->weights.epoch, layer_name(j), text_str(&shape),
             (long long)n);
-    if (j->args->output) {
-        text_printf(&path, "%s\n", j->args->output);
-        cli_print(&path);
-    }
+    if (j->args->output) cli_print_path(j->args->output);
     if (svm) features_svm_text(j->c, svm);
     text_free(&shape);
-    text_free(&path);
 }
 
 static cvy_status with_svm(job *j, const sink *test, errors *e)

@@ -68,7 +68,16 @@ state *inspect_state(const inspection *i)
 
 static void add_name(text *t, const char *s)
 {
-    for (; *s; s++) text_char(t, *s == '/' || *s == ' ' || (unsigned char)*s < 32 ? '-' : *s);
+    enum { MOST = 100 }; /* of the 255 bytes that a file's name may have */
+    const size_t n = strlen(s), before = t->n;
+    for (size_t i = 0, len; i < n && t->n - before < MOST; i += len ? len : 1) {
+        uint32_t code = 0;
+        len = text_utf8(s + i, n - i, &code);
+        if (len && *(s + i) != '/' && *(s + i) != ' ' && !text_hidden(code))
+            text_add_n(t, s + i, len);
+        else
+            text_char(t, '-');
+    }
 }
 
 char *inspect_path(const inspection *i, const char *of)
@@ -104,10 +113,7 @@ void inspect_say_file(const inspection *i, const char *path)
         cli_print_json(&w);
         return;
     }
-    text t = {0};
-    text_printf(&t, "%s\n", path);
-    cli_print(&t);
-    text_free(&t);
+    cli_print_path(path);
 }
 
 /* ---- classes ---- */

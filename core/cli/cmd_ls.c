@@ -98,10 +98,10 @@ static int run(const command *self, const common *c, void *given, int argc, char
         const char *sweep;
         results_find(s, argv, 1, &a, &runs, &n, &by_run, &sweep, &e);
     } else if (s) {
-        if (o->all || c->json)
+        if (c->json)
             query_runs(s, &a, &runs, &n, &e);
         else
-            query_single_runs(s, &a, &runs, &n, &e);
+            query_listed_runs(s, !o->all, o->last, &a, &runs, &n, &e);
         query_sweeps(s, &a, &sweeps, &n_sweeps, &e);
     }
     if (s && errors_status(&e) == CVY_OK) {

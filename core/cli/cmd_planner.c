@@ -15,6 +15,7 @@
 #include "graph/plan.h"
 #include "train/identity.h"
 #include "train/loader.h"
+#include "train/logged.h"
 #include "train/wrapped.h"
 
 typedef struct planner_args {
@@ -72,6 +73,22 @@ static void planner_versions(registry *r, json_writer *w)
     }
 }
 
+/* What will be logged, and whether plugins of the user's own may log more. */
+static void planner_metrics(const setup *s, registry *r, json_writer *w)
+{
+    const char *names[LOGGED_MOST];
+    const size_t n = logged_names(s, names);
+    size_t n_plugins;
+    const plugin_entry *p = registry_list(r, &n_plugins);
+    bool more = false;
+    for (size_t i = 0; i < n_plugins && !more; i++) more = p[i].used && !registry_comes_along(r, &p[i]);
+    json_key(w, "metrics");
+    json_open(w, '[');
+    for (size_t i = 0; i < n; i++) json_text(w, names[i]);
+    json_close(w, ']');
+    json_put_bool(w, "more_metrics", more);
+}
+
 static void planner_dataset(const setup *s, json_writer *w)
 {
     json_key(w, "dataset");
@@ -125,23 +142,45 @@ static size_t planner_memory(const setup *s, const machine *m, errors *e)
                sizeof(float);
 }
 
-/* Bytes of the checkpoints that a run keeps: the best weights, and the last state with the best weights in it. */
+/* Bytes of the checkpoints that stay of one of many runs. */
 static int64_t planner_checkpoint(const setup *s)
 {
     arena names = {0};
     const char *slots[CVY_MAX_SLOTS];
-    size_t kept = wrapped_slots(&s->train.optimizer, &names, slots);
+    const int64_t model = s->net->weight_floats + s->net->buffer_floats,
+                  kept =
+                      (int64_t)wrapped_slots(&s->train.optimizer, &names, slots) * freeze_trainable(s->net);
     arena_free(&names);
-    int64_t model = s->net->weight_floats + s->net->buffer_floats;
-    return (int64_t)sizeof(float) * (3 * model + (int64_t)kept * freeze_trainable(s->net));
+    const int32_t keep = s->train.keep;
+    return (int64_t)sizeof(float) * (keep == KEEP_BEST ? model : 2 * model + (keep == KEEP_ALL ? kept : 0));
 }
 
-static void planner_describe(const experiment *x, const setup *s, registry *r, json_writer *w, errors *e)
+/* The plugins of the last trial: looking through the folders takes longer than planning one, and most trials name the same files.
+ * And what this process and its machine are, which is the same for all trials. */
+typedef struct planner_shelf {
+    registry *r;
+    char *names;
+    char key[65]; /* "": not looked for yet */
+    experiment_source *source;
+    json_writer environment;
+} planner_shelf;
+
+static void planner_here(planner_shelf *shelf, const machine *m, errors *e)
 {
+    if (shelf->key[0] || identity_exact_key(m, shelf->key, e)) return;
+    json_open(&shelf->environment, '{');
+    identity_write_environment(m, ".", &shelf->environment);
+    json_close(&shelf->environment, '}');
+}
+
+static void planner_describe(const experiment *x, const setup *s, planner_shelf *shelf, json_writer *w,
+                             errors *e)
+{
+    registry *r = shelf->r;
     machine m = machine_here();
-    char hash[65] = "", key[65] = "";
+    char hash[65] = "";
     identity_config_hash(s, hash);
-    identity_exact_key(&m, key, e);
+    planner_here(shelf, &m, e);
     size_t memory = planner_memory(s, &m, e);
     text spec = {0};
     experiment_write(x, &spec);
@@ -152,7 +191,7 @@ static void planner_describe(const experiment *x, const setup *s, registry *r, j
     if (x->folds) json_put_int(w, "fold", x->fold);
     json_put_text(w, "base_dir", x->dir);
     json_put_text(w, "config_hash", hash);
-    json_put_text(w, "exact_key", key);
+    json_put_text(w, "exact_key", shelf->key);
     json_put_text(w, "model", x->model_name ? x->model_name : "custom");
     json_key(w, "parameters");
     json_open(w, '{');
@@ -166,13 +205,17 @@ static void planner_describe(const experiment *x, const setup *s, registry *r, j
     json_put_int(w, "checkpoint_bytes", planner_checkpoint(s));
     json_put_bool(w, "accuracy", s->accuracy);
     json_put_bool(w, "average", s->train.select == SELECT_BEST_AVERAGE);
+    planner_metrics(s, r, w);
     json_key(w, "params");
     json_open(w, '{');
     experiment_leaves(x, planner_leaf, w);
     planner_versions(r, w);
     json_close(w, '}');
     planner_plugins(r, w);
-    identity_write_environment(&m, ".", w);
+    if (shelf->key[0]) {
+        text_char(&w->out, ',');
+        text_add_n(&w->out, shelf->environment.out.s + 1, shelf->environment.out.n - 2); /* its one member */
+    }
     planner_dataset(s, w);
     planner_weights(s, w);
 }
@@ -191,12 +234,6 @@ static void planner_probe(const setup *s, json_writer *w)
     }
     errors_free(&found);
 }
-
-/* The plugins of the last trial: looking through the folders takes longer than planning one, and most trials name the same files. */
-typedef struct planner_shelf {
-    registry *r;
-    char *names;
-} planner_shelf;
 
 static registry *planner_registry(planner_shelf *shelf, const plugin_request *files, size_t n, errors *e)
 {
@@ -219,6 +256,8 @@ static void planner_clear(planner_shelf *shelf)
 {
     registry_free(shelf->r);
     mem_free(shelf->names);
+    text_free(&shelf->environment.out);
+    experiment_close(shelf->source);
 }
 
 /* One trial: everything that can be wrong with it is found here. */
@@ -234,7 +273,8 @@ static void planner_trial(const char *file, const planner_args *how, const json 
     if (json_get(trial, "seed"))
         overrides[n++] = arena_printf(&a, "seed=%lld", (long long)json_get_int(trial, "seed", 1));
     json_writer described = {0};
-    experiment *x = experiment_read_in(file, how->base, overrides, n, places_architectures(), &e);
+    if (!shelf->source) shelf->source = experiment_open(file, how->base, places_architectures(), &e);
+    experiment *x = shelf->source ? experiment_of(shelf->source, overrides, n, &e) : NULL;
     registry *r = NULL;
     setup *s = NULL;
     if (x) {
@@ -242,7 +282,7 @@ static void planner_trial(const char *file, const planner_args *how, const json 
         const plugin_request *files = setup_plugins(x, c->plugin.items, c->plugin.n, &a, &n_files, &e);
         r = planner_registry(shelf, files, n_files, &e);
         if (r) s = setup_new(x, r, x->dir, SETUP_ALL, &e);
-        if (s) planner_describe(x, s, r, &described, &e);
+        if (s) planner_describe(x, s, shelf, &described, &e);
         if (s && how->probe && !errors_count(&e)) planner_probe(s, &described);
     }
     json_open(w, '{');

@@ -208,7 +208,6 @@ static void fill_request(const options *o, chart_request *r, errors *e)
 
 static void print_paths(const common *c, const target *to, const char *prefix, const char *script)
 {
-    text t = {0};
     json_writer w = {0};
     json_open(&w, '{');
     json_key(&w, "files");
@@ -216,23 +215,18 @@ static void print_paths(const common *c, const target *to, const char *prefix, c
     for (int f = FIGURE_PNG; f <= FIGURE_PDF; f++) {
         if (!(to->formats & CHARTS_FORMAT(f))) continue;
         char *path = mem_printf("%s.%s", prefix, charts_ending((figure_format)f));
-        text_printf(&t, "%s\n", path);
+        if (!c->json) cli_print_path(path);
         json_text(&w, path);
         mem_free(path);
     }
-    if (script) {
-        text_printf(&t, "%s\n", script);
-        json_text(&w, script);
-    }
+    if (script && !c->json) cli_print_path(script);
+    if (script) json_text(&w, script);
     json_close(&w, ']');
     json_close(&w, '}');
-    if (c->json) {
+    if (c->json)
         cli_print_json(&w);
-    } else {
+    else
         text_free(&w.out);
-        cli_print(&t);
-    }
-    text_free(&t);
 }
 
 static int terminal_columns(void)
@@ -245,8 +239,25 @@ static void draw_here(const figure *f, figure_format format, errors *e)
 {
     text out = {0};
     const figure_look look = {.format = format, .columns = terminal_columns()};
-    if (figure_draw(f, &look, NULL, &out, e) == CVY_OK) cli_print(&out);
+    if (figure_draw(f, &look, NULL, &out, e) == CVY_OK) cli_print_raw(&out);
     text_free(&out);
+}
+
+/* Where nothing is wrong but that there is nothing to draw yet: a picture that says so, and a warning. */
+static bool say_nothing(const char *title, arena *a, figure *f, errors *e)
+{
+    text why = {0};
+    errors told = {0};
+    errors_move(&told, e);
+    for (size_t i = 0; i < told.n; i++) {
+        const message *m = &told.items[i];
+        if (!m->warning && !why.n) text_add(&why, m->what);
+        errors_warn(e, NULL, m->hint, "%s", m->what);
+    }
+    errors_free(&told);
+    chart_say_nothing(title, text_str(&why), a, f);
+    text_free(&why);
+    return true;
 }
 
 static cvy_status save_script(const figure *f, const options *o, const target *to, errors *e)
@@ -299,13 +310,15 @@ static void plot_query(const common *c, const options *o, const target *to, char
 {
     arena a = {0};
     figure f;
+    bool nothing = false;
     store *s = results_open(c, e);
     const chart_query q = {.statement = o->sql,
                            .values = (const char *const *)values,
                            .n = (size_t)n,
                            .log_x = o->log_x,
-                           .log_y = o->log_y};
-    if (s && chart_query_figure(s, &q, &a, &f, e) == CVY_OK) {
+                           .log_y = o->log_y,
+                           .nothing = &nothing};
+    if (s && (chart_query_figure(s, &q, &a, &f, e) == CVY_OK || (nothing && say_nothing(NULL, &a, &f, e)))) {
         char *prefix = o->output ? given_prefix(o->output) : path_join(store_results(s), "query");
         deliver(c, o, &f, to, prefix, e);
         mem_free(prefix);
@@ -320,7 +333,7 @@ static void plot_runs(const common *c, const options *o, chart_request *r, const
     arena a = {0};
     query_run *runs = NULL;
     size_t n_runs = 0;
-    bool by_run = true;
+    bool by_run = true, nothing = false;
     const char *named = o->kind ? o->kind : r->x_path ? "against" : NULL;
     const chart_kind *kind = named ? chart_kind_named(named, e) : NULL;
     groups g = {0};
@@ -338,7 +351,9 @@ static void plot_runs(const common *c, const options *o, chart_request *r, const
         figure f;
         r->groups = &g;
         r->title = title;
-        if (status == CVY_OK && kind && kind->build(s, r, &a, &f, e) == CVY_OK) {
+        r->nothing = &nothing;
+        if (status == CVY_OK && kind &&
+            (kind->build(s, r, &a, &f, e) == CVY_OK || (nothing && say_nothing(title, &a, &f, e)))) {
             if (named && !o->output && strcmp(named, "curves") != 0) { /* beside the curves, not over them */
                 char *longer = mem_printf("%s-%s", prefix, named);
                 mem_free(prefix);

@@ -32,7 +32,7 @@ static void print_csv(user_query *q, errors *e)
     }
     do {
         text_char(&line, '\n');
-        cli_print(&line);
+        cli_print_data(&line);
         text_free(&line);
         if (!user_query_next(q, e)) break;
         for (size_t i = 0; i < n; i++) {
@@ -128,8 +128,10 @@ static void list_views(const common *c, store *s, errors *e)
     json_open(&w, '{');
     while (views && user_query_next(views, e)) {
         const char *name = user_query_value(views, 0).s;
-        char *all = mem_printf("SELECT * FROM \"%s\"", name);
-        user_query *q = user_query_open(s, all, NULL, 0, e);
+        text all = {0};
+        text_add(&all, "SELECT * FROM ");
+        value_sql_name(&all, name);
+        user_query *q = user_query_open(s, text_str(&all), NULL, 0, e);
         text columns = {0};
         json_key(&w, name);
         json_open(&w, '[');
@@ -142,7 +144,7 @@ static void list_views(const common *c, store *s, errors *e)
         table_cell(&t, text_str(&columns));
         text_free(&columns);
         user_query_close(q);
-        mem_free(all);
+        text_free(&all);
     }
     json_close(&w, '}');
     user_query_close(views);

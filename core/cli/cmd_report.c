@@ -47,12 +47,7 @@ static cvy_status report_write(store *s, const query_run *runs, size_t n, const 
     text page = {0};
     cvy_status status = page_write(s, &subject, &page, e);
     if (status == CVY_OK) status = file_replace(path, text_str(&page), page.n, e);
-    if (status == CVY_OK) {
-        text line = {0};
-        text_printf(&line, "%s\n", path);
-        cli_print(&line);
-        text_free(&line);
-    }
+    if (status == CVY_OK) cli_print_path(path);
     text_free(&page);
     mem_free(path);
     mem_free(asked);

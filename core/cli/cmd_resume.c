@@ -46,6 +46,14 @@ static bool run_is_open(const run_info *r)
     return s != FOLLOW_FINISHED && s != FOLLOW_FAILED; /* what failed would fail again */
 }
 
+static bool failed_before(const char *results, const trial *t)
+{
+    char *dir = path_join(results, trial_run_name(t).s);
+    const bool failed = state_in(dir) == FOLLOW_FAILED;
+    mem_free(dir);
+    return failed;
+}
+
 static bool sweep_is_open(const char *results, const char *name)
 {
     sweep *w = sweeps_open(results, name, NULL);
@@ -62,7 +70,7 @@ static bool sweep_is_open(const char *results, const char *name)
     if (w) sweeps_match(w, results, k);
     for (size_t i = 0; w && i < w->n && !open; i++) {
         const trial *t = &w->trials[i];
-        open = t->state == TRIAL_WAITING && (!t->dir || state_in(t->dir) != FOLLOW_FAILED);
+        open = t->state == TRIAL_WAITING && (!t->run || !failed_before(results, t));
     }
     known_close(k);
     sweeps_close(w);
@@ -177,18 +185,20 @@ static int64_t threads_for(const options *o, int64_t before)
     return o->threads > 0 ? o->threads : before > 0 ? before : process_cores();
 }
 
-static void take_plan(trial *t, const run_info *r)
+static cvy_status take_plan(trial *t, const run_info *r, book *b, errors *e)
 {
-    t->config = r->trial;
-    t->repeat = r->repeat;
+    const trial_words words = {.label = r->label};
+    plan p = {.experiment = mem_text(r->experiment),
+              .epochs = r->epochs,
+              .steps_per_epoch = r->steps_per_epoch,
+              .train_samples = r->train_samples};
+    t->config = (int32_t)r->trial;
+    t->repeat = (int32_t)r->repeat;
     t->seed = r->seed;
-    t->label = r->label;
     t->resumed = true;
-    t->plan.experiment = mem_text(r->experiment);
-    t->plan.seed = r->seed;
-    t->plan.epochs = r->epochs;
-    t->plan.steps_per_epoch = r->steps_per_epoch;
-    t->plan.train_samples = r->train_samples;
+    cvy_status status = trial_plan(t, &words, &p, b, e);
+    plan_free(&p);
+    return status;
 }
 
 /* Waits a little for a process that is about to leave the folder. */
@@ -214,33 +224,36 @@ static int resume_run(const common *c, const options *o, const char *name)
     trial t = {0};
     cvy_status status = runs_read(c->results, name, &a, &r, &e);
     if (status == CVY_OK) status = wait_for(c, r.dir, name, &e);
+    space_metric metric = {r.metric ? r.metric : space_default_metric.name, r.maximize};
+    book *b = book_new();
+    if (status == CVY_OK) status = take_plan(&t, &r, b, &e);
     if (status == CVY_OK) {
-        trial_take_run(&t, c->results, name);
-        take_plan(&t, &r);
-        if (follow_state_of(t.journals) == FOLLOW_FINISHED) t.state = TRIAL_KNOWN;
+        trial_take_run(&t, c->results, name, &metric);
+        if (state_in(r.dir) == FOLLOW_FINISHED) t.state = TRIAL_KNOWN;
     }
     int64_t threads = threads_for(o, r.threads);
     t.inexact = o->inexact;
     if (t.state == TRIAL_KNOWN) cli_say(c, "%s is finished", name);
     if (status == CVY_OK && t.state == TRIAL_WAITING) status = check_plugins(&r, &e);
     if (status == CVY_OK && t.state == TRIAL_WAITING && !o->inexact) status = check_key(c, &r, threads, &e);
-    space_metric metric = {r.metric ? r.metric : space_default_metric.name, r.maximize};
     char *program = path_executable();
     int code = CVY_OK;
     if (status == CVY_OK) {
-        launch_options lo = {.program = program,
-                             .origin = {.results = c->results, .metric = metric, .threads = threads},
-                             .limits = {.workers = 1}};
+        launch_options lo = {
+            .program = program,
+            .origin = {.results = c->results, .metric = metric, .threads = threads, .book = b},
+            .limits = {.workers = 1}};
         code = launch_code(launch_trials(c, &lo, &t, 1, &e), &t, 1);
     }
     int wrong = cli_fail(c, &e);
     if (!code) code = wrong;
     if (status == CVY_OK && c->json)
-        outcome_json(&t, 1, &metric, r.sweep, code);
+        outcome_json(c, b, &t, 1, &metric, r.sweep, code);
     else if (status == CVY_OK)
         outcome_runs(c, &t, 1, &metric);
     mem_free(program);
     trial_free(&t);
+    book_close(b);
     arena_free(&a);
     return code;
 }

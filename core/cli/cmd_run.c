@@ -37,7 +37,7 @@ static size_t count_known(const prepared *p, text *names)
     size_t n = 0;
     for (size_t i = 0; i < p->n; i++) {
         if (p->trials[i].state != TRIAL_KNOWN) continue;
-        text_printf(names, "%s%s", n++ ? ", " : "", p->trials[i].run);
+        text_printf(names, "%s%s", n++ ? ", " : "", trial_run_name(&p->trials[i]).s);
     }
     return n;
 }
@@ -58,7 +58,7 @@ static void say_next(const common *c, const prepared *p, int code)
 {
     text names = {0};
     for (size_t i = 0; i < p->n; i++)
-        if (p->trials[i].run) text_printf(&names, " %s", p->trials[i].run);
+        if (p->trials[i].run) text_printf(&names, " %s", trial_run_name(&p->trials[i]).s);
     if (code == CVY_OK && names.n) cli_say(c, "`convoy plot%s` draws the curves", text_str(&names));
     if (code == CVY_STOPPED && p->n == 1)
         cli_say(c, "`convoy resume%s` goes on", text_str(&names));
@@ -71,23 +71,26 @@ static int train(const common *c, const options *o, prepared *p)
 {
     errors e = {0};
     const prepare_kind kind = o->base || o->find_lr ? PREPARE_BASE : PREPARE_RUN;
+    if (o->find_lr) p->label = "learning-rate range test";
     cvy_status status = prepare_trials(p, c, kind, o->threads, false, &e);
-    if (o->find_lr && p->n == 1) p->trials[0].label = "learning-rate range test";
     if (status == CVY_OK) status = prepare_match(p, c, o->again, &e);
     int wrong = cli_fail(c, &e);
     if (status != CVY_OK) return wrong ? wrong : (int)status;
     say_known(c, p);
-    launch_options lo = {
-        .program = p->program,
-        .origin = {.results = c->results, .source = p->file, .metric = p->metric, .threads = p->threads},
-        .limits = {.workers = o->workers}};
+    launch_options lo = {.program = p->program,
+                         .origin = {.results = c->results,
+                                    .source = p->file,
+                                    .metric = p->metric,
+                                    .threads = p->threads,
+                                    .book = p->book},
+                         .limits = {.workers = o->workers}};
     status = launch_trials(c, &lo, p->trials, p->n, &e);
     int code = launch_code(status, p->trials, p->n);
     wrong = cli_fail(c, &e);
     if (!code) code = wrong;
     if (o->find_lr) return lr_range_show(c, &p->trials[0], code);
     if (c->json)
-        outcome_json(p->trials, p->n, &p->metric, NULL, code);
+        outcome_json(c, p->book, p->trials, p->n, &p->metric, NULL, code);
     else
         outcome_runs(c, p->trials, p->n, &p->metric);
     say_next(c, p, code);

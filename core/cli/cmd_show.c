@@ -222,7 +222,9 @@ static void print_summary(const common *c, const query_run *r, const char *folde
     table t = {0};
     text_printf(&out, "%s%s%s  ", bold, r->name, plain);
     text_safe(&out, r->experiment ? r->experiment : "", 200);
-    text_printf(&out, "  %s\n\n", r->state);
+    text_add(&out, "  ");
+    text_safe(&out, r->state, 100);
+    text_add(&out, "\n\n");
     table_column(&t, "", TABLE_LEFT);
     table_column(&t, "", TABLE_LEFT);
     plain_line(&t, "label", r->label);
@@ -349,7 +351,7 @@ static cvy_status print_yaml(const char *folder, errors *e)
     if (status == CVY_OK) {
         text t = {0};
         text_add_n(&t, whole, n);
-        cli_print(&t);
+        cli_print_data(&t);
         text_free(&t);
     }
     mem_free(whole);

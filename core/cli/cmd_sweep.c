@@ -9,6 +9,7 @@
 #include "cli/prepare.h"
 #include "cli/results.h"
 #include "cli/table.h"
+#include "sweep/describe.h"
 #include "sweep/interrupt.h"
 #include "sweep/members.h"
 #include "sweep/process.h"
@@ -48,24 +49,31 @@ static void list_json(const prepared *p, const forecast *f)
     json_open(&w, '[');
     for (size_t i = 0; i < p->n; i++) {
         const trial *t = &p->trials[i];
+        arena a = {0};
+        plan planned = {0};
+        const trial_words words = trial_read_words(t, p->book, &a);
+        const json *line = trial_read_plan(t, p->book, &a);
+        if (line) plan_take(line, &planned);
         json_open(&w, '{');
         json_put_int(&w, "trial", t->config);
         json_put_int(&w, "repeat", t->repeat);
         json_put_int(&w, "seed", t->seed);
-        json_put_text(&w, "label", t->label);
+        json_put_text(&w, "label", words.label);
         json_key(&w, "overrides");
         json_open(&w, '[');
-        for (size_t k = 0; k < t->n_overrides; k++) json_text(&w, t->overrides[k]);
+        for (size_t k = 0; k < words.n_overrides; k++) json_text(&w, words.overrides[k]);
         json_close(&w, ']');
         json_put_text(&w, "would", fate(t));
-        json_put_text(&w, "run", t->run);
-        json_put_text(&w, "config_hash", t->plan.config_hash);
-        json_put_int(&w, "parameters", t->plan.parameters);
-        json_put_int(&w, "macs", t->plan.macs);
-        json_put_int(&w, "epochs", t->plan.epochs);
-        json_put_int(&w, "steps_per_epoch", t->plan.steps_per_epoch);
-        json_put_int(&w, "memory_bytes", t->plan.memory_bytes);
+        json_put_text(&w, "run", TRIAL_RUN(t));
+        json_put_text(&w, "config_hash", planned.config_hash);
+        json_put_int(&w, "parameters", planned.parameters);
+        json_put_int(&w, "macs", planned.macs);
+        json_put_int(&w, "epochs", planned.epochs);
+        json_put_int(&w, "steps_per_epoch", planned.steps_per_epoch);
+        json_put_int(&w, "memory_bytes", planned.memory_bytes);
         json_close(&w, '}');
+        plan_free(&planned);
+        arena_free(&a);
     }
     json_close(&w, ']');
     forecast_json(p, f, &w);
@@ -91,15 +99,21 @@ static void list_table(const common *c, const prepared *p)
     for (size_t i = 0; i < p->n; i++) {
         const trial *one = &p->trials[i];
         if (one->state == TRIAL_OPEN) continue;
-        table_cell(&t, one->label);
+        arena a = {0};
+        plan planned = {0};
+        const json *line = trial_read_plan(one, p->book, &a);
+        if (line) plan_take(line, &planned);
+        table_cell(&t, trial_read_words(one, p->book, &a).label);
         table_cell(&t, fate(one));
-        table_cell(&t, one->run ? one->run : "");
+        table_cell(&t, trial_run_name(one).s);
         table_cellf(&t, "%lld", (long long)one->config);
         table_cellf(&t, "%lld", (long long)one->seed);
-        table_cellf(&t, "%lld", (long long)one->plan.epochs);
-        big_cell(&t, one->plan.parameters);
-        big_cell(&t, one->plan.macs);
-        big_cell(&t, one->plan.memory_bytes);
+        table_cellf(&t, "%lld", (long long)planned.epochs);
+        big_cell(&t, planned.parameters);
+        big_cell(&t, planned.macs);
+        big_cell(&t, planned.memory_bytes);
+        plan_free(&planned);
+        arena_free(&a);
     }
     text out = {0};
     table_write(&t, cli_colour(c, stdout), &out);
@@ -132,7 +146,10 @@ static int dry_run(const common *c, const options *o, prepared *p)
     size_t waiting = 0;
     for (size_t i = 0; i < p->n; i++) waiting += p->trials[i].state == TRIAL_WAITING;
     text line = {0};
-    text_printf(&line, "%zu trials, %zu to train", p->n, waiting);
+    describe_trials(p->n, p->x->repeats, experiment_members(p->x) / p->x->repeats, &line);
+    text_add(&line, ", ");
+    text_count(&line, (int64_t)waiting);
+    text_add(&line, " to train");
     if (p->n > p->planned) text_printf(&line, ", %zu to be chosen when results are there", p->n - p->planned);
     cli_say(c, "%s, %lld thread%s each", text_str(&line), (long long)p->threads, p->threads > 1 ? "s" : "");
     text_free(&line);
@@ -169,6 +186,7 @@ static sweep *create(const common *c, const options *o, prepared *p, const char 
                  .again = o->again,
                  .trials = p->trials,
                  .n = p->n,
+                 .book = p->book,
                  .x = p->x,
                  .space = p->space,
                  .estimate = forecast_kept(hash),
@@ -182,6 +200,7 @@ static sweep *create(const common *c, const options *o, prepared *p, const char 
     for (size_t i = 0; adapts && i < p->configs; i++)
         if (p->trials[i * (size_t)w->per].state != TRIAL_OPEN) w->points[i] = p->points + i * p->space.n;
     p->trials = NULL;
+    p->book = NULL;
     p->n = 0;
     if (sweeps_create(w, c->results, launch_last_number(c, 's'), &p->space, e) == CVY_OK) return w;
     sweeps_close(w);
@@ -194,14 +213,15 @@ static sweep *open_sweep(const common *c, const options *o, prepared *p, errors 
     char hash[65];
     sweep_hash(p, hash);
     const char *before = o->again ? NULL : sweeps_find(c->results, hash, &p->memory);
-    sweep *w = before ? sweeps_open(c->results, before, NULL) : NULL;
     /* Under another build or number of threads it would not be the same. */
-    bool same = w && w->threads == p->threads;
-    for (size_t i = 0; same && i < w->n && i < p->planned; i++)
-        same = !w->trials[i].plan.exact_key || !p->trials[i].plan.exact_key ||
-               !strcmp(w->trials[i].plan.exact_key, p->trials[i].plan.exact_key);
-    if (same) return w;
-    sweeps_close(w);
+    if (before && sweeps_is_like(c->results, before, p->threads, p->trials, p->planned)) {
+        for (size_t i = 0; i < p->n; i++)
+            trial_free(&p->trials[i]); /* there may be very many, and it has them too */
+        mem_free(p->trials);
+        p->trials = NULL;
+        p->n = p->planned = 0;
+        return sweeps_open(c->results, before, e);
+    }
     if (prepare_match(p, c, o->again, e) != CVY_OK) return NULL;
     return create(c, o, p, arena_text(&p->memory, hash), e);
 }

@@ -1,4 +1,5 @@
-/* `convoy trial`: one attempt at one run, started by the supervisor. See journal/protocol.h. */
+/* `convoy trial`: one attempt at one run, started by the supervisor; and `convoy trial --serve FD`, which starts such attempts
+ * as copies of itself, asked through a socket. See journal/protocol.h and sweep/server.h. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -10,14 +11,20 @@
 #include "base/file.h"
 #include "base/parallel.h"
 #include "cli/cli.h"
+#include "cli/options.h"
 #include "cli/trained.h"
+#include "cli/warm.h"
 #include "convoy/convoy.h"
+#include "sweep/server.h"
 #include "train/identity.h"
 #include "train/trainer.h"
 
 typedef struct trial_args {
-    int64_t threads, lifeline, until;
-    bool inexact;
+    int64_t threads, lifeline, until, serve;
+    bool inexact, grouped;
+    /* Of a server's copy; else NULL. */
+    warm *ready;
+    char **started_by; /* the arguments with which it would have been started as a program */
 } trial_args;
 
 static const option_row trial_rows[] = {
@@ -25,6 +32,10 @@ static const option_row trial_rows[] = {
     OPTION_NUMBER(trial_args, lifeline, 0, "FD", -1, -1, 1 << 20, "read end of the supervisor's pipe"),
     OPTION_NUMBER(trial_args, until, 0, "EPOCH", 0, 0, 1000000, "stop, resumable, after this epoch"),
     OPTION(trial_args, inexact, 0, OPTION_FLAG, NULL, "go on though the machine or build differs"),
+    OPTION(trial_args, grouped, 0, OPTION_FLAG, NULL,
+           "the supervisor waits for the disk, for many trials at once"),
+    OPTION_NUMBER(trial_args, serve, 0, "FD", -1, -1, 1 << 20,
+                  "start trials as copies of this process, asked there"),
 };
 
 static volatile sig_atomic_t asked, interrupted;
@@ -60,9 +71,18 @@ static void trial_listen(void)
 }
 
 /* Exactly the plugin files that the run was planned with, unchanged. */
-static registry *trial_plugins(const json *run, arena *a, errors *e)
+static registry *trial_plugins(const json *run, const char *bytes, const trial_args *t, arena *a, errors *e)
 {
     size_t n;
+    registry *ready = NULL;
+    const warm_answer answer = t->ready ? warm_plugins(t->ready, bytes, run, &ready) : WARM_NONE;
+    if (answer == WARM_READY) return ready;
+    /* What is in this process cannot be loaded anew. */
+    if (answer == WARM_CHANGED && execv(t->started_by[0], t->started_by)) {
+        errors_add(e, CVY_ERR_RESOURCE, &PLACE_FILE(t->started_by[0]), NULL, "cannot be started: %s",
+                   strerror(errno));
+        return NULL;
+    }
     const plugin_request *files = trained_files(run, a, &n);
     return registry_open_only(files, n, e);
 }
@@ -109,7 +129,12 @@ static int64_t trial_attempt(const char *dir, char **journal_path)
 static cvy_status trial_key(const json *run, const trial_args *t, char key[65], const char *dir, errors *e)
 {
     machine m = machine_here();
-    cvy_status status = identity_exact_key(&m, key, e);
+    const char *known = t->ready ? warm_exact_key(t->ready, t->threads) : NULL;
+    cvy_status status = CVY_OK;
+    if (known)
+        snprintf(key, 65, "%s", known);
+    else
+        status = identity_exact_key(&m, key, e);
     if (status || t->inexact || strcmp(key, json_get_text(run, "exact_key", "")) == 0) return status;
     place at = PLACE_FILE(dir);
     return errors_add(
@@ -134,10 +159,10 @@ static cvy_status trial_train(const char *dir, const trial_args *t, errors *e)
     if (!status && !run) status = errors_add(e, CVY_ERR_CONFIG, &at, NULL, "%s", why);
     if (!status) status = trial_key(run, t, key, dir, e);
     if (!status && !(x = experiment_read(spec, NULL, 0, none, e))) status = errors_status(e);
-    if (!status && !(r = trial_plugins(run, &a, e))) status = errors_status(e);
+    if (!status && !(r = trial_plugins(run, bytes, t, &a, e))) status = errors_status(e);
     /* A checkpoint has the weights, wherever they once came from. */
     char *checkpoint = path_join(dir, "checkpoints/last.safetensors");
-    bool resumed = file_exists(checkpoint);
+    bool resumed = file_size(checkpoint) > 0; /* an empty one is none */
     mem_free(checkpoint);
     if (!status &&
         !(s = setup_new(x, r, json_get_text(run, "base_dir", "."), resumed ? SETUP_RESUMED : SETUP_ALL, e)))
@@ -151,6 +176,8 @@ static cvy_status trial_train(const char *dir, const trial_args *t, errors *e)
         trainer_options o = {.dir = dir,
                              .config_hash = json_get_text(run, "config_hash", ""),
                              .exact_key = key,
+                             .one_of_many = json_get_text(run, "sweep", NULL) != NULL,
+                             .grouped = t->grouped,
                              .until_epoch = t->until,
                              .stop = trial_stop,
                              .ctx = &l};
@@ -168,9 +195,8 @@ static cvy_status trial_train(const char *dir, const trial_args *t, errors *e)
     return status;
 }
 
-static int trial_run(const command *self, const common *c, void *options, int argc, char **argv)
+static int trial_attend(const command *self, const common *c, const trial_args *t, int argc, char **argv)
 {
-    const trial_args *t = options;
     if (argc != 1) return cli_usage(self, c, "expected one run folder");
     errors e = {0};
     if (!file_is_dir(argv[0])) return cli_usage(self, c, "%s is no run folder", argv[0]);
@@ -192,6 +218,59 @@ static int trial_run(const command *self, const common *c, void *options, int ar
     int code = cli_fail(c, &e);
     errors_free(&e);
     return code ? code : (int)status;
+}
+
+/* ---- serving ---- */
+
+/* In the copy: what it would be, had it been started with these arguments. */
+static int trial_copy(const command *self, serving *q, warm *ready)
+{
+    trial_args t = {0};
+    common c = {0};
+    errors e = {0};
+    const option_table tables[] = {{self->options, self->n_options, &t},
+                                   {options_common, options_common_n, &c}};
+    char *operands[SERVING_ARGS + 1];
+    /* Without the word `trial`. */
+    int n = options_read(tables, 2, false, q->argc - 1, q->argv + 1, operands, &e);
+    options_finish(&c, &e);
+    t.ready = ready;
+    t.started_by = q->argv;
+    int code = errors_status(&e) ? cli_fail(&c, &e) : trial_attend(self, &c, &t, n, operands);
+    options_free(tables, 2);
+    errors_free(&e);
+    return code;
+}
+
+/* Until nobody asks any more. */
+static int trial_serve(const command *self, const trial_args *t)
+{
+    const int fd = (int)t->serve;
+    serving q;
+    bool good = true;
+    parallel_set_threads((int)t->threads);
+    warm *ready = warm_new(t->threads);
+    while (good && serving_wait(fd, &q)) {
+        const pid_t pid = serving_fork();
+        if (pid == 0) {
+            const bool wanted = serving_become(fd, &q);
+            int code = wanted ? trial_copy(self, &q, ready) : CVY_ERR_RESOURCE;
+            serving_free(&q);
+            warm_free(ready);
+            return code;
+        }
+        if (pid < 0) serving_refuse(fd);
+        if (q.argc > 2) good = warm_load(ready, q.argv[2]);
+        serving_free(&q);
+    }
+    warm_free(ready);
+    return good ? CVY_OK : CVY_ERR_PLUGIN;
+}
+
+static int trial_run(const command *self, const common *c, void *options, int argc, char **argv)
+{
+    const trial_args *t = options;
+    return t->serve >= 0 ? trial_serve(self, t) : trial_attend(self, c, t, argc, argv);
 }
 
 const command cmd_trial = {.name = "trial",

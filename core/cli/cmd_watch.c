@@ -1,5 +1,7 @@
 /* `convoy watch`: a sweep or a run as it trains, read from its journals; nothing is locked, and leaving changes nothing. */
+#include <math.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
@@ -35,18 +37,21 @@ typedef struct watched {
     follow **runs; /* of the trials; NULL: none yet */
     bool *over;
     live_trial *trials;
+    const char **labels; /* of those that were told later; NULL: in the book */
     size_t n, per;
     live_board board;
 } watched;
 
 static void take_run(watched *x, size_t i, const char *run)
 {
-    if (x->trials[i].run && !strcmp(x->trials[i].run, run)) return;
+    trial_name name;
+    snprintf(name.s, sizeof name.s, "%s", run);
+    if (!strcmp(x->trials[i].run.s, name.s)) return;
     follow_close(x->runs[i]);
     char *dir = path_join(x->c->results, run);
     x->runs[i] = follow_open(dir);
     x->over[i] = false;
-    x->trials[i].run = arena_text(&x->memory, run);
+    x->trials[i].run = name;
     x->trials[i].f = x->runs[i];
     mem_free(dir);
 }
@@ -59,11 +64,17 @@ static void take_event(watched *x, const json *v)
     int64_t config = json_get_int(v, "trial", -1), repeat = json_get_int(v, "repeat", 0);
     const char *run = json_get_text(v, "run", NULL);
     if (!strcmp(t, "decision") && run) {
-        for (size_t i = 0; i < x->n; i++)
-            if (x->w->trials[i].config == config && x->w->trials[i].repeat == repeat) {
-                take_run(x, i, run);
-                break;
-            }
+        size_t from = 0, to = x->n; /* the first that is not before it: they are in order */
+        while (from < to) {
+            const size_t middle = (from + to) / 2;
+            const trial *one = &x->w->trials[middle];
+            if (one->config < config || (one->config == config && one->repeat < repeat))
+                from = middle + 1;
+            else
+                to = middle;
+        }
+        if (from < x->n && x->w->trials[from].config == config && x->w->trials[from].repeat == repeat)
+            take_run(x, from, run);
     } else if (!strcmp(t, "proposed") && x->per) {
         const json *members = json_get(v, "members"), *plans = json_get(v, "plans");
         for (size_t k = 0; members && members->kind == JSON_ARRAY && k < members->n && k < x->per; k++) {
@@ -71,7 +82,7 @@ static void take_event(watched *x, const json *v)
             if (config < 0 || i >= x->n) break;
             plan p = {0};
             const json *line = plans && plans->kind == JSON_ARRAY && k < plans->n ? plans->items[k] : NULL;
-            x->trials[i].label = arena_text(&x->memory, json_get_text(members->items[k], "label", ""));
+            x->labels[i] = arena_text(&x->memory, json_get_text(members->items[k], "label", ""));
             x->trials[i].state = TRIAL_WAITING;
             if (!line || line->kind != JSON_TEXT || !plan_read(line->s, line->n, &p)) continue;
             x->trials[i].epochs = p.epochs;
@@ -116,12 +127,12 @@ static void open_sweep(watched *x)
     x->board.metric = w->metric;
     x->trials = mem_array(x->n + 1, sizeof *x->trials);
     for (size_t i = 0; i < x->n; i++) {
-        trial *t = &w->trials[i];
-        x->trials[i] = (live_trial){.label = t->label,
-                                    .state = t->state,
-                                    .epochs = t->plan.epochs,
-                                    .steps_per_epoch = t->plan.steps_per_epoch,
-                                    .samples = t->plan.train_samples};
+        const book_facts *f = trial_facts(&w->trials[i]);
+        x->trials[i] = (live_trial){.state = w->trials[i].state,
+                                    .epochs = f->epochs,
+                                    .steps_per_epoch = f->steps_per_epoch,
+                                    .samples = f->train_samples,
+                                    .best = (double)NAN};
     }
 }
 
@@ -136,11 +147,29 @@ static trial_state state_of(const follow *f, trial_state planned)
 
 /* ---- either ---- */
 
+static live_trial trial_at(const void *of, size_t i)
+{
+    return ((const watched *)of)->trials[i];
+}
+
+static void label_at(const void *of, size_t i, text *out)
+{
+    const watched *x = of;
+    if (x->labels[i] || !x->w) {
+        text_add(out, x->labels[i] ? x->labels[i] : "");
+        return;
+    }
+    arena a = {0};
+    text_add(out, trial_read_words(&x->w->trials[i], x->w->book, &a).label);
+    arena_free(&a);
+}
+
 static bool open_watched(watched *x, errors *e)
 {
     x->dir = path_join(x->c->results, x->name);
     x->board.name = x->name;
     x->events.fd = -1;
+    const char *first = NULL; /* the label of a run */
     if (x->name[0] == 's') {
         if (!(x->w = sweeps_open(x->c->results, x->name, e))) return false;
         open_sweep(x);
@@ -151,15 +180,20 @@ static bool open_watched(watched *x, errors *e)
         x->board.experiment = r.experiment;
         x->board.metric = (space_metric){r.metric, r.maximize};
         x->trials = mem_array(2, sizeof *x->trials);
-        x->trials[0] = (live_trial){.label = r.label,
-                                    .epochs = r.epochs,
+        x->trials[0] = (live_trial){.epochs = r.epochs,
                                     .steps_per_epoch = r.steps_per_epoch,
-                                    .samples = r.train_samples};
+                                    .samples = r.train_samples,
+                                    .best = (double)NAN};
+        first = r.label;
     }
+    x->labels = mem_array(x->n + 1, sizeof *x->labels);
+    x->labels[0] = first;
     x->runs = mem_array(x->n + 1, sizeof *x->runs);
     x->over = mem_array(x->n + 1, sizeof *x->over);
     if (!x->w) take_run(x, 0, x->name);
-    x->board.trials = x->trials;
+    x->board.at = trial_at;
+    x->board.label = label_at;
+    x->board.of = x;
     x->board.n = x->n;
     return true;
 }
@@ -191,6 +225,7 @@ static void close_watched(watched *x)
     mem_free(x->runs);
     mem_free(x->over);
     mem_free(x->trials);
+    mem_free(x->labels);
     mem_free(x->dir);
     sweeps_close(x->w);
     arena_free(&x->memory);
@@ -249,15 +284,19 @@ static void watch_lines(watched *x)
             if (!changed) continue;
             told[i] = t->state;
             if (t->f) epoch = t->f->epoch;
-            text line = {0};
-            text_printf(&line, "%s %s: %s, epoch %lld/%lld", t->run ? t->run : "-", t->label,
+            text line = {0}, label = {0}, safe = {0};
+            label_at(x, i, &label);
+            text_printf(&line, "%s %s: %s, epoch %lld/%lld", *t->run.s ? t->run.s : "-", text_str(&label),
                         trial_state_name(t->state), (long long)(t->f ? t->f->epoch : 0),
                         (long long)t->epochs);
             if (p) text_printf(&line, ", %s %.6g", x->board.metric.name, p->value);
-            text_char(&line, '\n');
-            cli_print(&line);
+            text_safe(&safe, text_str(&line), 4000);
+            text_char(&safe, '\n');
+            cli_print(&safe);
             cli_flush();
             text_free(&line);
+            text_free(&label);
+            text_free(&safe);
         }
         if (running) process_pause(EVERY_MS / 1000.0);
     }

@@ -17,11 +17,11 @@
 #include "cli/options.h"
 
 static const command *const commands[] = {
-    &cmd_run,    &cmd_sweep,      &cmd_resume,  &cmd_stop,    &cmd_watch,    &cmd_model,
-    &cmd_check,  &cmd_ls,         &cmd_show,    &cmd_compare, &cmd_best,     &cmd_query,
-    &cmd_plot,   &cmd_report,     &cmd_eval,    &cmd_predict, &cmd_features, &cmd_inspect,
-    &cmd_export, &cmd_db,         &cmd_profile, &cmd_plugin,  &cmd_data,     &cmd_schema,
-    &cmd_doctor, &cmd_completion, &cmd_trial,   &cmd_planner, &cmd_checker,  &cmd_manual,
+    &cmd_run,     &cmd_sweep,   &cmd_resume,   &cmd_stop,    &cmd_watch,  &cmd_model,      &cmd_check,
+    &cmd_ls,      &cmd_show,    &cmd_compare,  &cmd_best,    &cmd_query,  &cmd_plot,       &cmd_report,
+    &cmd_eval,    &cmd_predict, &cmd_features, &cmd_inspect, &cmd_export, &cmd_rm,         &cmd_db,
+    &cmd_profile, &cmd_plugin,  &cmd_data,     &cmd_schema,  &cmd_doctor, &cmd_completion, &cmd_trial,
+    &cmd_planner, &cmd_checker, &cmd_manual,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

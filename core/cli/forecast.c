@@ -18,34 +18,37 @@ enum { PROBED_MOST = 24 }; /* different networks that are timed; others are gues
 /* ---- time ---- */
 
 /* Equal for trials whose steps take as long. */
-static char *kind_of(const plan *p)
+static char *kind_of(const plan *p, const json *planned)
 {
-    arena a = {0};
-    const json *params =
-        p->line ? json_get(json_parse(&a, p->line, strlen(p->line), NULL, NULL), "params") : NULL;
+    const json *params = json_get(planned, "params");
     const char *optimizer =
         json_get_text(params, "train.optimizer.type", json_get_text(params, "train.optimizer", ""));
-    char *kind =
-        mem_printf("%s %lld %lld %lld %lld %lld %s %s", p->model, (long long)p->parameters,
-                   (long long)p->macs, (long long)p->memory_bytes, (long long)p->steps_per_epoch,
-                   (long long)p->train_samples, json_get_text(params, "train.batch_size", ""), optimizer);
-    arena_free(&a);
-    return kind;
+    return mem_printf("%s %lld %lld %lld %lld %lld %s %s", p->model, (long long)p->parameters,
+                      (long long)p->macs, (long long)p->memory_bytes, (long long)p->steps_per_epoch,
+                      (long long)p->train_samples, json_get_text(params, "train.batch_size", ""), optimizer);
 }
 
-static double seconds_of(const plan *p, const plan *timed)
+/* What a trial has to do. */
+typedef struct load {
+    size_t kind;             /* of its network */
+    double steps, evaluated; /* training steps; samples that are only looked at */
+    double work;             /* multiplications */
+} load;
+
+static double seconds_of(const load *l, const plan *timed)
 {
-    const double evaluated = (double)(p->epochs * p->validation_samples + p->test_samples);
-    return timed->start_seconds + (double)(p->epochs * p->steps_per_epoch) * timed->step_seconds +
-           evaluated * timed->sample_seconds;
+    return timed->start_seconds + l->steps * timed->step_seconds + l->evaluated * timed->sample_seconds;
 }
 
 /* What is left of a trial to be trained. */
-static double share_left(const trial *t)
+static double share_left(const common *c, const trial *t)
 {
-    const double all = (double)(t->plan.epochs * t->plan.steps_per_epoch);
+    const double all = (double)(trial_facts(t)->epochs * trial_facts(t)->steps_per_epoch);
     if (t->state != TRIAL_WAITING) return 0;
-    return t->journals && all > 0 ? fmax(0, 1 - (double)t->journals->step / all) : 1;
+    follow *f = trial_journals(t, c->results);
+    const double left = f && all > 0 ? fmax(0, 1 - (double)f->step / all) : 1;
+    follow_close(f);
+    return left;
 }
 
 typedef struct kinds {
@@ -64,9 +67,11 @@ static size_t find_kind(const kinds *k, const char *name)
 static cvy_status probe_kinds(prepared *p, const common *c, const kinds *k, plan *plans, errors *e)
 {
     planning_request requests[PROBED_MOST];
+    arena a = {0};
     for (size_t i = 0; i < k->n; i++) {
         const trial *t = &p->trials[k->trial[i]];
-        requests[i] = (planning_request){t->overrides, t->n_overrides, t->seed};
+        const trial_words words = trial_read_words(t, p->book, &a);
+        requests[i] = (planning_request){words.overrides, words.n_overrides, t->seed};
     }
     planning_options o = {.program = p->program,
                           .file = p->file,
@@ -76,52 +81,8 @@ static cvy_status probe_kinds(prepared *p, const common *c, const kinds *k, plan
                           .probe = true,
                           .patience = prepare_patience()};
     cli_say(c, "timing a few steps of %zu network%s", k->n, k->n > 1 ? "s" : "");
-    return planning_run(&o, requests, k->n, plans, e);
-}
-
-static cvy_status estimate(prepared *p, const common *c, forecast *out, errors *e)
-{
-    kinds k = {0};
-    plan plans[PROBED_MOST] = {{0}};
-    size_t *of = mem_array(p->n + 1, sizeof *of);
-    double sum = 0, counted = 0, rate = 0, rated = 0;
-    for (size_t i = 0; i < p->planned; i++) {
-        if (p->trials[i].state != TRIAL_WAITING) continue;
-        char *name = kind_of(&p->trials[i].plan);
-        of[i] = find_kind(&k, name);
-        if (of[i] == k.n && k.n < PROBED_MOST) {
-            k.trial[k.n] = i;
-            k.name[k.n++] = name;
-            name = NULL;
-        }
-        mem_free(name);
-    }
-    cvy_status status = k.n ? probe_kinds(p, c, &k, plans, e) : CVY_OK;
-    for (size_t i = 0; i < k.n; i++) {
-        const plan *one = &p->trials[k.trial[i]].plan;
-        if (plans[i].step_seconds <= 0 || one->macs <= 0) continue;
-        rate += seconds_of(one, &plans[i]) /
-                ((double)one->macs * (double)one->epochs * (double)one->train_samples);
-        rated++;
-    }
-    for (size_t i = 0; i < p->planned; i++) {
-        const trial *t = &p->trials[i];
-        if (t->state != TRIAL_WAITING) continue;
-        double s = of[i] < k.n && plans[of[i]].step_seconds > 0
-                       ? seconds_of(&t->plan, &plans[of[i]])
-                       : (rated > 0 ? rate / rated : 0) * (double)t->plan.macs * (double)t->plan.epochs *
-                             (double)t->plan.train_samples;
-        sum += s;
-        counted++;
-        out->seconds += s * share_left(t);
-    }
-    if (counted > 0) out->seconds += (double)(p->n - p->planned) * sum / counted; /* those to be chosen */
-    out->probed = k.n;
-    for (size_t i = 0; i < k.n; i++) {
-        mem_free(k.name[i]);
-        plan_free(&plans[i]);
-    }
-    mem_free(of);
+    cvy_status status = planning_run(&o, requests, k->n, plans, e);
+    arena_free(&a);
     return status;
 }
 
@@ -134,19 +95,79 @@ static int64_t bytes_of(const plan *p)
            p->epochs * p->steps_per_epoch / EVERY * STEP;
 }
 
-cvy_status forecast_make(prepared *p, const common *c, bool timed, forecast *out, errors *e)
+/* ---- both ---- */
+
+/* Reads the plans of those that wait. The load of each, and the different kinds as far as they are timed. */
+static load *read_loads(const prepared *p, kinds *k, forecast *out)
 {
+    load *loads = mem_array(p->planned + 1, sizeof *loads);
     int64_t sum = 0, counted = 0;
-    *out = (forecast){.most = p->space.n && (p->space.early.kind != EARLY_NONE || p->space.has_target)};
     for (size_t i = 0; i < p->planned; i++) {
         const trial *t = &p->trials[i];
         if (t->state != TRIAL_WAITING) continue;
-        sum += bytes_of(&t->plan);
+        arena a = {0};
+        plan one = {0};
+        const json *planned = trial_read_plan(t, p->book, &a);
+        if (planned) plan_take(planned, &one);
+        char *name = kind_of(&one, planned);
+        loads[i] = (load){.kind = find_kind(k, name),
+                          .steps = (double)(one.epochs * one.steps_per_epoch),
+                          .evaluated = (double)(one.epochs * one.validation_samples + one.test_samples),
+                          .work = (double)one.macs * (double)one.epochs * (double)one.train_samples};
+        if (loads[i].kind == k->n && k->n < PROBED_MOST) {
+            k->trial[k->n] = i;
+            k->name[k->n++] = name;
+            name = NULL;
+        }
+        sum += bytes_of(&one);
         counted++;
+        mem_free(name);
+        plan_free(&one);
+        arena_free(&a);
     }
     out->bytes = sum;
     if (counted) out->bytes += (int64_t)(p->n - p->planned) * (sum / counted);
-    return timed ? estimate(p, c, out, e) : CVY_OK;
+    return loads;
+}
+
+static cvy_status estimate(prepared *p, const common *c, const kinds *k, const load *loads, forecast *out,
+                           errors *e)
+{
+    plan plans[PROBED_MOST] = {{0}};
+    double sum = 0, counted = 0, rate = 0, rated = 0;
+    cvy_status status = k->n ? probe_kinds(p, c, k, plans, e) : CVY_OK;
+    for (size_t i = 0; i < k->n; i++) {
+        const load *one = &loads[k->trial[i]];
+        if (plans[i].step_seconds <= 0 || one->work <= 0) continue;
+        rate += seconds_of(one, &plans[i]) / one->work;
+        rated++;
+    }
+    for (size_t i = 0; i < p->planned; i++) {
+        const trial *t = &p->trials[i];
+        const load *l = &loads[i];
+        if (t->state != TRIAL_WAITING) continue;
+        double s = l->kind < k->n && plans[l->kind].step_seconds > 0
+                       ? seconds_of(l, &plans[l->kind])
+                       : (rated > 0 ? rate / rated : 0) * l->work;
+        sum += s;
+        counted++;
+        out->seconds += s * share_left(c, t);
+    }
+    if (counted > 0) out->seconds += (double)(p->n - p->planned) * sum / counted; /* those to be chosen */
+    out->probed = k->n;
+    for (size_t i = 0; i < k->n; i++) plan_free(&plans[i]);
+    return status;
+}
+
+cvy_status forecast_make(prepared *p, const common *c, bool timed, forecast *out, errors *e)
+{
+    kinds k = {0};
+    *out = (forecast){.most = p->space.n && (p->space.early.kind != EARLY_NONE || p->space.has_target)};
+    load *loads = read_loads(p, &k, out);
+    cvy_status status = timed ? estimate(p, c, &k, loads, out, e) : CVY_OK;
+    for (size_t i = 0; i < k.n; i++) mem_free(k.name[i]);
+    mem_free(loads);
+    return status;
 }
 
 /* ---- verdicts ---- */

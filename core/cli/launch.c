@@ -9,6 +9,7 @@
 #include "cli/places.h"
 #include "cli/prepare.h"
 #include "cli/results.h"
+#include "sweep/describe.h"
 #include "sweep/process.h"
 
 static size_t waiting(const trial *trials, size_t n)
@@ -38,7 +39,8 @@ static void note(const common *c, sweep *w, const char *kind, const trial *t, co
 {
     errors found = {0};
     text line = {0};
-    text_printf(&line, "%s%s%s%s%s", t->run ? t->run : "", t->run && *t->label ? " " : "", t->label,
+    const char *label = trial_label(t);
+    text_printf(&line, "%s%s%s%s%s", trial_run_name(t).s, t->run && *label ? " " : "", label,
                 what ? ": " : "", what ? what : "");
     if (sweeps_event(w, kind, text_str(&line), &found) != CVY_OK) cli_fail(c, &found);
     text_free(&line);
@@ -73,8 +75,8 @@ static int64_t workers(const common *c, const launch_options *o, const trial *tr
 {
     int64_t wanted = supervise_workers(o->limits.workers, o->origin.threads, process_cores()), most = 0;
     for (size_t i = 0; i < n; i++)
-        if (trials[i].state == TRIAL_WAITING && trials[i].plan.memory_bytes > most)
-            most = trials[i].plan.memory_bytes;
+        if (trials[i].state == TRIAL_WAITING && (int64_t)trials[i].memory_kib * 1024 > most)
+            most = (int64_t)trials[i].memory_kib * 1024;
     if (wanted > (int64_t)n) wanted = (int64_t)n;
     if (o->limits.workers) return wanted;
     int64_t fitting = supervise_fitting(wanted, most, process_memory());
@@ -91,7 +93,7 @@ cvy_status launch_trials(const common *c, const launch_options *o, trial *trials
     if (status != CVY_OK) return status;
     trial_origin origin = o->origin;
     origin.least = launch_last_number(c, 'r');
-    audience a = {news_open(c, trials, n, o->sweep ? o->sweep->name : NULL), o->sweep};
+    audience a = {news_open(c, trials, n, origin.book, o->sweep ? o->sweep->name : NULL), o->sweep};
     supervise_options so = {.program = o->program,
                             .origin = &origin,
                             .threads = origin.threads,
@@ -112,6 +114,13 @@ cvy_status launch_trials(const common *c, const launch_options *o, trial *trials
     return status;
 }
 
+static void add_trials(const sweep *w, text *line)
+{
+    size_t per = 0;
+    while (per < w->n && w->trials[per].config == w->trials[0].config) per++;
+    describe_trials(w->n, w->repeats, w->repeats > 0 ? (int64_t)per / w->repeats : 1, line);
+}
+
 static void say_begin(const common *c, const sweep *w)
 {
     size_t done = 0, resumed = 0, later = 0, open = waiting(w->trials, w->n);
@@ -121,7 +130,8 @@ static void say_begin(const common *c, const sweep *w)
         resumed += w->trials[i].state == TRIAL_WAITING && w->trials[i].resumed;
     }
     text line = {0};
-    text_printf(&line, "%s: %zu trials", w->name, w->n);
+    text_printf(&line, "%s: ", w->name);
+    add_trials(w, &line);
     if (done) text_printf(&line, ", %zu finished", done);
     if (resumed) text_printf(&line, ", %zu resumed", resumed);
     if (later) text_printf(&line, ", %zu chosen as results come", later);
@@ -158,7 +168,7 @@ static void say_estimate(const common *c, sweep *w)
     double took = 0;
     if (w->estimate <= 0) return;
     for (size_t i = 0; i < w->n; i++)
-        if (w->trials[i].journals && trial_is_done(&w->trials[i])) took += w->trials[i].journals->seconds;
+        if (trial_is_done(&w->trials[i])) took += (double)w->trials[i].took;
     text line = {0};
     text_add(&line, "the trials took ");
     results_duration(&line, took);
@@ -207,21 +217,24 @@ int launch_sweep(const common *c, sweep *w, const char *program, const launch_li
                                    .source = w->source,
                                    .sweep = w->name,
                                    .metric = w->metric,
-                                   .threads = w->threads},
+                                   .threads = w->threads,
+                                   .book = w->book},
                         .limits = *limits,
                         .sweep = w,
                         .agenda = open_agenda(c, w, &ao, &e)};
+    const bool known_later = o.agenda != NULL; /* by then trials may be chosen that are known */
+    if (!known_later) known_close(ao.known);
     cvy_status status =
         e.n && errors_count(&e) ? errors_status(&e) : launch_trials(c, &o, w->trials, w->n, &e);
     agenda_free(o.agenda);
-    known_close(ao.known);
+    if (known_later) known_close(ao.known);
     int code = launch_code(status, w->trials, w->n);
     say_flags(c, w);
     if (code == CVY_OK || code == CVY_ERR_SOME) say_estimate(c, w);
     sweeps_end(w, code, process_now() - begun, &e);
     int problems = cli_fail(c, &e);
     if (c->json)
-        outcome_json(w->trials, w->n, &w->metric, w->name, code);
+        outcome_json(c, w->book, w->trials, w->n, &w->metric, w->name, code);
     else
         outcome_sweep(c, w);
     if (code == CVY_STOPPED) cli_say(c, "`convoy resume %s` goes on", w->name);

@@ -13,7 +13,7 @@
 #include "cli/width.h"
 #include "sweep/process.h"
 
-enum { CURVE = 16, BAR = 10, ROWS = 16 };
+enum { CURVE = 16, BAR = 10, ROWS = 16, LINE_BYTES = 4000 };
 #define EVERY 0.25 /* seconds between two drawings */
 
 bool live_unicode(void)
@@ -32,7 +32,8 @@ bool live_unicode(void)
 typedef struct sums {
     size_t counts[TRIAL_KILLED + 1];
     double images, done, rate; /* planned, trained, per second now */
-    const live_trial *best;
+    bool any;                  /* a best one */
+    size_t best;
     follow_point best_at;
 } sums;
 
@@ -59,28 +60,39 @@ static bool is_over(trial_state s)
            s == TRIAL_FAILED || s == TRIAL_KILLED;
 }
 
+static follow_point best_of(const live_board *b, const live_trial *t)
+{
+    follow_point none = {.epoch = t->best_epoch, .value = t->best};
+    if (!t->f) return none;
+    const follow_point *p = follow_best(t->f, b->metric.name, b->metric.maximize);
+    none.value = (double)NAN;
+    return p ? *p : none;
+}
+
 static sums sum_up(const live_board *b)
 {
     sums s = {0};
-    double known = 0, of = 0;
+    double known = 0, of = 0, open = 0, done = 0;
     for (size_t i = 0; i < b->n; i++) {
-        const live_trial *t = &b->trials[i];
-        s.counts[t->state]++;
-        if (t->epochs > 0) known += images_of(t), of++;
-        const follow_point *p = t->f ? follow_best(t->f, b->metric.name, b->metric.maximize) : NULL;
-        if (p && !isnan(p->value) &&
-            (!s.best || (b->metric.maximize ? p->value > s.best_at.value : p->value < s.best_at.value))) {
-            s.best = t;
-            s.best_at = *p;
+        const live_trial t = b->at(b->of, i);
+        s.counts[t.state]++;
+        const double images = images_of(&t), share = is_over(t.state) ? 1 : share_of(&t);
+        if (t.epochs > 0) /* what the others will take, nobody knows yet */
+            known += images, of++, s.done += images * share;
+        else
+            open++, done += share;
+        const follow_point p = best_of(b, &t);
+        if (!isnan(p.value) &&
+            (!s.any || (b->metric.maximize ? p.value > s.best_at.value : p.value < s.best_at.value))) {
+            s.any = true;
+            s.best = i;
+            s.best_at = p;
         }
-        if (t->state == TRIAL_RUNNING) s.rate += rate_of(t);
+        if (t.state == TRIAL_RUNNING) s.rate += rate_of(&t);
     }
-    for (size_t i = 0; i < b->n; i++) {
-        const live_trial *t = &b->trials[i];
-        double images = t->epochs > 0 ? images_of(t) : of > 0 ? known / of : 0;
-        s.images += images;
-        s.done += is_over(t->state) ? images : images * share_of(t);
-    }
+    const double usual = of > 0 ? known / of : 0;
+    s.images = known + open * usual;
+    s.done += done * usual;
     return s;
 }
 
@@ -126,8 +138,11 @@ static void bar(text *out, double share, bool unicode)
 
 static void put_line(text *out, const text *line, size_t width)
 {
-    text_add_n(out, text_str(line), width_cut(text_str(line), width));
+    text safe = {0};
+    text_safe(&safe, text_str(line), LINE_BYTES);
+    text_add_n(out, text_str(&safe), width_cut(text_str(&safe), width));
     text_char(out, '\n');
+    text_free(&safe);
 }
 
 static void head(const live_board *b, const sums *s, text *line)
@@ -150,14 +165,14 @@ static void head(const live_board *b, const sums *s, text *line)
     }
 }
 
-static void row(const live_board *b, const live_trial *t, size_t label_width, bool unicode, text *line)
+static void row(const live_board *b, const live_trial *t, const char *label, size_t label_width, bool unicode,
+                text *line)
 {
     const follow_point *last = t->f ? follow_last(&t->f->epochs, b->metric.name) : NULL;
     int64_t epoch = t->f ? t->f->epoch : 0;
-    size_t taken = width_cut(t->label, label_width);
-    text_printf(line, "%-5s %.*s%*s ", t->run ? t->run : "-", (int)taken, t->label,
-                (int)(label_width - width_of(t->label) < label_width ? label_width - width_of(t->label) : 0),
-                "");
+    size_t taken = width_cut(label, label_width);
+    text_printf(line, "%-5s %.*s%*s ", *t->run.s ? t->run.s : "-", (int)taken, label,
+                (int)(label_width - width_of(label) < label_width ? label_width - width_of(label) : 0), "");
     bar(line, share_of(t), unicode);
     text_printf(line, " %4lld/%-4lld ", (long long)epoch, (long long)t->epochs);
     sparkline(line, t, b->metric.name, unicode);
@@ -180,22 +195,31 @@ void live_text(const live_board *b, size_t width, size_t most, bool unicode, boo
     if (colour) text_add(out, "\033[0m");
     text_free(&line);
     size_t shown = 0, label_width = 0;
-    for (size_t i = 0; i < b->n; i++)
-        if (b->trials[i].state == TRIAL_RUNNING && width_of(b->trials[i].label) > label_width)
-            label_width = width_of(b->trials[i].label);
+    text label = {0};
+    for (size_t i = 0; i < b->n; i++) {
+        if (b->at(b->of, i).state != TRIAL_RUNNING) continue;
+        b->label(b->of, i, &label);
+        if (width_of(text_str(&label)) > label_width) label_width = width_of(text_str(&label));
+        text_free(&label);
+    }
     if (label_width > 28) label_width = 28;
     for (size_t i = 0; i < b->n && shown < most; i++) {
-        if (b->trials[i].state != TRIAL_RUNNING && b->n > 1) continue;
-        row(b, &b->trials[i], label_width, unicode, &line);
+        const live_trial t = b->at(b->of, i);
+        if (t.state != TRIAL_RUNNING && b->n > 1) continue;
+        b->label(b->of, i, &label);
+        row(b, &t, text_str(&label), label_width, unicode, &line);
+        text_free(&label);
         put_line(out, &line, width);
         text_free(&line);
         shown++;
     }
-    if (!s.best) return;
+    if (!s.any) return;
     text_printf(&line, "best  %s ", b->metric.name);
     results_metric(&line, b->metric.name, s.best_at.value);
-    text_printf(&line, "  %s%s%s, epoch %lld", s.best->run ? s.best->run : "", *s.best->label ? " " : "",
-                s.best->label, (long long)s.best_at.epoch);
+    b->label(b->of, s.best, &label);
+    text_printf(&line, "  %s%s%s, epoch %lld", b->at(b->of, s.best).run.s, label.n ? " " : "",
+                text_str(&label), (long long)s.best_at.epoch);
+    text_free(&label);
     put_line(out, &line, width);
     text_free(&line);
 }
@@ -218,16 +242,19 @@ void live_json(const live_board *b, json_writer *w)
     results_put_double(w, "share", s.images > 0 ? s.done / s.images : (double)NAN);
     results_put_double(w, "images_per_second", s.rate);
     results_put_double(w, "seconds_left", s.rate > 0 ? (s.images - s.done) / s.rate : (double)NAN);
-    json_put_text(w, "best_run", s.best ? s.best->run : NULL);
-    results_put_double(w, "best", s.best ? s.best_at.value : (double)NAN);
+    json_put_text(w, "best_run", s.any ? b->at(b->of, s.best).run.s : NULL);
+    results_put_double(w, "best", s.any ? s.best_at.value : (double)NAN);
     json_key(w, "running");
     json_open(w, '[');
     for (size_t i = 0; i < b->n; i++) {
-        const live_trial *t = &b->trials[i];
+        const live_trial one = b->at(b->of, i), *t = &one;
         if (t->state != TRIAL_RUNNING) continue;
+        text label = {0};
+        b->label(b->of, i, &label);
         json_open(w, '{');
-        json_put_text(w, "run", t->run);
-        json_put_text(w, "label", t->label);
+        json_put_text(w, "run", *t->run.s ? t->run.s : NULL);
+        json_put_text(w, "label", text_str(&label));
+        text_free(&label);
         json_put_int(w, "epoch", t->f ? t->f->epoch : 0);
         json_put_int(w, "epochs", t->epochs);
         results_put_double(w, "share", share_of(t));

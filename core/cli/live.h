@@ -8,16 +8,21 @@
 #include "sweep/trial.h"
 
 typedef struct live_trial {
-    const char *run, *label; /* run NULL: it has none yet */
-    const follow *f;         /* NULL with it */
+    trial_name run;
+    const follow *f; /* NULL: it has no run, or nothing of interest but what follows */
     trial_state state;
     int64_t epochs, steps_per_epoch, samples; /* planned; samples of training */
+    double best;                              /* by the board's metric; NaN. Where f is NULL; so the next */
+    int64_t best_epoch;
 } live_trial;
 
 typedef struct live_board {
     const char *name, *experiment; /* "s3" or "r12" */
     space_metric metric;
-    const live_trial *trials;
+    /* Trial i, and its label: asked for when they are to be shown, so that nobody has to keep them. */
+    live_trial (*at)(const void *of, size_t i);
+    void (*label)(const void *of, size_t i, text *out);
+    const void *of;
     size_t n;
     bool stopped; /* nobody works on it */
 } live_board;

@@ -9,9 +9,9 @@
 #include "cli/results.h"
 #include "report/chart_range.h"
 
-static double found(const trial *t, const char *metric)
+static double found(const follow *f, const char *metric)
 {
-    const follow_point *p = t->journals ? follow_last(&t->journals->whole, metric) : NULL;
+    const follow_point *p = f ? follow_last(&f->whole, metric) : NULL;
     return p ? p->value : (double)NAN;
 }
 
@@ -20,9 +20,11 @@ static char *draw(const common *c, const trial *t, errors *e)
 {
     store *s = results_open(c, e);
     if (!s) return NULL;
-    char *prefix = path_join(t->dir, "lr_range");
-    char *title = mem_printf("%s: learning-rate range test of %s", t->run, t->plan.experiment);
-    const bool drawn = chart_range_draw(s, t->run, title, prefix, e) == CVY_OK;
+    const trial_name run = trial_run_name(t);
+    char *dir = path_join(c->results, run.s), *prefix = path_join(dir, "lr_range");
+    char *title = mem_printf("%s: learning-rate range test of %s", run.s, trial_facts(t)->experiment);
+    const bool drawn = chart_range_draw(s, run.s, title, prefix, e) == CVY_OK;
+    mem_free(dir);
     char *path = drawn ? mem_printf("%s.png", prefix) : NULL;
     store_close(s);
     mem_free(prefix);
@@ -30,7 +32,7 @@ static char *draw(const common *c, const trial *t, errors *e)
     return path;
 }
 
-static void say(const trial *t, const char *chart, text *out)
+static void say(const follow *t, const char *chart, text *out)
 {
     const double steepest = found(t, "lr_steepest"), tenth = found(t, "lr_minimum_tenth");
     if (isfinite(steepest)) {
@@ -42,33 +44,38 @@ static void say(const trial *t, const char *chart, text *out)
             out,
             "no suggestion: the loss never fell; try other rates with --from and --to, or more --steps\n");
     }
-    if (chart) text_printf(out, "%s\n", chart);
+    if (chart) {
+        text_safe(out, chart, SIZE_MAX);
+        text_char(out, '\n');
+    }
 }
 
 int lr_range_show(const common *c, const trial *t, int code)
 {
     errors e = {0};
     char *chart = code == CVY_OK && t->run ? draw(c, t, &e) : NULL;
+    follow *f = trial_journals(t, c->results);
     if (c->json) {
         json_writer w = {0};
         json_open(&w, '{');
-        json_put_text(&w, "run", t->run);
+        json_put_text(&w, "run", TRIAL_RUN(t));
         json_put_int(&w, "exit_code", code);
         json_put_text(&w, "reason", t->why);
-        results_put_double(&w, "suggested", found(t, "lr_steepest"));
-        results_put_double(&w, "minimum", found(t, "lr_minimum"));
-        results_put_double(&w, "minimum_tenth", found(t, "lr_minimum_tenth"));
-        json_put_int(&w, "steps", t->journals ? t->journals->step : 0);
+        results_put_double(&w, "suggested", found(f, "lr_steepest"));
+        results_put_double(&w, "minimum", found(f, "lr_minimum"));
+        results_put_double(&w, "minimum_tenth", found(f, "lr_minimum_tenth"));
+        json_put_int(&w, "steps", f ? f->step : 0);
         json_put_text(&w, "chart", chart);
         json_close(&w, '}');
         cli_print_json(&w);
     } else if (code == CVY_OK) {
         text out = {0};
-        say(t, chart, &out);
+        say(f, chart, &out);
         cli_print(&out);
         text_free(&out);
     }
     mem_free(chart);
+    follow_close(f);
     const int wrong = cli_fail(c, &e);
     return code ? code : wrong;
 }

@@ -7,15 +7,15 @@
 #include "cli/results.h"
 #include "sweep/process.h"
 
-news news_open(const common *c, const trial *trials, size_t n, const char *of)
+news news_open(const common *c, const trial *trials, size_t n, const book *b, const char *of)
 {
-    news s = {.c = c, .bar = progress_open(c, "images"), .trials = trials, .n = n, .of = of};
+    news s = {.c = c, .bar = progress_open(c, "images"), .trials = trials, .n = n, .book = b, .of = of};
     s.told = mem_array(n + 1, sizeof *s.told);
     s.screen = live_open(c);
     s.screen.on = s.screen.on && n > 1;
-    if (s.screen.on) s.bar.on = false, s.live = mem_array(n, sizeof *s.live);
+    if (s.screen.on) s.bar.on = false;
     for (size_t i = 0; i < n; i++) {
-        if (trials[i].journals) s.told[i] = trials[i].journals->epoch; /* of earlier attempts */
+        s.told[i] = trials[i].epoch; /* of earlier attempts */
         s.ended += trials[i].state == TRIAL_KNOWN || trials[i].state == TRIAL_REFUSED;
     }
     return s;
@@ -25,7 +25,6 @@ void news_close(news *n)
 {
     progress_clear(&n->bar);
     live_clear(&n->screen);
-    mem_free(n->live);
     mem_free(n->told);
     *n = (news){0};
 }
@@ -34,12 +33,12 @@ void news_close(news *n)
 
 static int64_t images_all(const trial *t)
 {
-    return t->plan.epochs * t->plan.train_samples;
+    return trial_facts(t)->epochs * trial_facts(t)->train_samples;
 }
 
 static int64_t images_done(const trial *t)
 {
-    int64_t all = images_all(t), steps = t->plan.epochs * t->plan.steps_per_epoch;
+    int64_t all = images_all(t), steps = trial_facts(t)->epochs * trial_facts(t)->steps_per_epoch;
     if (t->state != TRIAL_RUNNING && t->state != TRIAL_WAITING) return all; /* nothing more is to come */
     if (!t->journals || steps <= 0) return 0;
     double share = (double)t->journals->step / (double)steps;
@@ -57,8 +56,8 @@ static void add_metric(text *out, const char *shown, const follow_set *set, cons
 static void one_label(text *out, const trial *t)
 {
     const follow *f = t->journals;
-    int64_t epoch = f->epoch < t->plan.epochs ? f->epoch + 1 : t->plan.epochs;
-    text_printf(out, "%s epoch %lld/%lld", t->run, (long long)epoch, (long long)t->plan.epochs);
+    const int64_t epochs = trial_facts(t)->epochs, epoch = f->epoch < epochs ? f->epoch + 1 : epochs;
+    text_printf(out, "%s epoch %lld/%lld", trial_run_name(t).s, (long long)epoch, (long long)epochs);
     add_metric(out, "loss", f->steps.n ? &f->steps : &f->epochs, "train_loss");
     /* One of them, so that rate and time left find room on a line of 80. */
     const bool classes = follow_last(&f->epochs, "train_accuracy") != NULL;
@@ -67,23 +66,38 @@ static void one_label(text *out, const trial *t)
     add_metric(out, validated ? "val" : "acc", &f->epochs, validated ? own : "train_accuracy");
 }
 
+static live_trial trial_at(const void *of, size_t i)
+{
+    const trial *t = &((const news *)of)->trials[i];
+    const book_facts *f = trial_facts(t);
+    return (live_trial){.run = trial_run_name(t),
+                        .f = t->journals,
+                        .state = t->state,
+                        .epochs = f->epochs,
+                        .steps_per_epoch = f->steps_per_epoch,
+                        .samples = f->train_samples,
+                        .best = trial_value(t),
+                        .best_epoch = t->best_epoch};
+}
+
+static void label_at(const void *of, size_t i, text *out)
+{
+    const news *n = of;
+    const trial *t = &n->trials[i];
+    arena a = {0};
+    text_add(out, t->open ? trial_label(t) : trial_read_words(t, n->book, &a).label);
+    arena_free(&a);
+}
+
 static void draw_board(news *n)
 {
     if (process_now() - n->screen.drawn < 0.25) return;
-    for (size_t i = 0; i < n->n; i++) {
-        const trial *t = &n->trials[i];
-        n->live[i] = (live_trial){.run = t->run,
-                                  .label = t->label ? t->label : "",
-                                  .f = t->journals,
-                                  .state = t->state,
-                                  .epochs = t->plan.epochs,
-                                  .steps_per_epoch = t->plan.steps_per_epoch,
-                                  .samples = t->plan.train_samples};
-    }
     const live_board board = {.name = n->of ? n->of : "",
-                              .experiment = n->trials[0].plan.experiment,
+                              .experiment = trial_facts(n->trials)->experiment,
                               .metric = n->metric.name ? n->metric : space_default_metric,
-                              .trials = n->live,
+                              .at = trial_at,
+                              .label = label_at,
+                              .of = n,
                               .n = n->n};
     live_draw(&n->screen, n->c, &board, true);
 }
@@ -116,7 +130,8 @@ static void epoch_line(const news *n, const trial *t, int64_t epoch)
 {
     const follow *f = t->journals;
     text line = {0};
-    text_printf(&line, "%s epoch %lld/%lld:", t->run, (long long)epoch, (long long)t->plan.epochs);
+    text_printf(&line, "%s epoch %lld/%lld:", trial_run_name(t).s, (long long)epoch,
+                (long long)trial_facts(t)->epochs);
     bool first = true;
     for (size_t i = 0; i < f->epochs.n; i++) {
         const follow_metric *m = &f->epochs.items[i];
@@ -144,6 +159,7 @@ static void epochs(news *n, const trial *t)
 {
     size_t i = (size_t)(t - n->trials);
     const follow *f = t->journals;
+    if (!f) return;
     const bool wanted = !n->bar.on && !n->screen.on && (n->n == 1 || n->c->verbose);
     while (n->told[i] < f->epoch) {
         n->told[i]++;
@@ -153,12 +169,13 @@ static void epochs(news *n, const trial *t)
 
 static void started(const news *n, const trial *t)
 {
-    const char *label = t->label && *t->label ? t->label : t->plan.experiment;
+    const char *label = *trial_label(t) ? trial_label(t) : trial_facts(t)->experiment;
     if (n->n > 1 && !n->c->verbose) return;
     if (t->resumed)
-        cli_say(n->c, "%s (%s) continues from step %lld", t->run, label, (long long)t->journals->step);
+        cli_say(n->c, "%s (%s) continues from step %lld", trial_run_name(t).s, label,
+                (long long)t->journals->step);
     else
-        cli_say(n->c, "%s (%s) starts", t->run, label);
+        cli_say(n->c, "%s (%s) starts", trial_run_name(t).s, label);
 }
 
 /* Why is an error, told even to those who want no talk. A trial's own words may hold a hint in a line of its own. */
@@ -177,10 +194,10 @@ static void tell_why(const news *n, const trial *t)
         mem_free(line);
     }
     if (t->dir) text_printf(&hint, "see %s/output.txt", t->dir);
-    const bool labelled = n->n > 1 && *t->label;
-    errors_add(&e, t->status, NULL, text_str(&hint), "%s%s%s%s %s: %s", t->run ? t->run : "a trial",
-               labelled ? " (" : "", labelled ? t->label : "", labelled ? ")" : "",
-               trial_state_name(t->state), text_str(&why));
+    const bool labelled = n->n > 1 && *trial_label(t);
+    errors_add(&e, t->status, NULL, text_str(&hint), "%s%s%s%s %s: %s",
+               t->run ? trial_run_name(t).s : "a trial", labelled ? " (" : "", labelled ? trial_label(t) : "",
+               labelled ? ")" : "", trial_state_name(t->state), text_str(&why));
     text_free(&why);
     text_free(&hint);
     mem_free(first);
@@ -193,19 +210,20 @@ static void ended(news *n, const trial *t)
     if (t->why) tell_why(n, t);
     if (n->n == 1 || t->why) return; /* of one, the outcome follows */
     text line = {0};
-    text_printf(&line, "%s %zu/%zu", t->run ? t->run : "-", n->ended, n->n);
-    if (t->label && *t->label) text_printf(&line, " %s", t->label);
+    text_printf(&line, "%s %zu/%zu", t->run ? trial_run_name(t).s : "-", n->ended, n->n);
+    if (*trial_label(t)) text_printf(&line, " %s", trial_label(t));
     text_printf(&line, ": %s", trial_state_name(t->state));
     if (t->state == TRIAL_PRUNED) {
-        text_printf(&line, " after epoch %lld of %lld", (long long)t->until, (long long)t->plan.epochs);
+        text_printf(&line, " after epoch %lld of %lld", (long long)t->until,
+                    (long long)trial_facts(t)->epochs);
         const char *own = n->metric.name;
-        double v = trial_value(t, &n->metric);
+        double v = trial_value(t);
         if (own && v == v) {
             text_printf(&line, " %s ", own);
             results_metric(&line, own, v);
         }
     }
-    if (t->state == TRIAL_FINISHED) {
+    if (t->state == TRIAL_FINISHED && t->journals) {
         text_add(&line, " in ");
         results_duration(&line, t->seconds);
         const bool classes = follow_last(&t->journals->epochs, "train_accuracy") != NULL;
@@ -238,7 +256,8 @@ void news_tell(void *ctx, supervise_news what, const trial *t, errors *warnings)
         epochs(n, t);
         break;
     case SUPERVISE_RETRY:
-        cli_say(n->c, "%s (%s) is begun again: %s", t->run, t->label, t->why ? t->why : "it failed");
+        cli_say(n->c, "%s (%s) is begun again: %s", trial_run_name(t).s, trial_label(t),
+                t->why ? t->why : "it failed");
         break;
     case SUPERVISE_STOPPING:
         cli_say(n->c, "stopping after this step with a checkpoint; once more stops at once");

@@ -17,13 +17,13 @@ enum { USUAL = sizeof usual / sizeof *usual };
 
 /* What a metric came to: of the epochs the best where it is the one that counts, else the last; of the run
  * its own. */
-static double value_of(const trial *t, const char *name, const space_metric *metric)
+static double value_of(const follow *f, const trial *t, const char *name, const space_metric *metric)
 {
-    if (!t->journals) return (double)NAN;
+    if (!f) return (double)NAN;
     const follow_point *p =
-        !strcmp(name, metric->name) ? follow_best_until(t->journals, name, metric->maximize, t->until) : NULL;
-    if (!p) p = follow_last(&t->journals->whole, name);
-    if (!p) p = follow_last(&t->journals->epochs, name);
+        !strcmp(name, metric->name) ? follow_best_until(f, name, metric->maximize, t->until) : NULL;
+    if (!p) p = follow_last(&f->whole, name);
+    if (!p) p = follow_last(&f->epochs, name);
     return p ? p->value : (double)NAN;
 }
 
@@ -58,9 +58,10 @@ static void metric_cell(table *t, const char *name, double v)
 
 static void one_run(const common *c, const trial *t)
 {
-    const follow *f = t->journals;
+    follow *f = trial_journals(t, c->results);
+    const trial_name run = trial_run_name(t);
     table tab = {0};
-    table_column(&tab, t->run, TABLE_LEFT);
+    table_column(&tab, run.s, TABLE_LEFT);
     table_column(&tab, "LAST", TABLE_RIGHT);
     table_column(&tab, "BEST", TABLE_RIGHT);
     table_column(&tab, "EPOCH", TABLE_RIGHT);
@@ -89,6 +90,7 @@ static void one_run(const common *c, const trial *t)
             table_cell(&tab, "");
     }
     if (tab.n) print_table(c, &tab);
+    follow_close(f);
 }
 
 static void mean_cell(table *t, const char *name, statistics s)
@@ -102,32 +104,33 @@ static void mean_cell(table *t, const char *name, statistics s)
     cell(t, &out);
 }
 
-static bool any_value(const trial *trials, size_t n, const char *name, const space_metric *metric)
-{
-    for (size_t i = 0; i < n; i++)
-        if (isfinite(value_of(&trials[i], name, metric))) return true;
-    return false;
-}
-
 static void several_runs(const common *c, const trial *trials, size_t n, const space_metric *metric)
 {
     table t = {0};
-    bool shown[USUAL];
-    double *values = mem_array(n, sizeof *values);
+    bool shown[USUAL] = {false};
+    double *values = mem_array(n, USUAL * sizeof *values), *column = mem_array(n, sizeof *column);
+    for (size_t i = 0; i < n; i++) {
+        follow *f = trial_journals(&trials[i], c->results);
+        for (size_t k = 0; k < USUAL; k++) {
+            values[i * USUAL + k] = value_of(f, &trials[i], usual[k], metric);
+            shown[k] = shown[k] || isfinite(values[i * USUAL + k]);
+        }
+        follow_close(f);
+    }
     table_column(&t, "RUN", TABLE_LEFT);
     table_column(&t, "SEED", TABLE_RIGHT);
-    const bool folds = trials[0].plan.fold > 0;
+    const bool folds = trial_facts(trials)->fold > 0;
     if (folds) table_column(&t, "FOLD", TABLE_RIGHT);
     table_column(&t, "STATE", TABLE_LEFT);
     for (size_t k = 0; k < USUAL; k++)
-        if ((shown[k] = any_value(trials, n, usual[k], metric))) table_column(&t, usual[k], TABLE_RIGHT);
+        if (shown[k]) table_column(&t, usual[k], TABLE_RIGHT);
     for (size_t i = 0; i < n; i++) {
-        table_cell(&t, trials[i].run ? trials[i].run : "-");
+        table_cell(&t, trials[i].run ? trial_run_name(&trials[i]).s : "-");
         table_cellf(&t, "%lld", (long long)trials[i].seed);
-        if (folds) table_cellf(&t, "%lld", (long long)trials[i].plan.fold);
+        if (folds) table_cellf(&t, "%lld", (long long)trial_facts(&trials[i])->fold);
         table_cell(&t, trial_state_name(trials[i].state));
         for (size_t k = 0; k < USUAL; k++)
-            if (shown[k]) metric_cell(&t, usual[k], value_of(&trials[i], usual[k], metric));
+            if (shown[k]) metric_cell(&t, usual[k], values[i * USUAL + k]);
     }
     table_cell(&t, "mean ± sd");
     if (folds) table_cell(&t, "");
@@ -136,10 +139,11 @@ static void several_runs(const common *c, const trial *trials, size_t n, const s
     for (size_t k = 0; k < USUAL; k++) {
         if (!shown[k]) continue;
         for (size_t i = 0; i < n; i++)
-            values[i] = trial_is_done(&trials[i]) ? value_of(&trials[i], usual[k], metric) : (double)NAN;
-        mean_cell(&t, usual[k], statistics_of(values, n));
+            column[i] = trial_is_done(&trials[i]) ? values[i * USUAL + k] : (double)NAN;
+        mean_cell(&t, usual[k], statistics_of(column, n));
     }
     mem_free(values);
+    mem_free(column);
     print_table(c, &t);
 }
 
@@ -153,30 +157,40 @@ void outcome_runs(const common *c, const trial *trials, size_t n, const space_me
 
 /* ---- sweeps ---- */
 
+enum { METRIC, BESIDE = 3, PIECE = 500 };
+
+static const char *const beside[] = {"val_accuracy", "test_accuracy", "test_loss"};
+
+/* Of the metric that counts, then of those beside it. */
+static double kept_value(const trial *t, size_t which)
+{
+    const double values[] = {t->value, t->val_accuracy, t->test_accuracy, t->test_loss};
+    return t->measured ? values[which] : (double)NAN;
+}
+
+/* A configuration. There may be tens of thousands. */
 typedef struct row {
-    size_t first, n; /* trials of a configuration */
-    statistics s;
-    const space_metric *metric;
+    double loss;       /* less is better; NaN: none */
+    uint32_t first, n; /* its trials */
 } row;
 
 static int best_first(const void *a, const void *b)
 {
     const row *x = a, *y = b;
-    if (!x->s.n || !y->s.n)
-        return x->s.n || y->s.n ? (y->s.n > 0) - (x->s.n > 0) : (x->first > y->first) - (x->first < y->first);
-    if (x->s.mean == y->s.mean) return (x->first > y->first) - (x->first < y->first);
-    return (x->s.mean < y->s.mean) == x->metric->maximize ? 1 : -1;
+    if (isnan(x->loss) != isnan(y->loss)) return isnan(x->loss) ? 1 : -1;
+    if (!isnan(x->loss) && x->loss != y->loss) return x->loss < y->loss ? -1 : 1;
+    return (x->first > y->first) - (x->first < y->first);
 }
 
-static statistics of_config(const sweep *w, const row *r, const char *name)
+static statistics of_config(const sweep *w, const row *r, size_t which)
 {
-    double *values = mem_array(r->n, sizeof *values);
+    double few[16] = {0}, *values = r->n <= 16 ? few : mem_array(r->n, sizeof *values);
     for (size_t i = 0; i < r->n; i++) {
         const trial *t = &w->trials[r->first + i];
-        values[i] = trial_is_done(t) ? value_of(t, name, &w->metric) : (double)NAN;
+        values[i] = trial_is_done(t) ? kept_value(t, which) : (double)NAN;
     }
     statistics s = statistics_of(values, r->n);
-    mem_free(values);
+    if (values != few) mem_free(values);
     return s;
 }
 
@@ -184,10 +198,10 @@ static void runs_cell(table *t, const sweep *w, const row *r)
 {
     text s = {0};
     for (size_t i = 0; i < r->n && i < 3; i++) {
-        const char *run = w->trials[r->first + i].run;
-        text_printf(&s, "%s%s", i ? " " : "", run ? run : "-");
+        const trial *one = &w->trials[r->first + i];
+        text_printf(&s, "%s%s", i ? " " : "", one->run ? trial_run_name(one).s : "-");
     }
-    if (r->n > 3) text_printf(&s, " and %zu more", r->n - 3);
+    if (r->n > 3) text_printf(&s, " and %u more", (unsigned)r->n - 3);
     cell(t, &s);
 }
 
@@ -208,58 +222,82 @@ static void states_cell(table *t, const sweep *w, const row *r)
     cell(t, &s);
 }
 
-void outcome_sweep(const common *c, const sweep *w)
+/* Nothing has begun of it: in a sweep that was stopped it has nothing to show. */
+static bool waits(const sweep *w, const row *r)
+{
+    for (size_t k = 0; k < r->n; k++) {
+        const trial *t = &w->trials[r->first + k];
+        if (t->run || (t->state != TRIAL_WAITING && t->state != TRIAL_OPEN)) return false;
+    }
+    return true;
+}
+
+/* Those that were begun; how many were not in *left. */
+static row *make_rows(const sweep *w, size_t *n, size_t *left)
+{
+    size_t all = 0, kept = 0;
+    for (size_t i = 0; i < w->n; i++) all += !i || w->trials[i].config != w->trials[i - 1].config;
+    row *rows = mem_array(all + 1, sizeof *rows);
+    for (size_t i = 0, next; i < w->n; i = next) {
+        row r = {.first = (uint32_t)i};
+        for (next = i; next < w->n && w->trials[next].config == w->trials[i].config; next++) r.n++;
+        if (waits(w, &r)) continue;
+        const statistics s = of_config(w, &r, METRIC);
+        r.loss = !s.n ? (double)NAN : w->metric.maximize ? -s.mean : s.mean;
+        rows[kept++] = r;
+    }
+    *n = kept;
+    *left = all - kept;
+    if (kept) qsort(rows, kept, sizeof *rows, best_first);
+    return rows;
+}
+
+static void add_row(table *t, const sweep *w, const row *r, const bool *shown)
 {
     arena a = {0};
-    row *rows = mem_array(w->n + 1, sizeof *rows);
-    size_t n = 0;
-    for (size_t i = 0; i < w->n; i++) {
-        if (!n || w->trials[rows[n - 1].first].config != w->trials[i].config)
-            rows[n++] = (row){.first = i, .metric = &w->metric};
-        rows[n - 1].n++;
-    }
-    size_t begun = 0; /* of a sweep that was stopped, what has not begun has nothing to show */
-    for (size_t i = 0; i < n; i++) {
-        rows[i].s = of_config(w, &rows[i], w->metric.name);
-        bool waits = true;
-        for (size_t k = 0; k < rows[i].n; k++)
-            waits = waits && !w->trials[rows[i].first + k].run &&
-                    (w->trials[rows[i].first + k].state == TRIAL_WAITING ||
-                     w->trials[rows[i].first + k].state == TRIAL_OPEN);
-        if (!waits) rows[begun++] = rows[i];
-    }
-    size_t left = n - begun;
-    n = begun;
-    qsort(rows, n, sizeof *rows, best_first);
-    static const char *const beside[] = {"val_accuracy", "test_accuracy", "test_loss"};
-    bool shown[3];
-    for (size_t k = 0; k < 3; k++) {
-        bool wanted = k < 2 || !shown[1]; /* the loss where there is no accuracy */
-        shown[k] = wanted && strcmp(beside[k], w->metric.name) != 0 &&
-                   any_value(w->trials, w->n, beside[k], &w->metric);
+    const char *label = trial_read_words(&w->trials[r->first], w->book, &a).label;
+    if (r->n > 1) label = arena_text_n(&a, label, members_of_all(label));
+    table_cell(t, *label ? label : w->experiment);
+    runs_cell(t, w, r);
+    states_cell(t, w, r);
+    mean_cell(t, w->metric.name, of_config(w, r, METRIC));
+    for (size_t k = 0; k < BESIDE; k++)
+        if (shown[k]) mean_cell(t, beside[k], of_config(w, r, k + 1));
+    arena_free(&a);
+}
+
+void outcome_sweep(const common *c, const sweep *w)
+{
+    size_t n, left;
+    row *rows = make_rows(w, &n, &left);
+    bool shown[BESIDE];
+    for (size_t k = 0; k < BESIDE; k++) {
+        bool wanted = k < 2 || !shown[1], any = false; /* the loss where there is no accuracy */
+        for (size_t i = 0; i < w->n && !any; i++) any = isfinite(kept_value(&w->trials[i], k + 1));
+        shown[k] = wanted && any && strcmp(beside[k], w->metric.name) != 0;
     }
     table t = {0};
     table_column(&t, "CONFIGURATION", TABLE_LEFT);
     table_column(&t, "RUNS", TABLE_LEFT);
     table_column(&t, "STATE", TABLE_LEFT);
     table_column(&t, w->metric.name, TABLE_RIGHT);
-    for (size_t k = 0; k < 3; k++)
+    for (size_t k = 0; k < BESIDE; k++)
         if (shown[k]) table_column(&t, beside[k], TABLE_RIGHT);
-    for (size_t i = 0; i < n; i++) {
-        const char *label = w->trials[rows[i].first].label;
-        if (rows[i].n > 1) label = arena_text_n(&a, label, members_of_all(label));
-        table_cell(&t, *label ? label : w->experiment);
-        runs_cell(&t, w, &rows[i]);
-        states_cell(&t, w, &rows[i]);
-        mean_cell(&t, w->metric.name, rows[i].s);
-        for (size_t k = 0; k < 3; k++)
-            if (shown[k]) mean_cell(&t, beside[k], of_config(w, &rows[i], beside[k]));
+    for (size_t i = 0; i < n && n > PIECE; i++) {
+        add_row(&t, w, &rows[i], shown);
+        if (i % PIECE == PIECE - 1 || i == n - 1) table_measure(&t);
     }
-    if (n) print_table(c, &t);
+    for (size_t i = 0; i < n; i++) {
+        add_row(&t, w, &rows[i], shown);
+        if (i % PIECE != PIECE - 1 && i != n - 1) continue;
+        text out = {0};
+        table_piece(&t, cli_colour(c, stdout), &out);
+        cli_print(&out);
+        text_free(&out);
+    }
     table_free(&t);
     if (left) cli_say(c, "%zu configurations have not begun", left);
     mem_free(rows);
-    arena_free(&a);
 }
 
 /* ---- JSON ---- */
@@ -271,20 +309,22 @@ static void put_set(json_writer *w, const follow_set *s)
             results_put_double(w, s->items[i].name, s->items[i].points[s->items[i].n - 1].value);
 }
 
-static void put_run(json_writer *w, const trial *t, const space_metric *metric)
+static void put_run(json_writer *w, const common *c, const book *b, const trial *t,
+                    const space_metric *metric)
 {
-    const follow *f = t->journals;
+    arena a = {0};
+    follow *f = trial_journals(t, c->results);
     json_open(w, '{');
-    json_put_text(w, "run", t->run);
-    json_put_text(w, "experiment", t->plan.experiment);
-    json_put_text(w, "label", t->label);
+    json_put_text(w, "run", TRIAL_RUN(t));
+    json_put_text(w, "experiment", t->facts ? t->facts->experiment : NULL);
+    json_put_text(w, "label", trial_read_words(t, b, &a).label);
     json_put_int(w, "trial", t->config);
     json_put_int(w, "repeat", t->repeat);
     json_put_int(w, "seed", t->seed);
     json_put_text(w, "state", t->state == TRIAL_KNOWN ? "finished" : trial_state_name(t->state));
     json_put_bool(w, "known", t->state == TRIAL_KNOWN);
     json_put_text(w, "reason", t->why);
-    json_put_int(w, "epochs", t->plan.epochs);
+    json_put_int(w, "epochs", trial_facts(t)->epochs);
     json_put_int(w, "epochs_done", f ? f->epoch : 0);
     json_put_int(w, "steps_done", f ? f->step : 0);
     json_put_double(w, "seconds", t->seconds);
@@ -304,9 +344,12 @@ static void put_run(json_writer *w, const trial *t, const space_metric *metric)
     if (f) put_set(w, &f->epochs), put_set(w, &f->whole);
     json_close(w, '}');
     json_close(w, '}');
+    follow_close(f);
+    arena_free(&a);
 }
 
-void outcome_json(const trial *trials, size_t n, const space_metric *metric, const char *of, int code)
+void outcome_json(const common *c, const book *b, const trial *trials, size_t n, const space_metric *metric,
+                  const char *of, int code)
 {
     json_writer w = {0};
     json_open(&w, '{');
@@ -319,7 +362,7 @@ void outcome_json(const trial *trials, size_t n, const space_metric *metric, con
     json_close(&w, '}');
     json_key(&w, "runs");
     json_open(&w, '[');
-    for (size_t i = 0; i < n; i++) put_run(&w, &trials[i], metric);
+    for (size_t i = 0; i < n; i++) put_run(&w, c, b, &trials[i], metric);
     json_close(&w, ']');
     json_close(&w, '}');
     cli_print_json(&w);

@@ -9,7 +9,8 @@
 void outcome_runs(const common *c, const trial *trials, size_t n, const space_metric *metric);
 /* A line per configuration, the best first. */
 void outcome_sweep(const common *c, const sweep *w);
-/* {"sweep":"s3" | null,"exit_code":0,"metric":{..},"runs":[..]}; `of`: the sweep's name, or NULL */
-void outcome_json(const trial *trials, size_t n, const space_metric *metric, const char *of, int code);
+/* {"sweep":"s3" | null,"exit_code":0,"metric":{..},"runs":[..]}; `of`: the sweep's name, or NULL; b: where the trials are told of */
+void outcome_json(const common *c, const book *b, const trial *trials, size_t n, const space_metric *metric,
+                  const char *of, int code);
 
 #endif

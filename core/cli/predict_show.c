@@ -44,7 +44,7 @@ static void csv_text(text *t, const char *s)
 
 static void print(text *t)
 {
-    cli_print(t);
+    cli_print_data(t);
     text_free(t);
 }
 

@@ -7,6 +7,8 @@
 #include "base/file.h"
 #include "cli/places.h"
 #include "cli/progress.h"
+#include "config/suggest.h"
+#include "sweep/describe.h"
 #include "sweep/interrupt.h"
 #include "sweep/members.h"
 #include "sweep/planning.h"
@@ -19,6 +21,7 @@ void prepare_free(prepared *p)
 {
     for (size_t i = 0; i < p->n; i++) trial_free(&p->trials[i]);
     mem_free(p->trials);
+    book_close(p->book);
     experiment_free(p->x);
     arena_free(&p->memory);
     *p = (prepared){0};
@@ -56,8 +59,12 @@ static cvy_status refuse_sweep(prepared *p, const place *at, errors *e)
     if (status != CVY_OK) return status;
     const char *hint =
         arena_printf(&p->memory, "use `convoy sweep %s`, or `convoy run --base %s`", p->file, p->file);
-    return errors_add(e, CVY_ERR_CONFIG, &PLACE_FILE(p->file), hint, "describes %lld trials",
-                      (long long)p->configs * (long long)experiment_members(p->x));
+    const int64_t per = experiment_members(p->x);
+    text trials = {0};
+    describe_trials(p->configs * (size_t)per, p->x->repeats, per / p->x->repeats, &trials);
+    status = errors_add(e, CVY_ERR_CONFIG, &PLACE_FILE(p->file), hint, "describes %s", text_str(&trials));
+    text_free(&trials);
+    return status;
 }
 
 static cvy_status read_space(prepared *p, prepare_kind kind, errors *e)
@@ -88,51 +95,95 @@ static cvy_status make_trials(prepared *p, errors *e)
     const size_t per = members_count(p->x), width = p->space.n;
     p->n = p->configs * per;
     p->trials = mem_array(p->n, sizeof *p->trials);
-    p->points = arena_array(&p->memory, p->configs, (width + 1) * sizeof *p->points);
+    p->book = book_new();
+    const bool kept = width && sweeps_adapt(&p->space);
+    double *one = arena_array(&p->memory, width + 1, sizeof *one);
+    if (kept) p->points = arena_array(&p->memory, p->configs, (width + 1) * sizeof *p->points);
     for (size_t config = 0; config < p->configs; config++) {
-        double *point = p->points + config * width;
+        double *point = kept ? p->points + config * width : one;
         trial *first = &p->trials[config * per];
-        for (size_t i = 0; i < per && chosen_later(p, config); i++)
-            first[i] = (trial){.config = (int64_t)config,
-                               .repeat = (int64_t)i,
-                               .seed = -1,
-                               .label = "",
-                               .state = TRIAL_OPEN};
-        if (first->state == TRIAL_OPEN) continue;
+        members_make(p->x, (int64_t)config, first);
+        if (chosen_later(p, config)) {
+            for (size_t i = 0; i < per; i++) first[i].seed = -1, first[i].state = TRIAL_OPEN;
+            continue;
+        }
         if (width && !search_propose(&p->space, p->x->seed, NULL, 0, config, point, e)) return CVY_ERR_CONFIG;
-        members_make(p->x, width ? &p->space : NULL, point, (int64_t)config, p->overrides, p->n_overrides,
-                     &p->memory, first);
         p->planned = (config + 1) * per;
     }
     return CVY_OK;
+}
+
+/* What planning asks of the trials and hears of them, one after the other: nothing of it is in memory for all. */
+typedef struct finding {
+    message m; /* its texts live with p */
+    place at;
+    size_t trials; /* that have it */
+    const char *first;
+} finding;
+
+enum { KEPT = 300 }; /* findings: more than anybody reads */
+
+typedef struct dialogue {
+    prepared *p;
+    arena memory; /* of the configuration that is spoken of */
+    size_t config, per;
+    bool any;
+    double *point;
+    trial_words *words;
+    finding *findings;
+    size_t n_findings;
+    char *metrics;           /* that the last planned trial will log, as in plan.metrics */
+    bool more_metrics;       /* plugins of the user's own may log others */
+    size_t looked, unlogged; /* trials planned; those that will not log the sweep's metric */
+} dialogue;
+
+/* The words of a configuration's trials; those of the one before are gone. */
+static const trial_words *speak_of(dialogue *d, size_t i)
+{
+    const prepared *p = d->p;
+    const size_t config = i / d->per;
+    errors quiet = {0}; /* it could be proposed before */
+    if (!d->any || config != d->config) {
+        arena_free(&d->memory);
+        d->words = arena_array(&d->memory, d->per, sizeof *d->words);
+        d->point = arena_array(&d->memory, p->space.n + 1, sizeof *d->point);
+        if (p->space.n) search_propose(&p->space, p->x->seed, NULL, 0, config, d->point, &quiet);
+        members_words(p->x, p->space.n ? &p->space : NULL, d->point, p->overrides, p->n_overrides, &d->memory,
+                      d->words);
+        for (size_t k = 0; k < d->per && p->label; k++) d->words[k].label = p->label;
+        d->config = config;
+        d->any = true;
+        errors_free(&quiet);
+    }
+    return &d->words[i % d->per];
+}
+
+static void ask_of(void *ctx, size_t i, planning_request *out)
+{
+    dialogue *d = ctx;
+    const trial_words *words = speak_of(d, i);
+    *out = (planning_request){words->overrides, words->n_overrides, d->p->trials[i].seed};
 }
 
 /* ---- what planning found ---- */
 
 /* A value that a sweep set stands in the file; planning knows it as an override. NULL: it is no such message.
  */
-static const place *place_in_file(prepared *p, const trial *t, const char *file)
+static const place *place_in_file(dialogue *d, const trial_words *words, const char *file)
 {
+    const prepared *p = d->p;
     const place *found = NULL;
     if (!file || !text_starts(file, "--set ") || !p->space.n) return NULL;
     size_t n;
-    const double *point = p->points + (size_t)t->config * p->space.n;
-    const space_setting *set = space_settings(&p->space, point, &p->memory, &n);
+    const space_setting *set = space_settings(&p->space, d->point, &d->memory, &n);
     for (size_t i = 0; i < n && !found; i++) {
         text shown = {0};
-        text_safe(&shown, t->overrides[p->n_overrides + i], 120); /* as config/override.c shows it */
+        text_safe(&shown, words->overrides[p->n_overrides + i], 120); /* as config/override.c shows it */
         if (!strcmp(text_str(&shown), file + 6)) found = &set[i].at;
         text_free(&shown);
     }
     return found;
 }
-
-typedef struct finding {
-    const message *m;
-    place at;
-    size_t trials; /* that have it */
-    const trial *first;
-} finding;
 
 static bool same_text(const char *a, const char *b)
 {
@@ -141,123 +192,177 @@ static bool same_text(const char *a, const char *b)
 
 static bool same_finding(const finding *f, const message *m, const place *at)
 {
-    return f->m->warning == m->warning && f->at.line == at->line && f->at.column == at->column &&
-           same_text(f->at.file, at->file) && same_text(f->m->what, m->what);
+    return f->m.warning == m->warning && f->at.line == at->line && f->at.column == at->column &&
+           same_text(f->at.file, at->file) && same_text(f->m.what, m->what);
 }
 
-/* The same for many trials is told once. */
-static void report(prepared *p, bool skip, errors *e)
+/* The same of many trials is kept once. */
+static void find(dialogue *d, const trial_words *words, const errors *problems)
 {
-    enum { KEPT = 300 }; /* more than anybody reads */
-    finding *all = mem_array(KEPT, sizeof *all);
-    size_t n = 0;
-    for (size_t i = 0; i < p->n; i++) {
-        const errors *problems = &p->trials[i].plan.problems;
-        for (size_t k = 0; k < problems->n; k++) {
-            const message *m = &problems->items[k];
-            const place *moved = place_in_file(p, &p->trials[i], m->file);
-            place at = moved ? *moved : (place){m->file, m->line, m->column, m->offset, m->source};
-            size_t known = 0;
-            while (known < n && !same_finding(&all[known], m, &at)) known++;
-            if (known == KEPT) continue;
-            if (known == n) all[n++] = (finding){m, at, 0, &p->trials[i]};
-            all[known].trials++;
+    arena *a = &d->p->memory;
+    for (size_t k = 0; k < problems->n; k++) {
+        const message *m = &problems->items[k];
+        const place *moved = place_in_file(d, words, m->file);
+        place at = moved ? *moved : (place){m->file, m->line, m->column, m->offset, m->source};
+        size_t known = 0;
+        while (known < d->n_findings && !same_finding(&d->findings[known], m, &at)) known++;
+        if (known == KEPT) continue;
+        finding *f = &d->findings[known];
+        if (known == d->n_findings) {
+            *f = (finding){.m = *m, .at = at, .first = arena_text(a, words->label)};
+            f->m.what = arena_text(a, m->what);
+            f->m.hint = arena_text(a, m->hint);
+            f->at.file = arena_text(a, at.file);
+            f->at.source = arena_text(a, at.source);
+            d->n_findings++;
         }
+        f->trials++;
     }
-    for (size_t i = 0; i < n; i++) {
-        const finding *f = &all[i];
+}
+
+/* Whether it is among the names, each of which has a blank behind it. */
+static bool is_named(const char *names, const char *name)
+{
+    const size_t n = strlen(name);
+    for (const char *s = names; (s = strstr(s, name)); s += n)
+        if ((s == names || s[-1] == ' ') && s[n] == ' ') return true;
+    return false;
+}
+
+static void hear_metrics(dialogue *d, plan *got)
+{
+    if (got->status != CVY_OK || !got->metrics || !d->p->space.metric_at) return;
+    d->looked++;
+    d->unlogged += !is_named(got->metrics, d->p->space.metric.name);
+    d->more_metrics = d->more_metrics || got->more_metrics;
+    mem_free(d->metrics);
+    d->metrics = got->metrics;
+    got->metrics = NULL;
+}
+
+static bool take_plan(void *ctx, size_t i, plan *got, errors *e)
+{
+    dialogue *d = ctx;
+    trial *t = &d->p->trials[i];
+    const trial_words *words = speak_of(d, i);
+    if (got->status == CVY_OK) {
+        t->seed = got->seed;
+    } else {
+        t->state = TRIAL_REFUSED;
+        t->status = got->status;
+        for (size_t k = 0; k < got->problems.n && !t->why; k++)
+            if (!got->problems.items[k].warning) t->why = mem_text(got->problems.items[k].what);
+    }
+    find(d, words, &got->problems);
+    hear_metrics(d, got);
+    const bool good = trial_plan(t, words, got, d->p->book, e) == CVY_OK;
+    plan_free(got);
+    return good;
+}
+
+static void report(const dialogue *d, bool skip, errors *e)
+{
+    const prepared *p = d->p;
+    for (size_t i = 0; i < d->n_findings; i++) {
+        const finding *f = &d->findings[i];
         text where = {0};
-        if (f->trials == 1 && p->planned > 1) text_printf(&where, "trial %s: ", f->first->label);
+        if (f->trials == 1 && p->planned > 1) text_printf(&where, "trial %s: ", f->first);
         if (f->trials > 1 && f->trials < p->planned)
             text_printf(&where, "%zu of %zu trials: ", f->trials, p->planned);
-        if (f->m->warning || skip)
-            errors_warn(e, &f->at, f->m->hint, "%s%s", text_str(&where), f->m->what);
+        if (f->m.warning || skip)
+            errors_warn(e, &f->at, f->m.hint, "%s%s", text_str(&where), f->m.what);
         else
-            errors_add(e, f->m->status, &f->at, f->m->hint, "%s%s", text_str(&where), f->m->what);
+            errors_add(e, f->m.status, &f->at, f->m.hint, "%s%s", text_str(&where), f->m.what);
         text_free(&where);
     }
-    mem_free(all);
 }
 
-typedef struct numbered {
-    const char *hash;
-    size_t i;
-} numbered;
-
-static int by_hash(const void *a, const void *b)
+static void warn_twins(const prepared *p, size_t first, size_t later, errors *e)
 {
-    const numbered *x = a, *y = b;
-    int order = strcmp(x->hash, y->hash);
-    return order ? order : (x->i > y->i) - (x->i < y->i);
+    arena a = {0};
+    errors_warn(e, NULL, NULL, "trials \"%s\" and \"%s\" come to the same configuration: trained once",
+                trial_read_words(&p->trials[first], p->book, &a).label,
+                trial_read_words(&p->trials[later], p->book, &a).label);
+    arena_free(&a);
 }
 
 /* Equal configurations are trained once: the later ones leave. */
 static void drop_twins(prepared *p, errors *e)
 {
-    numbered *all = mem_array(p->n + 1, sizeof *all);
-    size_t n = 0, kept = 0;
-    for (size_t i = 0; i < p->n; i++)
-        if (p->trials[i].plan.config_hash) all[n++] = (numbered){p->trials[i].plan.config_hash, i};
-    if (n) qsort(all, n, sizeof *all, by_hash);
-    bool *leaves = mem_array(p->n + 1, sizeof *leaves);
-    for (size_t i = 1, first = 0; i < n; i++) {
-        if (strcmp(all[i].hash, all[first].hash) != 0) {
-            first = i;
-            continue;
-        }
-        leaves[all[i].i] = true;
-        errors_warn(e, NULL, NULL, "trials \"%s\" and \"%s\" come to the same configuration: trained once",
-                    p->trials[all[first].i].label, p->trials[all[i].i].label);
-    }
-    for (size_t i = 0; i < p->n; i++) {
-        trial moved = p->trials[i];
-        p->trials[i] = (trial){0};
-        if (leaves[i])
-            trial_free(&moved);
-        else
-            p->trials[kept++] = moved;
-    }
-    p->n = p->planned = kept;
-    mem_free(all);
-    mem_free(leaves);
-}
-
-static cvy_status judge(prepared *p, bool skip, errors *e)
-{
-    size_t refused = 0;
+    size_t slots = 16, kept = 0;
+    while (slots < 2 * p->n) slots *= 2;
+    uint32_t *by_key = mem_array(slots, sizeof *by_key); /* of those kept, one more; 0: free */
     for (size_t i = 0; i < p->n; i++) {
         trial *t = &p->trials[i];
-        if (t->state == TRIAL_OPEN) continue;
-        if (t->plan.status == CVY_OK) {
-            t->seed = t->plan.seed;
+        uint64_t h;
+        memcpy(&h, t->key.b, sizeof h);
+        size_t at = (size_t)h & (slots - 1);
+        const bool keyed = !plan_key_none(&t->key);
+        while (keyed && by_key[at] && !plan_key_equal(&p->trials[by_key[at] - 1].key, &t->key))
+            at = (at + 1) & (slots - 1);
+        if (keyed && by_key[at]) {
+            warn_twins(p, by_key[at] - 1, i, e);
+            trial_free(t);
             continue;
         }
-        t->state = TRIAL_REFUSED;
-        t->status = t->plan.status;
-        for (size_t k = 0; k < t->plan.problems.n && !t->why; k++)
-            if (!t->plan.problems.items[k].warning) t->why = mem_text(t->plan.problems.items[k].what);
-        refused++;
+        if (keyed) by_key[at] = (uint32_t)kept + 1;
+        const trial moved = *t;
+        *t = (trial){0};
+        p->trials[kept++] = moved;
     }
+    p->n = p->planned = kept;
+    mem_free(by_key);
+}
+
+static cvy_status judge(const dialogue *d, bool skip, errors *e)
+{
+    prepared *p = d->p;
+    size_t refused = 0;
+    for (size_t i = 0; i < p->n; i++) refused += p->trials[i].state == TRIAL_REFUSED;
     skip = skip && refused < p->planned;
-    report(p, skip, e);
+    report(d, skip, e);
     if (refused && !skip) return errors_status(e) ? errors_status(e) : CVY_ERR_CONFIG;
     /* Where results decide what is trained, each configuration keeps its place; there the agenda sees to it. */
     if (!p->space.n || !sweeps_adapt(&p->space)) drop_twins(p, e);
     return CVY_OK;
 }
 
-/* By which metric the trials are judged; not by one that none of them will log. */
-static cvy_status choose_metric(prepared *p, errors *e)
+/* The metric's likely name among those that are logged; NULL. */
+static const char *near_metric(const dialogue *d)
 {
+    arena *a = &d->p->memory;
+    const char *names[64];
+    size_t n = 0;
+    for (const char *s = d->metrics; *s && n < sizeof names / sizeof *names; n++) {
+        const size_t length = strcspn(s, " ");
+        names[n] = arena_printf(a, "%.*s", (int)length, s);
+        s += length + (s[length] == ' ');
+    }
+    return suggest_near(a, d->p->space.metric.name, names, n);
+}
+
+/* By which metric the trials are judged: not by one that no trial will log, or a night's runs could not be told apart. */
+static cvy_status choose_metric(const dialogue *d, errors *e)
+{
+    prepared *p = d->p;
     const place *at = p->space.metric_at;
-    p->metric = trial_default_metric(p->trials, p->n);
-    if (!at) return CVY_OK;
-    const bool losses = !p->metric.maximize;
-    p->metric = p->space.metric;
-    if (!losses || !text_ends(p->metric.name, "_accuracy")) return CVY_OK;
-    return errors_add(e, CVY_ERR_CONFIG, at, "write {name: val_loss}",
-                      "sweep: metric: %s is not logged where the output is not compared with classes",
-                      p->metric.name);
+    const space_metric usual = trial_default_metric(p->trials, p->n);
+    p->metric = at ? p->space.metric : usual;
+    if (!d->unlogged) return CVY_OK;
+    const char *shown = suggest_shown(&p->memory, p->metric.name), *hint = near_metric(d);
+    if (d->more_metrics) {
+        errors_warn(e, at, hint, "sweep: metric: no metric of Convoy is called \"%s\"", shown);
+    } else if (d->unlogged < d->looked) {
+        errors_warn(e, at, hint, "sweep: metric: %zu of %zu trials do not log %s", d->unlogged, d->looked,
+                    shown);
+    } else {
+        const bool classless = text_ends(p->metric.name, "_accuracy") && !usual.maximize;
+        if (!hint || classless) hint = arena_printf(&p->memory, "write {name: %s}", usual.name);
+        return errors_add(e, CVY_ERR_CONFIG, at, hint, "sweep: metric: %s %s", shown,
+                          classless ? "is not logged where the output is not compared with classes"
+                                    : "is logged by no trial");
+    }
+    return CVY_OK;
 }
 
 typedef struct shown {
@@ -284,10 +389,6 @@ cvy_status prepare_trials(prepared *p, const common *c, prepare_kind kind, int64
     status = make_trials(p, e);
     if (status != CVY_OK) return status;
     p->threads = supervise_threads(threads, p->n, process_cores());
-    planning_request *requests = mem_array(p->n, sizeof *requests);
-    plan *plans = mem_array(p->n, sizeof *plans);
-    for (size_t i = 0; i < p->planned; i++)
-        requests[i] = (planning_request){p->trials[i].overrides, p->trials[i].n_overrides, p->trials[i].seed};
     shown s = {c, progress_open(c, "trials")};
     planning_options o = {.program = p->program,
                           .file = p->file,
@@ -297,13 +398,16 @@ cvy_status prepare_trials(prepared *p, const common *c, prepare_kind kind, int64
                           .patience = prepare_patience(),
                           .progress = planned,
                           .ctx = &s};
-    status = planning_run(&o, requests, p->planned, plans, e);
+    dialogue d = {.p = p, .per = members_count(p->x), .findings = mem_array(KEPT, sizeof(finding))};
+    const planning_many many = {.n = p->planned, .ask = ask_of, .take = take_plan, .ctx = &d};
+    status = planning_each(&o, &many, e);
     progress_clear(&s.bar);
-    for (size_t i = 0; i < p->planned; i++) p->trials[i].plan = plans[i];
-    mem_free(requests);
-    mem_free(plans);
-    if (status == CVY_OK) status = judge(p, skip, e);
-    return status == CVY_OK ? choose_metric(p, e) : status;
+    if (status == CVY_OK) status = judge(&d, skip, e);
+    if (status == CVY_OK) status = choose_metric(&d, e);
+    arena_free(&d.memory);
+    mem_free(d.findings);
+    mem_free(d.metrics);
+    return status;
 }
 
 /* ---- what is known ---- */
@@ -311,15 +415,15 @@ cvy_status prepare_trials(prepared *p, const common *c, prepare_kind kind, int64
 static cvy_status match(prepared *p, const common *c, trial *t, known_runs *k, errors *e)
 {
     known_run r;
-    if (!known_find(k, t->plan.config_hash, NULL, &r)) return CVY_OK;
+    if (!known_find(k, &t->key, NULL, &r)) return CVY_OK;
     if (r.state == FOLLOW_FINISHED) {
-        trial_take_run(t, c->results, r.name);
+        trial_take_run(t, c->results, r.name, &p->metric);
         t->state = TRIAL_KNOWN;
     } else if (r.state == FOLLOW_RUNNING) {
         const char *hint =
             arena_printf(&p->memory, "`convoy stop %s` stops it; --again trains another", r.name);
         return errors_add(e, CVY_ERR_CONFIG, NULL, hint, "%s is training the same right now", r.name);
-    } else if (strcmp(r.exact_key, t->plan.exact_key) != 0) {
+    } else if (strcmp(r.exact_key, trial_facts(t)->exact_key) != 0) {
         const char *hint = arena_printf(&p->memory, "`convoy resume %s --inexact` continues it", r.name);
         errors_warn(e, NULL, hint,
                     "%s is the same and unfinished, but was begun by another build, on another CPU or with "
@@ -327,7 +431,7 @@ static cvy_status match(prepared *p, const common *c, trial *t, known_runs *k, e
                     "of threads: it starts anew",
                     r.name);
     } else {
-        trial_take_run(t, c->results, r.name);
+        trial_take_run(t, c->results, r.name, &p->metric);
         t->resumed = true;
     }
     return CVY_OK;

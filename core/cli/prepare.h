@@ -22,8 +22,11 @@ typedef struct prepared {
     space space; /* of a sweep */
     space_metric metric;
     size_t configs;
-    double *points;  /* space.n numbers for each configuration */
-    int64_t threads; /* of a trial */
+    double
+        *points; /* space.n numbers for each configuration, where results decide what is trained; else NULL */
+    int64_t threads;   /* of a trial */
+    const char *label; /* of all; NULL: what sets each apart */
+    book *book;        /* where the trials are told of */
     trial *trials;
     size_t n, planned; /* behind those that were planned, others that a method chooses when it has results */
 } prepared;

@@ -3,10 +3,10 @@
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/memory.h"
 #include "cli/table.h"
+#include "report/shown.h"
 
 /* ---- finding ---- */
 
@@ -52,77 +52,37 @@ cvy_status results_find(store *s, char **words, int n, arena *a, query_run **run
 
 void results_accuracy(text *t, double v)
 {
-    if (isnan(v))
-        text_char(t, '-');
-    else
-        text_printf(t, "%.2f", 100 * v);
+    shown_accuracy(t, v, false);
 }
 
 void results_loss(text *t, double v)
 {
-    if (isnan(v))
-        text_char(t, '-');
-    else
-        text_printf(t, fabs(v) < 1000 ? "%.4f" : "%.3g", v);
+    shown_loss(t, v);
 }
 
 void results_metric(text *t, const char *name, double v)
 {
-    if (name && text_ends(name, "accuracy")) {
-        results_accuracy(t, v);
-        if (!isnan(v)) text_add(t, " %");
-    } else {
-        results_loss(t, v);
-    }
+    shown_metric(t, name, v, true);
 }
 
 void results_count(text *t, int64_t v)
 {
-    if (v == QUERY_NONE)
-        text_char(t, '-');
-    else
-        text_count(t, v);
+    shown_count(t, v);
 }
 
 void results_big(text *t, int64_t v)
 {
-    static const char *const units[] = {"", " k", " M", " G", " T", " P"};
-    double d = (double)v;
-    size_t unit = 0;
-    if (v == QUERY_NONE) {
-        text_char(t, '-');
-        return;
-    }
-    while (fabs(d) >= 999.5 && unit < 5) d /= 1000, unit++;
-    text_printf(t, unit && fabs(d) < 99.95 ? "%.1f%s" : "%.0f%s", d, units[unit]);
+    shown_big(t, v);
 }
 
 void results_duration(text *t, double seconds)
 {
-    if (!isfinite(seconds) || seconds < 0 || seconds > 1e12) {
-        text_char(t, '-');
-        return;
-    }
-    long long whole = (long long)(seconds + 0.5);
-    if (seconds < 9.95)
-        text_printf(t, "%.1f s", seconds);
-    else if (whole < 60)
-        text_printf(t, "%lld s", whole);
-    else if (whole < 3600)
-        text_printf(t, "%lld min %02lld s", whole / 60, whole % 60);
-    else
-        text_printf(t, "%lld h %02lld min", whole / 3600, whole / 60 % 60);
+    shown_duration(t, seconds);
 }
 
 void results_moment(text *t, double moment)
 {
-    time_t at = isfinite(moment) && fabs(moment) < 1e11 ? (time_t)moment : 0;
-    struct tm parts;
-    char s[32];
-    if (at && localtime_r(&at, &parts) && strftime(s, sizeof s, "%Y-%m-%d %H:%M", &parts))
-        text_add(t, s);
-    else
-        text_char(t, '-');
+    shown_moment(t, moment, false);
 }
 
 /* The text as the next cell, and emptied. */

@@ -15,7 +15,9 @@ enum {
     MARGIN = 12,
     PAD = 8,   /* between words and pictures */
     SCALE = 2, /* of the letters beside and above; captions are half as large */
-    SIDE_MOST = 20000
+    SIDE_MOST = 20000,
+    LETTERS_MOST = 100, /* of a row's name or the title */
+    NOTE_MOST = 2000    /* letters */
 };
 
 static const uint8_t paper[3] = {255, 255, 255}, ink[3] = {40, 40, 40}, faint[3] = {110, 110, 110},
@@ -68,9 +70,15 @@ static void dot(canvas *c, int64_t y, int64_t x, const uint8_t colour[3])
     memcpy(c->p + (y * c->w + x) * 3, colour, 3);
 }
 
+static int64_t letters_width(size_t n, int scale)
+{
+    return n ? ((int64_t)n * (LETTER_WIDTH + 1) - 1) * scale : 0;
+}
+
+/* Of a title or a row's name, which are cut where they are endless. */
 static int64_t words_width(const char *s, int scale)
 {
-    return s && *s ? ((int64_t)strlen(s) * (LETTER_WIDTH + 1) - 1) * scale : 0;
+    return s ? letters_width(strnlen(s, LETTERS_MOST), scale) : 0;
 }
 
 static void words(canvas *c, int64_t y, int64_t x, const char *s, int scale, const uint8_t colour[3])
@@ -85,14 +93,28 @@ static void words(canvas *c, int64_t y, int64_t x, const char *s, int scale, con
     }
 }
 
+/* At most so many letters of s; mem_alloc'ed. */
+static char *cut_to(const char *s, size_t most)
+{
+    const size_t n = strnlen(s, most + 1);
+    char *cut = mem_text_n(s, n < most ? n : most);
+    if (n > most && most > 2) memcpy(cut + most - 2, "..", 2);
+    return cut;
+}
+
+static void words_first(canvas *c, int64_t y, const char *s, int scale)
+{
+    char *cut = cut_to(s, LETTERS_MOST);
+    words(c, y, MARGIN, cut, scale, ink);
+    mem_free(cut);
+}
+
 /* In the middle of `room`, cut where it is too long. */
 static void words_centred(canvas *c, int64_t y, int64_t x, int64_t room, const char *s, int scale,
                           const uint8_t colour[3])
 {
-    size_t most = (size_t)((room / scale + 1) / (LETTER_WIDTH + 1)), n = strlen(s);
-    char *cut = mem_text_n(s, n < most ? n : most);
-    if (n > most && most > 2) memcpy(cut + most - 2, "..", 2);
-    words(c, y, x + (room - words_width(cut, scale)) / 2, cut, scale, colour);
+    char *cut = cut_to(s, (size_t)((room / scale + 1) / (LETTER_WIDTH + 1)));
+    words(c, y, x + (room - letters_width(strlen(cut), scale)) / 2, cut, scale, colour);
     mem_free(cut);
 }
 
@@ -207,8 +229,7 @@ static void draw(const sheet *s, const measures *m, canvas *c)
     int64_t y = m->top;
     for (int r = 0; r < s->rows; y += m->cell_h + below(s, r) + s->gap, r++) {
         const scale own = scale_of_row(s, r, m->all);
-        if (s->left[r])
-            words(c, y + (m->cell_h - LETTER_HEIGHT * s->words) / 2, MARGIN, s->left[r], s->words, ink);
+        if (s->left[r]) words_first(c, y + (m->cell_h - LETTER_HEIGHT * s->words) / 2, s->left[r], s->words);
         for (int k = 0; k < s->columns; k++) {
             const sheet_cell *cell = &s->cells[r * s->columns + k];
             const int64_t x = m->left + k * (m->cell_w + s->gap);
@@ -227,9 +248,10 @@ static void draw(const sheet *s, const measures *m, canvas *c)
 static int note(const char *s, int64_t width, canvas *c, int64_t y)
 {
     const size_t room = (size_t)((width - 2 * MARGIN) / (LETTER_WIDTH + 1));
+    const char *const last = s + strnlen(s, NOTE_MOST);
     int lines = 0;
-    while (*s) {
-        size_t n = strlen(s), end = n;
+    while (s < last) {
+        size_t n = (size_t)(last - s), end = n;
         if (n > room) {
             end = room;
             while (end > 0 && s[end] != ' ') end--;
@@ -240,7 +262,7 @@ static int note(const char *s, int64_t width, canvas *c, int64_t y)
         mem_free(line);
         lines++;
         s += end;
-        while (*s == ' ') s++;
+        while (s < last && *s == ' ') s++;
     }
     return lines;
 }
@@ -260,7 +282,7 @@ cvy_status sheet_write(const sheet *s, const char *path, errors *e)
     if (!c.p) return errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "not enough memory for the sheet");
     for (int64_t i = 0; i < c.h * c.w; i++) memcpy(c.p + 3 * i, paper, 3);
     draw(s, &m, &c);
-    if (s->title) words(&c, MARGIN, MARGIN, s->title, SCALE, ink);
+    if (s->title) words_first(&c, MARGIN, s->title, SCALE);
     if (lines) note(s->note, m.w, &c, note_at);
     cvy_status status = image_write_png(path, c.p, true, 3, c.h, c.w, e);
     mem_free(c.p);

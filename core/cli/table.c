@@ -10,19 +10,30 @@
 
 #define GAP "  "
 
+enum { TITLE_BYTES = 100, CELL_BYTES = 1000 }; /* all other rows are filled up to the longest cell */
+
 void table_column(table *t, const char *title, table_align align)
 {
     assert(t->n_columns < TABLE_MAX_COLUMNS && t->n == 0);
-    t->titles[t->n_columns] = title;
+    text safe = {0};
+    text_safe(&safe, title, TITLE_BYTES);
+    t->titles[t->n_columns] = text_take(&safe);
     t->align[t->n_columns++] = align;
 }
 
 void table_cell(table *t, const char *s)
 {
-    text safe = {0};
-    text_safe(&safe, s, SIZE_MAX);
     t->cells = MEM_GROW(t->cells, t->n, &t->cap);
-    t->cells[t->n++] = text_take(&safe);
+    size_t n = 0;
+    while (n < CELL_BYTES && s[n] >= ' ' && s[n] <= '~') n++;
+    if (!s[n]) { /* as most: nothing to be made visible */
+        t->cells[t->n++] = arena_text_n(&t->memory, s, n);
+        return;
+    }
+    text safe = {0};
+    text_safe(&safe, s, CELL_BYTES);
+    t->cells[t->n++] = arena_text_n(&t->memory, text_str(&safe), safe.n);
+    text_free(&safe);
 }
 
 void table_cellf(table *t, const char *fmt, ...)
@@ -59,35 +70,61 @@ static void write_row(const table *t, const size_t *widths, const char *const *c
     }
 }
 
-void table_write(const table *t, bool colour, text *out)
+static bool measure(const table *t, size_t *widths)
 {
-    if (!t->n_columns) return;
-    size_t widths[TABLE_MAX_COLUMNS];
     bool titled = false;
     for (size_t i = 0; i < t->n_columns; i++) {
-        widths[i] = width_of(t->titles[i]);
-        titled = titled || widths[i];
+        const size_t title = width_of(t->titles[i]);
+        titled = titled || title;
+        widths[i] = title > t->least[i] ? title : t->least[i];
     }
     for (size_t i = 0; i < t->n; i++) {
         size_t width = width_of(t->cells[i]);
         if (width > widths[i % t->n_columns]) widths[i % t->n_columns] = width;
     }
+    return titled;
+}
+
+void table_write(const table *t, bool colour, text *out)
+{
+    if (!t->n_columns) return;
+    size_t widths[TABLE_MAX_COLUMNS];
+    const bool titled = measure(t, widths);
     if (titled) {
         if (colour) text_add(out, "\x1b[1m");
-        write_row(t, widths, t->titles, t->n_columns, out);
+        write_row(t, widths, (const char *const *)t->titles, t->n_columns, out);
         text_add(out, colour ? "\x1b[0m\n" : "\n");
     }
     for (size_t i = 0; i < t->n; i += t->n_columns) {
         size_t left = t->n - i;
-        write_row(t, widths, (const char *const *)t->cells + i, left < t->n_columns ? left : t->n_columns,
-                  out);
+        write_row(t, widths, t->cells + i, left < t->n_columns ? left : t->n_columns, out);
         text_char(out, '\n');
     }
 }
 
+static void forget(table *t)
+{
+    arena_free(&t->memory);
+    t->n = 0;
+}
+
+void table_measure(table *t)
+{
+    measure(t, t->least);
+    forget(t);
+}
+
+void table_piece(table *t, bool colour, text *out)
+{
+    table_write(t, colour, out);
+    for (size_t i = 0; i < t->n_columns; i++) *t->titles[i] = '\0';
+    forget(t);
+}
+
 void table_free(table *t)
 {
-    for (size_t i = 0; i < t->n; i++) mem_free(t->cells[i]);
+    forget(t);
+    for (size_t i = 0; i < t->n_columns; i++) mem_free(t->titles[i]);
     mem_free(t->cells);
     *t = (table){0};
 }

@@ -6,7 +6,12 @@
 
 static void add_hex(text *t, const char *s, size_t n)
 {
-    for (size_t i = 0; i < n; i++) text_printf(t, "%02x", (unsigned char)s[i]);
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < n; i++) {
+        const unsigned char c = (unsigned char)s[i];
+        const char two[] = {digits[c >> 4], digits[c & 15]};
+        text_add_n(t, two, 2);
+    }
 }
 
 void value_plain(text *t, const user_value *v)
@@ -64,19 +69,42 @@ void value_json(json_writer *w, const user_value *v)
         json_double(w, v->d);
     } else {
         value_plain(&s, v);
-        json_text(w, text_str(&s));
+        json_text_n(w, text_str(&s), s.n);
     }
     text_free(&s);
 }
 
+/* Whether a text may stand in a literal as it is. A zero would end it; a line of its own could be taken for a command by a shell that
+ * the file is fed to (".shell"), which may drop carriage returns too; a terminal obeys controls. */
+static bool is_plain(const char *s, size_t n)
+{
+    for (size_t i = 0; i < n;) {
+        uint32_t code = 0;
+        const size_t len = text_utf8(s + i, n - i, &code);
+        if (!len || text_hidden(code)) return false;
+        i += len;
+    }
+    return true;
+}
+
+void value_sql_name(text *t, const char *name)
+{
+    text_char(t, '"');
+    for (; *name; name++) {
+        if (*name == '"') text_char(t, '"');
+        text_char(t, *name);
+    }
+    text_char(t, '"');
+}
+
 void value_sql(text *t, const user_value *v)
 {
-    const bool hex = v->kind == USER_BLOB || (v->kind == USER_TEXT && memchr(v->s, 0, v->n));
+    const bool hex = v->kind == USER_BLOB || (v->kind == USER_TEXT && !is_plain(v->s, v->n));
     if (v->kind == USER_NULL || (v->kind == USER_DOUBLE && isnan(v->d))) {
         text_add(t, "NULL");
     } else if (v->kind == USER_DOUBLE && isinf(v->d)) {
         text_add(t, v->d > 0 ? "9e999" : "-9e999"); /* as SQLite's own dump writes them */
-    } else if (hex) {                               /* a zero would end the literal */
+    } else if (hex) {
         text_add(t, v->kind == USER_TEXT ? "CAST(x'" : "x'");
         add_hex(t, v->s, v->n);
         text_add(t, v->kind == USER_TEXT ? "' AS TEXT)" : "'");

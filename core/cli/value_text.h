@@ -11,6 +11,7 @@ void value_plain(
 void value_csv(text *t, const user_value *v); /* quoted where RFC 4180 wants it */
 void value_csv_text(text *t, const char *s, size_t n);
 void value_json(json_writer *w, const user_value *v); /* what is not finite is null */
-void value_sql(text *t, const user_value *v);         /* a literal of SQLite */
+void value_sql(text *t, const user_value *v);         /* a literal of SQLite, on one line */
+void value_sql_name(text *t, const char *name);       /* of a column or a table, quoted */
 
 #endif

@@ -52,9 +52,10 @@ static size_t measure(const char *s, size_t columns, size_t *taken)
 
 size_t width_of(const char *s)
 {
-    size_t taken;
-    measure(s, SIZE_MAX, &taken);
-    return taken;
+    size_t plain = 0, taken;
+    while (s[plain] >= ' ' && s[plain] <= '~') plain++; /* mostly that is all */
+    measure(s + plain, SIZE_MAX, &taken);
+    return plain + taken;
 }
 
 size_t width_cut(const char *s, size_t columns)

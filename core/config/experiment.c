@@ -213,22 +213,11 @@ static experiment *finish(state *s, const char *const *overrides, size_t n_overr
     return NULL;
 }
 
-experiment *experiment_read(const char *file, const char *const *overrides, size_t n_overrides,
-                            const char *const *architectures, errors *e)
+/* NULL after reporting. */
+static const node *read_experiment(arena *a, const char *file, errors *e)
 {
-    return experiment_read_in(file, NULL, overrides, n_overrides, architectures, e);
-}
-
-experiment *experiment_read_in(const char *file, const char *dir, const char *const *overrides,
-                               size_t n_overrides, const char *const *architectures, errors *e)
-{
-    state *s = state_new(file, true, architectures);
-    if (dir) s->face.dir = keep(&s->face.memory, path_absolute(dir));
-    node *root = tree_read_file(&s->face.memory, file, e);
-    if (root && root->kind == NODE_MAP && !model_file_is(root)) {
-        s->raw = tree_copy(&s->face.memory, root); /* aliases become separate: setting one leaves the other */
-        return finish(s, overrides, n_overrides, e);
-    }
+    const node *root = tree_read_file(a, file, e);
+    if (root && root->kind == NODE_MAP && !model_file_is(root)) return root;
     if (root && node_is_null(root)) {
         place at = PLACE_FILE(file);
         errors_add(e, CVY_ERR_CONFIG, &at, "an experiment has at least a `model:`", "the file is empty");
@@ -240,8 +229,80 @@ experiment *experiment_read_in(const char *file, const char *dir, const char *co
         errors_add(e, CVY_ERR_CONFIG, &root->at, "an experiment has at least a `model:`",
                    "expected an experiment: a map of keys");
     }
+    return NULL;
+}
+
+experiment *experiment_read(const char *file, const char *const *overrides, size_t n_overrides,
+                            const char *const *architectures, errors *e)
+{
+    return experiment_read_in(file, NULL, overrides, n_overrides, architectures, e);
+}
+
+experiment *experiment_read_in(const char *file, const char *dir, const char *const *overrides,
+                               size_t n_overrides, const char *const *architectures, errors *e)
+{
+    state *s = state_new(file, true, architectures);
+    if (dir) s->face.dir = keep(&s->face.memory, path_absolute(dir));
+    const node *root = read_experiment(&s->face.memory, file, e);
+    if (root) {
+        s->raw = tree_copy(&s->face.memory, root); /* aliases become separate: setting one leaves the other */
+        return finish(s, overrides, n_overrides, e);
+    }
     experiment_free(&s->face);
     return NULL;
+}
+
+struct experiment_source {
+    arena memory;
+    const char *file, *dir;
+    const char **architectures;
+    const node *root;
+};
+
+/* The map's entries, but for one. */
+static node *map_without(arena *a, const node *map, const char *key)
+{
+    node *rest = tree_map(a, &map->at);
+    for (size_t i = 0; i < map->n; i++)
+        if (strcmp(map->keys[i], key) != 0) node_put(a, rest, map->keys[i], &map->key_at[i], map->items[i]);
+    return rest;
+}
+
+experiment_source *experiment_open(const char *file, const char *dir, const char *const *architectures,
+                                   errors *e)
+{
+    experiment_source *from = mem_alloc(sizeof *from);
+    arena *a = &from->memory;
+    size_t n = 0;
+    while (architectures && architectures[n]) n++;
+    from->architectures = arena_array(a, n + 1, sizeof *from->architectures);
+    for (size_t i = 0; i < n; i++) from->architectures[i] = arena_text(a, architectures[i]);
+    from->file = arena_text(a, file);
+    from->dir = dir ? arena_text(a, dir) : NULL;
+    const node *root = read_experiment(a, file, e);
+    if (root) {
+        from->root = map_without(a, root, "sweep");
+        return from;
+    }
+    experiment_close(from);
+    return NULL;
+}
+
+experiment *experiment_of(const experiment_source *from, const char *const *overrides, size_t n_overrides,
+                          errors *e)
+{
+    state *s = state_new(from->file, true, from->architectures);
+    if (from->dir) s->face.dir = keep(&s->face.memory, path_absolute(from->dir));
+    s->raw = tree_copy(&s->face.memory, from->root);
+    return finish(s, overrides, n_overrides, e);
+}
+
+void experiment_close(experiment_source *from)
+{
+    if (!from) return;
+    arena memory = from->memory;
+    arena_free(&memory);
+    mem_free(from);
 }
 
 experiment *experiment_of_model(const char *name, const char *const *overrides, size_t n_overrides,
@@ -317,7 +378,7 @@ cvy_status experiment_resolve(experiment *x, errors *e)
     return CVY_OK;
 }
 
-experiment *experiment_copy(const experiment *x)
+static experiment *copy_of(const experiment *x, bool bare)
 {
     const state *from = state_of_const(x);
     state *s = mem_alloc(sizeof *s);
@@ -335,10 +396,20 @@ experiment *experiment_copy(const experiment *x)
     s->face.fold = x->fold;
     s->self = from->self ? s->face.file : NULL;
     s->face.model_alone = x->model_alone;
-    s->raw = tree_copy(a, from->raw);
-    s->face.root = tree_copy(a, x->root);
+    s->raw = tree_copy(a, bare ? map_without(a, from->raw, "sweep") : from->raw);
+    s->face.root = tree_copy(a, bare ? map_without(a, x->root, "sweep") : x->root);
     take_model(&s->face);
     return &s->face;
+}
+
+experiment *experiment_copy(const experiment *x)
+{
+    return copy_of(x, false);
+}
+
+experiment *experiment_copy_bare(const experiment *x)
+{
+    return copy_of(x, true);
 }
 
 /* ---- asking ---- */

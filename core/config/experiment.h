@@ -30,6 +30,14 @@ experiment *experiment_read(const char *file, const char *const *overrides, size
 /* The same of a file that is a copy: paths in it are relative to the folder `dir` (NULL: its own). */
 experiment *experiment_read_in(const char *file, const char *dir, const char *const *overrides,
                                size_t n_overrides, const char *const *architectures, errors *e);
+/* A file that is read once for many experiments of it: with other overrides each, and without its `sweep:`, whose length they
+ * would pay for. It has to outlive them. NULL after reporting. */
+typedef struct experiment_source experiment_source;
+experiment_source *experiment_open(const char *file, const char *dir, const char *const *architectures,
+                                   errors *e);
+experiment *experiment_of(const experiment_source *from, const char *const *overrides, size_t n_overrides,
+                          errors *e);
+void experiment_close(experiment_source *from); /* NULL is fine */
 /* The same on a model alone, for `convoy model NAME`: an experiment with the embedded default dataset (shapes), or
  * with the input of the model file. NAME may also be an experiment file's path. */
 experiment *experiment_of_model(const char *name, const char *const *overrides, size_t n_overrides,
@@ -48,6 +56,7 @@ const node *experiment_get(const experiment *x, const char *path);
  * each trial on a copy. */
 cvy_status experiment_resolve(experiment *x, errors *e);
 experiment *experiment_copy(const experiment *x);
+experiment *experiment_copy_bare(const experiment *x); /* without its `sweep:` */
 
 /* Runs of one configuration: its repeats, each with all of its folds. */
 int64_t experiment_members(const experiment *x);

@@ -88,9 +88,14 @@ static bool check_name(const node *n, experiment *x, errors *e)
 {
     const char *name = NULL;
     if (!node_string(n, &name, e)) return false;
-    bool printable = name[0] != '\0' && strlen(name) <= NAME_MAX_BYTES;
-    for (const char *c = name; *c; c++)
-        printable = printable && (unsigned char)*c >= 0x20 && *c != '/' && *c != 0x7F;
+    const size_t length = strlen(name);
+    bool printable = length > 0 && length <= NAME_MAX_BYTES;
+    for (size_t i = 0; i < length && printable;) {
+        uint32_t code = 0;
+        const size_t bytes = text_utf8(name + i, length - i, &code);
+        printable = bytes && name[i] != '/' && !text_hidden(code);
+        i += bytes;
+    }
     if (!printable) {
         errors_add(e, CVY_ERR_CONFIG, &n->at, NULL, "expected 1 to %d printable characters without `/`",
                    NAME_MAX_BYTES);

@@ -7,6 +7,8 @@
 #include "config/scalar.h"
 #include "config/tree.h"
 
+enum { HELP_BYTES = 4000 };
+
 /* ---- JSON ---- */
 
 static void write_child(const cvy_child *c, json_writer *w)
@@ -285,7 +287,7 @@ void params_describe(const params_table *t, text *out)
             pad(out, begin, width[c]);
             text_add(out, "  ");
         }
-        if (p.help) text_add(out, p.help);
+        if (p.help) text_safe(out, p.help, HELP_BYTES);
         while (out->n && out->s[out->n - 1] == ' ') out->s[--out->n] = '\0';
         text_char(out, '\n');
     }

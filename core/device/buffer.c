@@ -9,6 +9,8 @@
 
 #define HUGE_PAGE ((size_t)2 << 20)
 #define HUGE_FROM ((size_t)4 << 20)
+/* From here on the pages come from the kernel as zeros, one by one as they are touched: not all of a buffer is used by every run. */
+#define PAGES_FROM ((size_t)128 << 10)
 
 static size_t round_up(size_t n, size_t unit)
 {
@@ -47,6 +49,9 @@ void *buffer_new(size_t bytes, errors *e)
     if (bytes >= HUGE_FROM) {
         size_t whole = round_up(bytes, HUGE_PAGE);
         p = whole ? map_huge(whole) : NULL;
+    } else if (bytes >= PAGES_FROM) {
+        p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (p == MAP_FAILED) p = NULL;
     } else {
         size_t whole = round_up(bytes ? bytes : 1, BUFFER_ALIGN);
         p = aligned_alloc(BUFFER_ALIGN, whole);
@@ -61,6 +66,8 @@ void buffer_free(void *p, size_t bytes)
     if (!p) return;
     if (bytes >= HUGE_FROM)
         munmap(p, round_up(bytes, HUGE_PAGE));
+    else if (bytes >= PAGES_FROM)
+        munmap(p, bytes);
     else
         free(p);
 }

@@ -91,25 +91,45 @@ LANE_INLINE lane lane_gate(lane y, lane x)
 #endif
 }
 
-/* The first n floats at p, zeros behind. */
-LANE_INLINE lane lane_load_first(const float *p, int64_t n)
-{
-    lane v = {0};
-    for (int i = 0; i < LANES && i < n; i++) v[i] = p[i];
-    return v;
-}
-
-LANE_INLINE void lane_store_first(float *p, lane v, int64_t n)
-{
-    for (int i = 0; i < LANES && i < n; i++) p[i] = v[i];
-}
-
 /* All ones in the first n elements. */
 LANE_INLINE lane_mask lane_first(int64_t n)
 {
     lane_mask index;
     for (int i = 0; i < LANES; i++) index[i] = i;
     return index < ((lane_mask){0} + (int32_t)n);
+}
+
+#if LANE_LEVEL == LANE_avx512
+LANE_INLINE __mmask16 lane_bits_of(int64_t n) /* the first n */
+{
+    return (__mmask16)(n < LANES ? (1u << n) - 1u : 0xffffu);
+}
+#endif
+
+/* The first n floats at p, zeros behind; nothing behind them is read. */
+LANE_INLINE lane lane_load_first(const float *p, int64_t n)
+{
+#if LANE_LEVEL == LANE_avx512
+    return (lane)_mm512_maskz_loadu_ps(lane_bits_of(n), p);
+#elif LANE_LEVEL == LANE_avx2
+    return (lane)_mm256_maskload_ps(p, (__m256i)lane_first(n));
+#else
+    lane v = {0};
+    for (int i = 0; i < LANES && i < n; i++) v[i] = p[i];
+    return v;
+#endif
+}
+
+/* Writes the first n, and nothing behind them. */
+LANE_INLINE void lane_store_first(float *p, lane v, int64_t n)
+{
+#if LANE_LEVEL == LANE_avx512
+    _mm512_mask_storeu_ps(p, lane_bits_of(n), (__m512)v);
+#elif LANE_LEVEL == LANE_avx2
+    _mm256_maskstore_ps(p, (__m256i)lane_first(n), (__m256)v);
+#else
+    for (int i = 0; i < LANES && i < n; i++) p[i] = v[i];
+#endif
 }
 
 /* DO(0) ... DO(n - 1) for a constant n up to 16, written out: an array indexed by nothing but constants stays

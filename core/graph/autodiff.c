@@ -52,8 +52,13 @@ static void autodiff_step(differentiation *d, const instruction *s, int gy)
     op_attr a = s->o.attr;
     switch (s->o.type) {
     case OP_CONV:
+    case OP_CONV3D:
     case OP_LINEAR: {
-        bool conv = s->o.type == OP_CONV;
+        const bool linear = s->o.type == OP_LINEAR, volume = s->o.type == OP_CONV3D;
+        const op_type weights = linear   ? OP_LINEAR_BWD_WEIGHTS
+                                : volume ? OP_CONV3D_BWD_WEIGHTS
+                                         : OP_CONV_BWD_WEIGHTS;
+        const op_type data = linear ? OP_LINEAR_BWD_DATA : volume ? OP_CONV3D_BWD_DATA : OP_CONV_BWD_DATA;
         int out[2] = {autodiff_gradient(d, in[1]), s->n_in > 2 ? autodiff_gradient(d, in[2]) : NO_VALUE};
         int reads[2] = {in[0], gy};
         if (out[0] == NO_VALUE && out[1] != NO_VALUE) {
@@ -62,19 +67,21 @@ static void autodiff_step(differentiation *d, const instruction *s, int gy)
             out[0] = program_value(p, VALUE_ACTIVATION, &t, 0);
         }
         if (out[0] != NO_VALUE)
-            program_step(p, conv ? OP_CONV_BWD_WEIGHTS : OP_LINEAR_BWD_WEIGHTS, &a, reads, 2, out,
-                         out[1] != NO_VALUE ? 2 : 1, s->unit, true);
+            program_step(p, weights, &a, reads, 2, out, out[1] != NO_VALUE ? 2 : 1, s->unit, true);
         int gx = autodiff_gradient(d, in[0]), with[2] = {gy, in[1]};
-        if (gx != NO_VALUE)
-            program_step(p, conv ? OP_CONV_BWD_DATA : OP_LINEAR_BWD_DATA, &a, with, 2, &gx, 1, s->unit, true);
+        if (gx != NO_VALUE) program_step(p, data, &a, with, 2, &gx, 1, s->unit, true);
         autodiff_give(d, in[0], gx);
         return;
     }
-    case OP_CONV_BWD_DATA: { /* a transposed convolution, y in the place of the convolution's input */
+    case OP_CONV_BWD_DATA:
+    case OP_CONV3D_BWD_DATA: { /* a transposed convolution, y in the place of the convolution's input */
+        const bool volume = s->o.type == OP_CONV3D_BWD_DATA;
         int gw = autodiff_gradient(d, in[1]), reads[2] = {gy, in[0]};
-        if (gw != NO_VALUE) program_step(p, OP_CONV_BWD_WEIGHTS, &a, reads, 2, &gw, 1, s->unit, true);
+        if (gw != NO_VALUE)
+            program_step(p, volume ? OP_CONV3D_BWD_WEIGHTS : OP_CONV_BWD_WEIGHTS, &a, reads, 2, &gw, 1,
+                         s->unit, true);
         int gx = autodiff_gradient(d, in[0]), with[2] = {gy, in[1]};
-        if (gx != NO_VALUE) program_step(p, OP_CONV, &a, with, 2, &gx, 1, s->unit, true);
+        if (gx != NO_VALUE) program_step(p, volume ? OP_CONV3D : OP_CONV, &a, with, 2, &gx, 1, s->unit, true);
         autodiff_give(d, in[0], gx);
         return;
     }

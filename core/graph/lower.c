@@ -65,6 +65,17 @@ static bool lower_shape(const program *p, cvy_op type, const int *in, int n, con
                             1;
         return true;
     }
+    case CVY_OP_CONV3D: {
+        const cvy_shape *w = &p->values[n > 1 ? in[1] : in[0]].t.shape;
+        if (x->rank != 5 || n < 2 || w->rank != 5) return false;
+        y->dim[1] = w->dim[0];
+        for (int d = 0; d < 3; d++)
+            y->dim[2 + d] = (x->dim[2 + d] + a->conv3d.padding[d] + a->conv3d.padding[d + 3] -
+                             a->conv3d.dilation[d] * (w->dim[2 + d] - 1) - 1) /
+                                a->conv3d.stride[d] +
+                            1;
+        return true;
+    }
     case CVY_OP_BIAS:
         return n == 2 && x->rank >= 2 && cvy_count(&p->values[in[1]].t.shape) == x->dim[1];
     case CVY_OP_POOL:
@@ -110,6 +121,21 @@ static bool lower_transposed_shape(const program *p, const int *in, int n, const
     return good;
 }
 
+/* The same along three axes. */
+static bool lower_transposed3d_shape(const program *p, const int *in, int n,
+                                     const cvy_conv3d_transpose_attr *a, cvy_shape *y)
+{
+    if (n != 2) return false;
+    const cvy_shape *x = &p->values[in[0]].t.shape, *w = &p->values[in[1]].t.shape;
+    const int64_t groups = a->conv.groups;
+    bool good =
+        x->rank == 5 && w->rank == 5 && w->dim[0] == x->dim[1] && groups > 0 && w->dim[0] % groups == 0;
+    for (int d = 0; d < 3; d++)
+        good = good && a->size[d] > 0 && a->conv.stride[d] > 0 && a->conv.dilation[d] > 0;
+    if (good) *y = (cvy_shape){5, {x->dim[0], w->dim[1] * groups, a->size[0], a->size[1], a->size[2]}};
+    return good;
+}
+
 static cvy_value lower_made(lowering *l, int v)
 {
     l->made = MEM_GROW(l->made, l->n_made, &l->cap_made);
@@ -138,6 +164,13 @@ static cvy_value lower_op(cvy_lower *call, cvy_op type, const cvy_value *handles
         break;
     case CVY_OP_CONV_TRANSPOSE:
         a.conv = ((const cvy_conv_transpose_attr *)attr)->conv;
+        a.transposed = 1;
+        break;
+    case CVY_OP_CONV3D:
+        a.conv3d = *(const cvy_conv3d_attr *)attr;
+        break;
+    case CVY_OP_CONV3D_TRANSPOSE:
+        a.conv3d = ((const cvy_conv3d_transpose_attr *)attr)->conv;
         a.transposed = 1;
         break;
     case CVY_OP_BN_STATS:
@@ -208,6 +241,8 @@ static cvy_value lower_op(cvy_lower *call, cvy_op type, const cvy_value *handles
         y = ((const cvy_reshape_attr *)attr)->shape;
     else if (type == CVY_OP_CONV_TRANSPOSE)
         fits = lower_transposed_shape(p, in, n, attr, &y);
+    else if (type == CVY_OP_CONV3D_TRANSPOSE)
+        fits = lower_transposed3d_shape(p, in, n, attr, &y);
     else
         fits = lower_shape(p, type, in, n, &a, &y);
     if (!fits) {
@@ -254,6 +289,17 @@ static int lower_plain(program *p, int unit, const int *inputs)
     return out[0];
 }
 
+static void lower_fail_shape(lowering *l, const cvy_shape *made, const cvy_shape *said)
+{
+    text gave = {0}, declared = {0};
+    if (made) net_shape_text(made, &gave);
+    net_shape_text(said, &declared);
+    cvy_fail(&l->call, "lower gives another output shape than infer declared: %s, not %s",
+             made ? text_str(&gave) : "none", text_str(&declared));
+    text_free(&gave);
+    text_free(&declared);
+}
+
 static cvy_status lower_node(program *p, int unit, errors *e)
 {
     const net_node *n = &p->net->nodes[unit];
@@ -289,7 +335,7 @@ static cvy_status lower_node(program *p, int unit, errors *e)
             const cvy_shape *said =
                 &p->shapes[unit]; /* not memcmp() of all: there is padding behind the rank */
             if (!made || made->rank != said->rank || memcmp(made->dim, said->dim, sizeof made->dim) != 0)
-                cvy_fail(&l.call, "lower gives another output shape than infer declared");
+                lower_fail_shape(&l, made, said);
         }
         if (errors_count(e) > before) status = errors_status(e);
         errors_pop(e);

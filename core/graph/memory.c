@@ -76,61 +76,78 @@ static void memory_share(program *p)
     }
 }
 
-typedef struct placed {
-    int v;
-    size_t bytes;
-} placed;
+/* What wants a place: a value with those that share its memory, or what a step works with while it runs. */
+typedef struct tenant {
+    size_t bytes, at;
+    int first, last;
+    int v, step; /* one of them; -1 */
+} tenant;
 
 static int memory_by_size(const void *a, const void *b)
 {
-    const placed *x = a, *y = b;
+    const tenant *x = a, *y = b;
     if (x->bytes != y->bytes) return x->bytes < y->bytes ? 1 : -1;
-    return x->v < y->v ? -1 : x->v > y->v;
+    if (x->v != y->v) return x->v < y->v ? -1 : 1;
+    return x->step < y->step ? -1 : x->step > y->step;
 }
 
-static int memory_by_offset(const void *a, const void *b, void *values)
+static int memory_by_place(const void *a, const void *b)
 {
-    const value *v = values;
-    const placed *x = a, *y = b;
-    int64_t ox = v[x->v].offset, oy = v[y->v].offset;
-    return ox < oy ? -1 : ox > oy;
+    const tenant *const *x = a, *const *y = b;
+    return (*x)->at < (*y)->at ? -1 : (*x)->at > (*y)->at;
 }
 
-/* Largest first, each at the lowest offset that is free for its whole lifetime. */
-void memory_place(program *p)
+static size_t memory_tenants(const program *p, tenant *all)
 {
-    memory_lifetimes(p);
-    memory_share(p);
-    placed *todo = mem_array(p->n_values, sizeof *todo), *busy = mem_array(p->n_values, sizeof *busy);
     size_t n = 0;
     for (size_t v = 0; v < p->n_values; v++) {
         const value *x = &p->values[v];
         if (x->kind != VALUE_ACTIVATION || x->root != (int)v || x->first < 0) continue;
-        todo[n++] = (placed){(int)v, memory_size(p, (int)v)};
+        all[n++] = (tenant){memory_size(p, (int)v), 0, x->first, x->last, (int)v, -1};
     }
-    qsort(todo, n, sizeof *todo, memory_by_size);
+    for (size_t i = 0; i < p->n_steps; i++)
+        if (p->steps[i].room) all[n++] = (tenant){p->steps[i].room, 0, (int)i, (int)i, -1, (int)i};
+    return n;
+}
+
+/* Each in its turn at the lowest place that is free for its whole lifetime. Returns the bytes of all. */
+static size_t memory_settle(tenant *all, size_t n)
+{
+    const tenant **busy = mem_array(n + 1, sizeof *busy);
     size_t total = 0;
     for (size_t i = 0; i < n; i++) {
-        value *x = &p->values[todo[i].v];
-        size_t n_busy = 0, at = 0;
-        for (size_t k = 0; k < i; k++) {
-            const value *o = &p->values[todo[k].v];
-            if (o->first <= x->last && x->first <= o->last) busy[n_busy++] = todo[k];
-        }
-        qsort_r(busy, n_busy, sizeof *busy, memory_by_offset, p->values);
+        tenant *x = &all[i];
+        size_t n_busy = 0;
+        for (size_t k = 0; k < i; k++)
+            if (all[k].first <= x->last && x->first <= all[k].last) busy[n_busy++] = &all[k];
+        qsort(busy, n_busy, sizeof *busy, memory_by_place);
+        x->at = 0;
         for (size_t k = 0; k < n_busy; k++) {
-            size_t begin = (size_t)p->values[busy[k].v].offset;
-            if (at + todo[i].bytes <= begin) break;
-            if (begin + busy[k].bytes > at) at = begin + busy[k].bytes;
+            if (x->at + x->bytes <= busy[k]->at) break;
+            if (busy[k]->at + busy[k]->bytes > x->at) x->at = busy[k]->at + busy[k]->bytes;
         }
-        x->offset = (int64_t)at;
-        if (at + todo[i].bytes > total) total = at + todo[i].bytes;
+        if (x->at + x->bytes > total) total = x->at + x->bytes;
+    }
+    mem_free(busy);
+    return total;
+}
+
+void memory_place(program *p)
+{
+    memory_lifetimes(p);
+    memory_share(p);
+    tenant *all = mem_array(p->n_values + p->n_steps + 1, sizeof *all);
+    size_t n = memory_tenants(p, all);
+    qsort(all, n, sizeof *all, memory_by_size);
+    p->bytes = memory_settle(all, n);
+    for (size_t i = 0; i < n; i++) {
+        if (all[i].v >= 0)
+            p->values[all[i].v].offset = (int64_t)all[i].at;
+        else
+            p->steps[all[i].step].place = all[i].at;
     }
     for (size_t v = 0; v < p->n_values; v++)
         if (p->values[v].kind == VALUE_ACTIVATION && p->values[v].root != (int)v)
             p->values[v].offset = p->values[memory_root(p, (int)v)].offset;
-    p->scratch_at = total;
-    p->bytes = total + (p->scratch_bytes + BUFFER_ALIGN - 1) / BUFFER_ALIGN * BUFFER_ALIGN;
-    mem_free(todo);
-    mem_free(busy);
+    mem_free(all);
 }

@@ -17,6 +17,24 @@ struct plan {
     void *saw_ctx;
 };
 
+static size_t plan_aligned(size_t bytes)
+{
+    return (bytes + BUFFER_ALIGN - 1) / BUFFER_ALIGN * BUFFER_ALIGN;
+}
+
+#define PACKING_SHARE 0.03 /* of a step's time, that packing may take */
+
+/* Whether a step's weights are packed anew each time it runs. In training they have changed by then, and Winograd's are four
+ * times as large as they are: packed for one step at a time, they share a place. In evaluation they have not, so that it has
+ * to be worth little time. */
+static bool plan_packs(const program *p, const instruction *s)
+{
+    if (p->options.train) return true;
+    const machine *m = &p->machine;
+    return cost_bytes(m, 2.0 * (double)s->made.packed) <
+           PACKING_SHARE * cost_macs(m, (double)op_macs(&s->o), 1);
+}
+
 static cvy_status plan_prepare(program *p, errors *e)
 {
     for (size_t i = 0; i < p->n_steps; i++) {
@@ -27,9 +45,28 @@ static cvy_status plan_prepare(program *p, errors *e)
         else if (s->kernel->prepare)
             status = s->kernel->prepare(&s->o, &p->machine, &s->made, e);
         if (status) return status;
-        if (s->made.scratch > p->scratch_bytes) p->scratch_bytes = s->made.scratch;
+        s->room = plan_aligned(s->made.scratch);
+        s->packs = s->made.packed && plan_packs(p, s);
+        if (s->packs) s->room += plan_aligned(s->made.packed);
         s->in_data = arena_array(&p->memory, (size_t)s->n_in + 1, sizeof(void *));
         s->out_data = arena_array(&p->memory, (size_t)s->n_out + 1, sizeof(void *));
+    }
+    return CVY_OK;
+}
+
+/* The packed weights that stay. */
+static cvy_status plan_keep(program *p, errors *e)
+{
+    for (size_t i = 0; i < p->n_steps; i++)
+        if (!p->steps[i].packs) p->kept_bytes += plan_aligned(p->steps[i].made.packed);
+    if (!p->kept_bytes) return CVY_OK;
+    char *at = p->kept = buffer_new(p->kept_bytes, e);
+    if (!at) return CVY_ERR_RESOURCE;
+    for (size_t i = 0; i < p->n_steps; i++) {
+        instruction *s = &p->steps[i];
+        if (s->packs || !s->made.packed) continue;
+        s->packed = at;
+        at += plan_aligned(s->made.packed);
     }
     return CVY_OK;
 }
@@ -76,7 +113,9 @@ plan *plan_new(const net *n, state *s, const machine *m, const plan_options *o, 
     if (!status) p->n_forward = p->n_steps;
     if (!status && o->train) status = autodiff(p, e);
     if (!status) status = layout_choose(p, e);
+    if (!status && !o->no_fusion) absorb_steps(p);
     if (!status) status = plan_prepare(p, e);
+    if (!status) status = plan_keep(p, e);
     if (status) {
         plan_free(pl);
         return NULL;
@@ -101,6 +140,7 @@ void plan_free(plan *pl)
         if (pl->layouts) mem_free(pl->layouts[i]);
     }
     mem_free(pl->layouts);
+    buffer_free(p->kept, p->kept_bytes);
     mem_free(p->steps);
     mem_free(p->values);
     arena a = p->memory;
@@ -140,6 +180,7 @@ void plan_bind(plan *pl, void *memory)
         for (int k = 0; k < s->n_in; k++) s->in_data[k] = p->values[s->in[k]].data;
         for (int k = 0; k < s->n_out; k++)
             s->out_data[k] = s->out[k] == NO_VALUE ? NULL : p->values[s->out[k]].data;
+        if (s->packs) s->packed = (char *)memory + s->place + plan_aligned(s->made.scratch);
     }
     p->values[p->input].data = NULL;
     p->memory_base = memory;
@@ -152,16 +193,33 @@ static double plan_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+static void *plan_scratch(const program *p, const instruction *s)
+{
+    return (char *)p->memory_base + s->place;
+}
+
+static void plan_pack_step(plan *pl, instruction *s)
+{
+    program *p = &pl->p;
+    const bool timed = p->options.profile || pl->saw;
+    const double start = timed ? plan_now() : 0;
+    s->kernel->pack(&s->o, s->made.state, s->in_data[1], s->packed, plan_scratch(p, s));
+    const double end = timed ? plan_now() : 0;
+    p->pack_seconds += end - start;
+    if (pl->saw) pl->saw(pl->saw_ctx, PLAN_PACKING, start, end);
+}
+
 static void plan_run(plan *pl, size_t from, size_t to)
 {
     program *p = &pl->p;
-    kernel_args a = {.scratch = (char *)p->memory_base + p->scratch_at,
-                     .step = pl->step_now,
-                     .first_sample = pl->first_sample};
+    kernel_args a = {.step = pl->step_now, .first_sample = pl->first_sample};
     for (size_t i = from; i < to; i++) {
         instruction *s = &p->steps[i];
         a.in = s->in_data;
         a.out = s->out_data;
+        a.scratch = plan_scratch(p, s);
+        a.packed = s->packed;
+        if (s->packs) plan_pack_step(pl, s);
         if (!p->options.profile && !pl->saw) {
             s->kernel->run(&s->o, s->made.state, &a);
             continue;
@@ -186,13 +244,13 @@ static void plan_set_input(program *p, const float *x)
     }
 }
 
-static void plan_pack(program *p)
+/* What stays: before the first step, when all of the plan's memory is free. */
+static void plan_pack(plan *pl)
 {
+    program *p = &pl->p;
     if (p->packed == p->state->version) return;
-    for (size_t i = 0; i < p->n_steps; i++) {
-        instruction *s = &p->steps[i];
-        if (s->kernel->pack) s->kernel->pack(&s->o, s->made.state, s->in_data[1]);
-    }
+    for (size_t i = 0; i < p->n_steps; i++)
+        if (p->steps[i].made.packed && !p->steps[i].packs) plan_pack_step(pl, &p->steps[i]);
     p->packed = p->state->version;
 }
 
@@ -203,12 +261,7 @@ cvy_status plan_forward(plan *pl, const float *x, uint64_t step_now, int64_t fir
     pl->first_sample = first_sample;
     p->e = e;
     plan_set_input(p, x);
-    const bool timed = p->options.profile || pl->saw, packs = p->packed != p->state->version;
-    const double start = timed ? plan_now() : 0;
-    plan_pack(p);
-    const double end = timed ? plan_now() : 0;
-    p->pack_seconds += end - start;
-    if (pl->saw && packs) pl->saw(pl->saw_ctx, PLAN_PACKING, start, end);
+    plan_pack(pl);
     plan_run(pl, 0, p->n_forward);
     return errors_status(e);
 }
@@ -337,9 +390,11 @@ static plan_pass plan_pass_of(const instruction *s)
     if (!s->backward) return PASS_FORWARD;
     switch (s->o.type) {
     case OP_CONV_BWD_DATA:
+    case OP_CONV3D_BWD_DATA:
     case OP_LINEAR_BWD_DATA:
         return PASS_BACKWARD_DATA;
     case OP_CONV_BWD_WEIGHTS:
+    case OP_CONV3D_BWD_WEIGHTS:
     case OP_LINEAR_BWD_WEIGHTS:
     case OP_BIAS_BWD:
         return PASS_BACKWARD_WEIGHTS;
@@ -355,6 +410,9 @@ static const char *plan_algorithm_of(const instruction *s)
     case OP_CONV:
     case OP_CONV_BWD_DATA:
     case OP_CONV_BWD_WEIGHTS:
+    case OP_CONV3D:
+    case OP_CONV3D_BWD_DATA:
+    case OP_CONV3D_BWD_WEIGHTS:
         return s->kernel->loose ? "winograd" : "direct";
     case OP_LINEAR:
     case OP_LINEAR_BWD_DATA:
@@ -373,6 +431,19 @@ static const cvy_shape *plan_shape_of(const program *p, const instruction *s)
     return &p->shapes[s->unit];
 }
 
+static const char *plan_fused_of(const instruction *s)
+{
+    const op *o = &s->o;
+    const bool counts = o->type == OP_CONV && s->n_out == 2;
+    if (o->attr.through.stats && o->attr.through.relu)
+        return counts ? "batch norm, relu before; statistics" : "batch norm, relu before";
+    if (o->attr.through.stats) return counts ? "batch norm before; statistics" : "batch norm before";
+    if (counts) return "statistics";
+    if (o->attr.relu && s->n_in == 5 && !s->backward) return "residual, relu";
+    if (o->type == OP_BN_APPLY && s->n_in == 5) return "residual";
+    return o->attr.relu ? "relu" : "";
+}
+
 plan_step_info plan_step(const plan *pl, size_t i)
 {
     const program *p = &pl->p;
@@ -383,11 +454,7 @@ plan_step_info plan_step(const plan *pl, size_t i)
                             .algorithm = plan_algorithm_of(s),
                             .shape = plan_shape_of(p, s),
                             .layouts = pl->layouts[i],
-                            .fused = s->o.type == OP_CONV && s->n_out == 2            ? "statistics"
-                                     : s->o.attr.relu && s->n_in == 5 && !s->backward ? "residual, relu"
-                                     : s->o.type == OP_BN_APPLY && s->n_in == 5       ? "residual"
-                                     : s->o.attr.relu                                 ? "relu"
-                                                                                      : "",
+                            .fused = plan_fused_of(s),
                             .backward = s->backward,
                             .pass = plan_pass_of(s),
                             .conversion = s->o.type == OP_CONVERT,

@@ -104,7 +104,7 @@ typedef struct plan_step_info {
     const char *algorithm;  /* of convolutions and products: "direct", "winograd", "sgemm"; else "" */
     const cvy_shape *shape; /* of what comes out, in the first place */
     const char *layouts;    /* "plain -> c16"; of the tensors, without weights */
-    const char *fused;      /* what was merged into it: "statistics", "residual, relu", "" */
+    const char *fused; /* what was merged into it: "statistics", "residual, relu", "batch norm before", "" */
     bool backward, conversion;
     plan_pass pass;
     int64_t macs, bytes;
@@ -118,7 +118,7 @@ plan_step_info plan_step(const plan *p, size_t i);
  * weights as step PLAN_PACKING. NULL: no longer. */
 #define PLAN_PACKING SIZE_MAX
 void plan_watch(plan *p, void (*saw)(void *ctx, size_t step, double start, double end), void *ctx);
-double plan_pack_seconds(const plan *p); /* spent refreshing packed weights, under options.profile */
+double plan_pack_seconds(const plan *p); /* spent packing weights, under options.profile */
 size_t plan_conversions(const plan *p, bool backward);
 
 #endif

@@ -41,6 +41,10 @@ typedef struct instruction {
     bool backward, dead;
     const kernel *kernel;
     kernel_plan made;
+    bool
+        packs; /* its weights each time it runs, into the plan's memory, where others use the place as well */
+    size_t room, place;         /* what it needs there while it runs: bytes, and where */
+    void *packed;               /* the weights as the kernel wants them */
     void **in_data, **out_data; /* as the kernel gets them */
     double seconds;
     int64_t runs;
@@ -71,8 +75,10 @@ typedef struct program {
     int input;
     ending *ends; /* the first is the output */
     size_t n_ends;
-    size_t bytes, scratch_bytes, scratch_at;
+    size_t bytes;
     void *memory_base;
+    void *kept; /* packed weights that stay as long as the weights do */
+    size_t kept_bytes;
     double pack_seconds;
     uint64_t packed; /* state.version the kernels' packed weights are of */
     errors *e;       /* of the running call: where plain code reports */
@@ -94,6 +100,7 @@ cvy_status lower_net(program *p, errors *e);
 void fuse_steps(program *p);
 cvy_status autodiff(program *p, errors *e);
 cvy_status layout_choose(program *p, errors *e);
+void absorb_steps(program *p);
 void memory_place(program *p);
 
 /* plain.c: the kernels that call a layer's own code. */

@@ -9,8 +9,7 @@
 
 #include <string.h>
 #include "base/parallel.h"
-
-typedef float quad __attribute__((vector_size(16)));
+#include "ops/quad.h"
 
 typedef struct job {
     const char *x;
@@ -20,28 +19,11 @@ typedef struct job {
     int64_t element;
 } job;
 
-static quad quad_load(const float *p)
-{
-    quad q;
-    memcpy(&q, p, sizeof q);
-    return q;
-}
-
-static void quad_store(float *p, quad q)
-{
-    memcpy(p, &q, sizeof q);
-}
-
 /* Four rows of four, `from` and `to` floats apart, transposed. */
 static void transpose4(const float *x, int64_t from, float *y, int64_t to)
 {
-    quad a = quad_load(x), b = quad_load(x + from), c = quad_load(x + 2 * from), d = quad_load(x + 3 * from);
-    quad p = __builtin_shufflevector(a, b, 0, 4, 1, 5), q = __builtin_shufflevector(c, d, 0, 4, 1, 5);
-    quad r = __builtin_shufflevector(a, b, 2, 6, 3, 7), s = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-    quad_store(y, __builtin_shufflevector(p, q, 0, 1, 4, 5));
-    quad_store(y + to, __builtin_shufflevector(p, q, 2, 3, 6, 7));
-    quad_store(y + 2 * to, __builtin_shufflevector(r, s, 0, 1, 4, 5));
-    quad_store(y + 3 * to, __builtin_shufflevector(r, s, 2, 3, 6, 7));
+    quad_transpose(quad_load(x), quad_load(x + from), quad_load(x + 2 * from), quad_load(x + 3 * from), y,
+                   to);
 }
 
 /* x: `rows` rows of `columns` floats, row stride `from`; y: its transpose, row stride `to`. The side whose

@@ -12,6 +12,7 @@ typedef struct kernel_args {
     void *const *in;
     void *const *out;
     void *scratch;        /* kernel_plan.scratch bytes, 64-byte aligned, shared by all ops in turn */
+    const void *packed;   /* where pack() has put the weights; NULL without it */
     uint64_t step;        /* of training: counts random masks */
     int64_t first_sample; /* of this batch within the global batch */
 } kernel_args;
@@ -19,13 +20,15 @@ typedef struct kernel_args {
 /* What a kernel has made ready for one op with its layouts. */
 typedef struct kernel_plan {
     void *state;    /* the kernel's own; may be NULL */
-    size_t scratch; /* bytes wanted in kernel_args.scratch */
+    size_t scratch; /* bytes wanted in kernel_args.scratch, and by pack() */
+    size_t packed;  /* bytes that pack() fills; who runs the kernel says where, and for how long */
 } kernel_plan;
 
 typedef struct kernel {
     const char *name; /* "reference", "onednn", "lanes": shown by `model --layouts` and `profile`, recorded */
     op_type type;
     int in_place; /* out[0] may be the memory of in[in_place] when the layouts agree; -1: never */
+    bool through; /* takes attr.through */
     bool loose;   /* rounds more than the direct sum: left out where results are held close to it */
     /* The k-th combination of layouts (k = 0, 1, ...) in which this kernel takes the op on this machine:
      * writes the layout of every operand and returns the estimated time in nanoseconds; negative when there
@@ -33,8 +36,9 @@ typedef struct kernel {
     double (*offer)(const op *o, const machine *m, int k, layout *in, layout *out);
     /* Makes ready for o, whose layouts are set. NULL: nothing to prepare. */
     cvy_status (*prepare)(const op *o, const machine *m, kernel_plan *plan, errors *e);
-    /* Called after the weights (operand 1) changed and before the next run. NULL: reads them as they are. */
-    void (*pack)(const op *o, void *state, const float *w);
+    /* Called after the weights (operand 1) changed and before the next run, with the bytes that prepare wanted for what is
+     * packed and for scratch, both 64-byte aligned. NULL: reads them as they are. */
+    void (*pack)(const op *o, void *state, const float *w, void *packed, void *scratch);
     void (*run)(const op *o, void *state, const kernel_args *a);
     void (*release)(void *state);
 } kernel;

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include "ops/lane.h"
 #include "ops/reference.h"
+#include "ops/volume.h"
 #ifdef CONVOY_ONEDNN
 #include "ops/onednn.h"
 #endif
@@ -24,6 +25,9 @@ static const kernel *const references[OP_TYPES] = {
     [OP_RESHAPE] = &reference_reshape,
     [OP_SHORTCUT_PAD] = &reference_shortcut_pad,
     [OP_BIAS] = &reference_bias,
+    [OP_CONV3D] = &volume_reference,
+    [OP_CONV3D_BWD_DATA] = &volume_reference_bwd_data,
+    [OP_CONV3D_BWD_WEIGHTS] = &volume_reference_bwd_weights,
     [OP_CONV_BWD_DATA] = &reference_conv_bwd_data,
     [OP_CONV_BWD_WEIGHTS] = &reference_conv_bwd_weights,
     [OP_LINEAR_BWD_DATA] = &reference_linear_bwd_data,
@@ -71,6 +75,7 @@ static void fill(void)
             at = append(at, onednn_kernels(t));
 #endif
             at = append(at, lanes_of(isa, t));
+            at = append(at, volume_kernels(t));
             if (references[t]) *at++ = references[t];
             assert(at < table[isa][t] + MOST_EACH); /* the NULL behind the last is still there */
         }

@@ -127,7 +127,7 @@ static cvy_status backward_prepare(const op *o, const machine *m, kernel_plan *p
         const lane_view v = lane_view_of(t);
         bytes = lane_bias_bytes(&v);
     }
-    *plan = (kernel_plan){NULL, bytes};
+    *plan = (kernel_plan){.scratch = bytes};
     return CVY_OK;
 }
 

@@ -9,12 +9,15 @@
  *
  * Every unit leaves its partial sums in scratch; one pass then merges a block's units in order, in double. So
  * the sums do not depend on the thread count. Formulas: Ioffe and Szegedy 2015; lane_moments.h for the
- * variance. */
-#include <math.h>
-
+ * variance.
+ *
+ * Rounding, n being the pixels of a channel, u = 2^-24 and r(n) = min(n, 6 sqrt(n)) + 2: the mean within r(n) u mean |x|,
+ * the variance within (r(n) + 4) u var and the square of the mean's, what is applied within 8 u of its terms' sizes
+ * (tests/ops/test_family.c). */
 #include "base/parallel.h"
 #include "ops/kernel.h"
 #include "ops/lane_moments.h"
+#include "ops/lane_norm.h"
 #include "ops/lane_view.h"
 #include "ops/lane_parts.h"
 
@@ -75,7 +78,7 @@ static cvy_status stats_prepare(const op *o, const machine *m, kernel_plan *plan
 {
     (void)m, (void)e;
     units u = units_of(&o->in[0]);
-    *plan = (kernel_plan){NULL, (size_t)(u.groups * u.v.blocks) * sizeof(moments)};
+    *plan = (kernel_plan){.scratch = (size_t)(u.groups * u.v.blocks) * sizeof(moments)};
     return CVY_OK;
 }
 
@@ -89,22 +92,7 @@ static void stats_run(const op *o, void *state, const kernel_args *a)
 
 /* ---- apply ---- */
 
-typedef struct constants {
-    lane mean, inverse, scale, beta; /* inverse deviation; gamma * inverse; all zero beyond C */
-} constants;
-
-static constants constants_of(const lane_view *v, int64_t block, double eps, const float *stats,
-                              const float *gamma, const float *beta)
-{
-    int64_t first = block * LANES, lanes = lane_view_lanes(v, block);
-    constants k = {.mean = lane_load_first(stats + first, lanes),
-                   .beta = lane_load_first(beta + first, lanes)};
-    lane g = lane_load_first(gamma + first, lanes);
-    for (int64_t l = 0; l < lanes; l++)
-        k.inverse[l] = (float)(1 / sqrt((double)stats[v->c + first + l] + eps));
-    k.scale = g * k.inverse;
-    return k;
-}
+typedef lane_bn_constants constants;
 
 typedef struct apply_job {
     lane_view v;
@@ -131,7 +119,7 @@ static void apply_part(void *ctx, int64_t begin, int64_t end, int thread)
     const apply_job *j = ctx;
     const lane_view *v = &j->v;
     for (int64_t at = end; at-- > begin;) { /* backwards: the end of x is what bn_stats left in the cache */
-        constants k = constants_of(v, at % v->blocks, j->eps, j->stats, j->gamma, j->beta);
+        constants k = lane_bn_constants_of(v, at % v->blocks, j->eps, j->stats, j->gamma, j->beta);
         const float *x = j->x + at * v->plane, *residual = j->residual ? j->residual + at * v->plane : NULL;
         float *y = j->y + at * v->plane;
         if (residual && j->relu)
@@ -236,7 +224,7 @@ static void reduce_part(void *ctx, int64_t begin, int64_t end, int thread)
     bool keep = j->gresidual != NULL;
     for (int64_t at = begin; at < end; at++) {
         int64_t n, block, count = unit_samples(&j->u, at, &n, &block);
-        constants k = constants_of(&j->u.v, block, j->eps, j->stats, j->gamma, j->beta);
+        constants k = lane_bn_constants_of(&j->u.v, block, j->eps, j->stats, j->gamma, j->beta);
         sums s = {{0}, {0}};
         if (!j->relu && keep)
             reduce_unit(j, &s, n, count, block, &k, MASK_NONE, true);
@@ -269,7 +257,7 @@ static void reduce_merge(void *ctx, int64_t begin, int64_t end, int thread)
             }
         }
         j->partial[block] = s;
-        constants k = constants_of(v, block, j->eps, j->stats, j->gamma, j->beta);
+        constants k = lane_bn_constants_of(v, block, j->eps, j->stats, j->gamma, j->beta);
         for (int64_t l = 0; l < lane_view_lanes(v, block); l++) {
             if (j->gbeta) j->gbeta[block * LANES + l] = (float)s.g[l];
             if (j->ggamma) j->ggamma[block * LANES + l] = (float)(s.product[l] * (double)k.inverse[l]);
@@ -299,7 +287,7 @@ static void gradient_part(void *ctx, int64_t begin, int64_t end, int thread)
     double count = (double)(v->n * v->pixels);
     for (int64_t at = end; at-- > begin;) { /* backwards: what the first pass read last */
         int64_t block = at % v->blocks;
-        constants k = constants_of(v, block, j->eps, j->stats, j->gamma, j->beta);
+        constants k = lane_bn_constants_of(v, block, j->eps, j->stats, j->gamma, j->beta);
         const sums *s = &j->partial[block];
         lane shift = {0}, slope = {0};
         for (int l = 0; l < LANES && !j->fixed; l++) {
@@ -319,7 +307,7 @@ static cvy_status backward_prepare(const op *o, const machine *m, kernel_plan *p
 {
     (void)m, (void)e;
     units u = units_of(&o->in[0]);
-    *plan = (kernel_plan){NULL, (size_t)((u.groups + 1) * u.v.blocks) * sizeof(sums)};
+    *plan = (kernel_plan){.scratch = (size_t)((u.groups + 1) * u.v.blocks) * sizeof(sums)};
     return CVY_OK;
 }
 

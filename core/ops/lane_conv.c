@@ -11,12 +11,14 @@
  *   [pair of output blocks][input block][tap][input lane][output block of the pair][output lane]
  *
  * A unit of work is a strip of rows of one sample (or several whole small maps), copied with its padding into the
- * second-level cache and then read by all output channels. */
+ * second-level cache and then read by all output channels.
+ *
+ * Rounding: a sum of k = C Kh Kw products (and the bias) one after another, below gamma_k sum |x w|, gamma_k about k 2^-24;
+ * held to (min(k, 6 sqrt(k)) + 2) 2^-24 sum |x w| by tests/ops/test_family.c, which says why. */
 #include <assert.h>
 
 #include "base/memory.h"
 #include "base/parallel.h"
-#include "device/buffer.h"
 #include "ops/lane_conv_source.h"
 #include "ops/lane_conv_tile.h"
 #include "ops/lane_moments.h"
@@ -27,7 +29,7 @@ typedef struct pass {
     int64_t origin[2];     /* output place (r, q) is pixel r * spread + origin */
     int64_t first;         /* its taps in state.taps: a grid of taps[0] x taps[1] */
     int64_t taps[2];
-    int64_t weights; /* its weights in state.weights */
+    int64_t weights; /* its weights in what is packed */
 } pass;
 
 typedef struct tap {
@@ -42,11 +44,9 @@ typedef struct conv {
     pass *passes;
     tap *taps;
     int64_t *offsets; /* of the taps, floats */
-    float *weights;
-    size_t weights_bytes;
-    int64_t splits; /* shares of the output blocks of a unit, for when units are few */
+    int64_t splits;   /* shares of the output blocks of a unit, for when units are few */
     int64_t groups, strips, pairs;
-    size_t bias_at, moments_at, copies_at, copy_bytes; /* scratch */
+    size_t norm_at, moments_at, copies_at, copy_bytes; /* scratch */
     int threads;
 } conv;
 
@@ -61,7 +61,6 @@ static void conv_free(void *state)
 {
     conv *k = state;
     if (!k) return;
-    buffer_free(k->weights, k->weights_bytes);
     mem_free(k->passes);
     mem_free(k->taps);
     mem_free(k->offsets);
@@ -145,7 +144,7 @@ static bool narrow(const pass *p)
 
 /* x: what is read, y: what is written, w: the weights' shape. */
 static cvy_status conv_prepare(const op *o, const machine *m, const tensor *x, const tensor *y,
-                               const int64_t *w, bool backward, bool stats, kernel_plan *plan, errors *e)
+                               const int64_t *w, bool backward, bool stats, size_t through, kernel_plan *plan)
 {
     const cvy_conv_attr *a = &o->attr.conv;
     conv *k = mem_alloc(sizeof *k);
@@ -159,9 +158,9 @@ static cvy_status conv_prepare(const op *o, const machine *m, const tensor *x, c
     int64_t least[2] = {0, 0}, most[2] = {0, 0}, one[2] = {1, 1};
     least_and_most(k, least, most);
     /* Pass 0 is the largest. */
-    k->source =
-        LANE(conv_source_of)(x, backward ? one : a->stride, least, most, k->passes[0].rows,
-                             k->passes[0].columns, m->l2_bytes / 2, narrow(&k->passes[0]) ? TILE_LIST : 1);
+    k->source = LANE(conv_source_of)(x, backward ? one : a->stride, least, most, k->passes[0].rows,
+                                     k->passes[0].columns, m->l2_bytes / 2,
+                                     narrow(&k->passes[0]) ? TILE_LIST : 1, through > 0);
     for (int64_t i = 0; i < k->n_taps; i++)
         k->offsets[i] = LANE(conv_source_tap)(&k->source, k->taps[i].row, k->taps[i].column);
     const conv_source *s = &k->source;
@@ -176,18 +175,14 @@ static cvy_status conv_prepare(const op *o, const machine *m, const tensor *x, c
         k->passes[i].weights = at;
         at += k->y.blocks * LANES * s->c * tap_count(&k->passes[i]);
     }
-    k->weights_bytes = (size_t)(k->y.blocks * LANES * s->c * k->n_taps) * sizeof(float);
-    k->weights = buffer_new(k->weights_bytes, e);
-    if (!k->weights) {
-        conv_free(k);
-        return CVY_ERR_RESOURCE;
-    }
     k->threads = m->threads;
     k->copy_bytes = aligned(LANE(conv_source_bytes)(s));
-    k->moments_at = aligned((size_t)(k->y.blocks * LANES) * sizeof(float));
+    k->norm_at = aligned((size_t)(k->y.blocks * LANES) * sizeof(float));
+    k->moments_at = k->norm_at + through;
     k->copies_at = k->moments_at;
     if (stats) k->copies_at += aligned((size_t)(k->groups * k->strips * k->y.blocks) * sizeof(moments));
-    *plan = (kernel_plan){k, k->copies_at + (size_t)m->threads * k->copy_bytes};
+    *plan = (kernel_plan){k, k->copies_at + (size_t)m->threads * k->copy_bytes,
+                          (size_t)(k->y.blocks * LANES * s->c * k->n_taps) * sizeof(float)};
     return CVY_OK;
 }
 
@@ -196,6 +191,7 @@ static cvy_status conv_prepare(const op *o, const machine *m, const tensor *x, c
 typedef struct pack_job {
     const conv *k;
     const float *w;
+    float *to;
     int64_t in_step, out_step,
         kw; /* floats of w between input channels, between output channels; kernel columns */
 } pack_job;
@@ -211,7 +207,7 @@ static void pack_part(void *ctx, int64_t begin, int64_t end, int thread)
             const pass *p = &k->passes[i];
             int64_t first = pair * TILE_BLOCKS,
                     blocks = k->y.blocks - first < TILE_BLOCKS ? k->y.blocks - first : TILE_BLOCKS;
-            float *to = k->weights + p->weights + first * LANES * channels * tap_count(p);
+            float *to = j->to + p->weights + first * LANES * channels * tap_count(p);
             for (int64_t c0 = 0; c0 < channels; c0 += k->source.unit)
                 for (int64_t t = p->first; t < p->first + tap_count(p); t++)
                     for (int64_t c = c0; c < c0 + k->source.unit && c < channels; c++) {
@@ -222,17 +218,19 @@ static void pack_part(void *ctx, int64_t begin, int64_t end, int thread)
         }
 }
 
-static void forward_pack(const op *o, void *state, const float *w)
+static void forward_pack(const op *o, void *state, const float *w, void *packed, void *scratch)
 {
+    (void)scratch;
     const int64_t *d = o->in[1].shape.dim;
-    pack_job j = {state, w, d[2] * d[3], d[1] * d[2] * d[3], d[3]};
+    pack_job j = {state, w, packed, d[2] * d[3], d[1] * d[2] * d[3], d[3]};
     parallel_for(j.k->pairs, 1, pack_part, &j);
 }
 
-static void backward_pack(const op *o, void *state, const float *w)
+static void backward_pack(const op *o, void *state, const float *w, void *packed, void *scratch)
 {
+    (void)scratch;
     const int64_t *d = o->in[1].shape.dim;
-    pack_job j = {state, w, d[1] * d[2] * d[3], d[2] * d[3], d[3]};
+    pack_job j = {state, w, packed, d[1] * d[2] * d[3], d[2] * d[3], d[3]};
     parallel_for(j.k->pairs, 1, pack_part, &j);
 }
 
@@ -240,8 +238,9 @@ static void backward_pack(const op *o, void *state, const float *w)
 
 typedef struct conv_job {
     const conv *k;
-    const float *x, *bias;
+    const float *x, *weights, *bias;
     float *y, *stats;
+    lane_norm norm;
     moments *partial; /* [group][strip][block]; NULL when not wanted */
     char *copies;
 } conv_job;
@@ -362,7 +361,8 @@ static void run_unit(const conv_job *j, int64_t unit, char *copy)
     int64_t r0 = strip * s->strip,
             rows = k->passes[0].rows - r0 < s->strip ? k->passes[0].rows - r0 : s->strip;
     span at = {.samples = samples, .r0 = r0};
-    at.x = LANE(conv_source_fill)(s, j->x, (float *)(void *)copy, n0, samples, r0, rows, 0, s->blocks);
+    at.x =
+        LANE(conv_source_fill)(s, j->x, (float *)(void *)copy, n0, samples, r0, rows, 0, s->blocks, &j->norm);
 
     for (int64_t pair = k->pairs * share / k->splits; pair < k->pairs * (share + 1) / k->splits; pair++) {
         int64_t block = pair * TILE_BLOCKS;
@@ -370,7 +370,7 @@ static void run_unit(const conv_job *j, int64_t unit, char *copy)
         at.y = j->y + n0 * k->y.sample + block * k->y.plane;
         for (int64_t i = 0; i < k->n_passes; i++) {
             const pass *p = &k->passes[i];
-            tile t = {.w = k->weights + p->weights + block * LANES * s->c * tap_count(p),
+            tile t = {.w = j->weights + p->weights + block * LANES * s->c * tap_count(p),
                       .bias = j->bias ? j->bias + block * LANES : NULL,
                       .taps = k->offsets + p->first,
                       .rows = p->taps[0],
@@ -414,10 +414,19 @@ static void merge_part(void *ctx, int64_t begin, int64_t end, int thread)
     }
 }
 
-static void conv_run(const conv *k, const float *x, const float *bias, float *y, float *stats, void *scratch)
+/* through: x's view where it is normalised while it is read. */
+static void conv_run(const op *o, const conv *k, const kernel_args *a, const float *bias, float *stats,
+                     const lane_view *through)
 {
+    void *scratch = a->scratch;
     char *at = scratch;
-    conv_job j = {.k = k, .x = x, .y = y, .stats = stats, .copies = at + k->copies_at};
+    conv_job j = {.k = k,
+                  .x = a->in[0],
+                  .weights = a->packed,
+                  .y = a->out[0],
+                  .stats = stats,
+                  .copies = at + k->copies_at};
+    if (through) j.norm = lane_norm_of(o, a, through, at + k->norm_at);
     if (bias) {
         float *padded = scratch;
         for (int64_t c = 0; c < k->y.blocks * LANES; c++) padded[c] = c < k->y.c ? bias[c] : 0;
@@ -432,24 +441,29 @@ static void conv_run(const conv *k, const float *x, const float *bias, float *y,
 
 static cvy_status forward_prepare(const op *o, const machine *m, kernel_plan *plan, errors *e)
 {
-    return conv_prepare(o, m, &o->in[0], &o->out[0], o->in[1].shape.dim, false, o->n_out > 1, plan, e);
+    (void)e;
+    const lane_view x = lane_view_of(&o->in[0]);
+    return conv_prepare(o, m, &o->in[0], &o->out[0], o->in[1].shape.dim, false, o->n_out > 1,
+                        lane_norm_bytes(o, &x), plan);
 }
 
 static void forward_run(const op *o, void *state, const kernel_args *a)
 {
-    conv_run(state, a->in[0], o->n_in > 2 ? a->in[2] : NULL, a->out[0], o->n_out > 1 ? a->out[1] : NULL,
-             a->scratch);
+    const lane_view x = lane_view_of(&o->in[0]);
+    conv_run(o, state, a, op_conv_has_bias(o) ? a->in[2] : NULL, o->n_out > 1 ? a->out[1] : NULL,
+             o->attr.through.stats ? &x : NULL);
 }
 
 static cvy_status backward_prepare(const op *o, const machine *m, kernel_plan *plan, errors *e)
 {
-    return conv_prepare(o, m, &o->in[0], &o->out[0], o->in[1].shape.dim, true, false, plan, e);
+    (void)e;
+    return conv_prepare(o, m, &o->in[0], &o->out[0], o->in[1].shape.dim, true, false, 0, plan);
 }
 
 static void backward_run(const op *o, void *state, const kernel_args *a)
 {
     (void)o;
-    conv_run(state, a->in[0], NULL, a->out[0], NULL, a->scratch);
+    conv_run(o, state, a, NULL, NULL, NULL);
 }
 
 /* Measured over ResNet-20's and VGG's shapes with AVX-512 (one block of outputs: loads limit; a plain input:
@@ -483,6 +497,7 @@ static double backward_offer(const op *o, const machine *m, int k, layout *in, l
 const kernel LANE(lane_conv) = {.name = "lanes",
                                 .type = OP_CONV,
                                 .in_place = -1,
+                                .through = true,
                                 .offer = forward_offer,
                                 .prepare = forward_prepare,
                                 .pack = forward_pack,

@@ -5,7 +5,7 @@
 
 conv_source LANE(conv_source_of)(const tensor *t, const int64_t step[2], const int64_t least[2],
                                  const int64_t most[2], int64_t rows, int64_t columns, int64_t budget,
-                                 int64_t multiple)
+                                 int64_t multiple, bool through)
 {
     const int64_t *dim = t->shape.dim;
     conv_source s = {.n = dim[0], .c = dim[1], .h = dim[2], .w = dim[3], .unit = layout_block(t->layout)};
@@ -17,8 +17,8 @@ conv_source LANE(conv_source_of)(const tensor *t, const int64_t step[2], const i
     }
     s.used_rows = s.span[0] < step[0] ? s.span[0] : step[0];
     s.phases = s.span[1] < step[1] ? s.span[1] : step[1];
-    s.direct = step[1] == 1 && least[0] >= 0 && least[1] >= 0 && (rows - 1) * step[0] + most[0] < s.h &&
-               columns - 1 + most[1] < s.w;
+    s.direct = !through && step[1] == 1 && least[0] >= 0 && least[1] >= 0 &&
+               (rows - 1) * step[0] + most[0] < s.h && columns - 1 + most[1] < s.w;
     s.width = columns + (s.span[1] - 1) / step[1];
     s.row = (s.direct ? s.w : s.phases * s.width) * s.unit;
     int64_t bytes = s.row * s.blocks * (int64_t)sizeof(float); /* of one input row */
@@ -85,15 +85,29 @@ LANE_INLINE void copy_pixels(const float *x, int64_t x_step, float *to, int64_t 
     for (int64_t i = 0; i < n; i++) memcpy(to + i * unit, x + i * x_step * unit, (size_t)unit * sizeof *to);
 }
 
+LANE_INLINE void norm_pixels(const float *x, int64_t x_step, float *to, int64_t n, const float *norm,
+                             bool relu)
+{
+    lane mean = lane_load(norm), scale = lane_load(norm + LANES), beta = lane_load(norm + 2 * LANES);
+    for (int64_t i = 0; i < n; i++) {
+        lane t = lane_fma(lane_load(x + i * x_step * LANES) - mean, scale, beta);
+        lane_store(to + i * LANES, relu ? lane_relu(t) : t);
+    }
+}
+
 /* A block's input row x, columns sorted by phase. */
-static void copy_row(const conv_source *s, const float *x, float *to)
+static void copy_row(const conv_source *s, const float *x, float *to, const float *norm, bool relu)
 {
     int64_t unit = s->unit;
     for (int64_t p = 0; p < s->phases; p++, to += s->width * unit) {
         int64_t shift, from, end;
         columns_of(s, p, &shift, &from, &end);
         const float *first = x + (from * s->step[1] + shift) * unit;
-        if (s->step[1] == 1)
+        if (norm && relu)
+            norm_pixels(first, s->step[1], to + from * unit, end - from, norm, true);
+        else if (norm)
+            norm_pixels(first, s->step[1], to + from * unit, end - from, norm, false);
+        else if (s->step[1] == 1)
             memcpy(to + from * unit, first, (size_t)((end - from) * unit) * sizeof *to);
         else if (unit == LANES)
             copy_pixels(first, s->step[1], to + from * unit, end - from, LANES);
@@ -103,7 +117,8 @@ static void copy_row(const conv_source *s, const float *x, float *to)
 }
 
 const float *LANE(conv_source_fill)(const conv_source *s, const float *x, float *copy, int64_t n0,
-                                    int64_t samples, int64_t r0, int64_t rows, int64_t b0, int64_t b1)
+                                    int64_t samples, int64_t r0, int64_t rows, int64_t b0, int64_t b1,
+                                    const lane_norm *norm)
 {
     int64_t x_row = s->w * s->unit, x_block = s->h * x_row, x_sample = s->blocks * x_block;
     if (s->direct) return x + n0 * x_sample + r0 * s->step[0] * x_row;
@@ -118,7 +133,8 @@ const float *LANE(conv_source_fill)(const conv_source *s, const float *x, float 
                 if (row < 0 || row >= s->h)
                     memset(to, 0, (size_t)s->row * sizeof *to);
                 else
-                    copy_row(s, x + (n0 + n) * x_sample + b * x_block + row * x_row, to);
+                    copy_row(s, x + (n0 + n) * x_sample + b * x_block + row * x_row, to,
+                             lane_norm_block(norm, b), norm->relu);
             }
     return copy;
 }

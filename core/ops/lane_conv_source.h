@@ -12,6 +12,7 @@
 #ifndef OPS_LANE_CONV_SOURCE_H
 #define OPS_LANE_CONV_SOURCE_H
 
+#include "ops/lane_norm.h"
 #include "ops/lane_view.h"
 
 typedef struct conv_source {
@@ -28,10 +29,11 @@ typedef struct conv_source {
 } conv_source;
 
 /* At most rows x columns outputs; tap offsets lie in [least, most]. budget: bytes that a copy should not
- * exceed. multiple: groups of samples should be a multiple of it. */
+ * exceed. multiple: groups of samples should be a multiple of it. through: the input is normalised on the way into the
+ * copy, which there has to be then. */
 conv_source LANE(conv_source_of)(const tensor *t, const int64_t step[2], const int64_t least[2],
                                  const int64_t most[2], int64_t rows, int64_t columns, int64_t budget,
-                                 int64_t multiple);
+                                 int64_t multiple, bool through);
 size_t LANE(conv_source_bytes)(const conv_source *s); /* of one copy; 0 when direct */
 /* Floats from an output's place to its tap. */
 int64_t LANE(conv_source_tap)(const conv_source *s, int64_t row_offset, int64_t column_offset);
@@ -40,6 +42,7 @@ void LANE(conv_source_clear)(const conv_source *s, float *copy);
 /* Makes outputs [r0, r0 + rows) of samples [n0, n0 + samples) readable for input blocks [b0, b1): returns
  * where output (n0, r0, column 0) stands; the next output row is step[0] * row floats on. */
 const float *LANE(conv_source_fill)(const conv_source *s, const float *x, float *copy, int64_t n0,
-                                    int64_t samples, int64_t r0, int64_t rows, int64_t b0, int64_t b1);
+                                    int64_t samples, int64_t r0, int64_t rows, int64_t b0, int64_t b1,
+                                    const lane_norm *norm);
 
 #endif

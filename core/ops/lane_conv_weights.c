@@ -10,7 +10,9 @@
  *
  * Threads share the samples, each with sums of its own that are added up at the end in order; or, where the weights
  * are large, they share the pairs of channel blocks. Of a plain input (pictures) the channels of all taps make one
- * list. */
+ * list.
+ *
+ * Rounding: as lane_conv.c's, the terms being the N H' W' places of the output. */
 #include <assert.h>
 
 #include "base/memory.h"
@@ -50,7 +52,7 @@ typedef struct weights {
     int64_t chunk; /* rows of a chunk; with whole maps, `together` samples of them */
     int64_t together;
     int64_t n_shares, b_shares; /* of the samples' copies, of the grid */
-    size_t sum_bytes, copy_bytes, bias_at, copies_at;
+    size_t sum_bytes, copy_bytes, norm_at, bias_at, copies_at;
     int threads;
 } weights;
 
@@ -188,7 +190,8 @@ static cvy_status weights_prepare(const op *o, const machine *m, kernel_plan *pl
         least[d] = -a->padding[d];
         most[d] = (w[2 + d] - 1) * a->dilation[d] - a->padding[d];
     }
-    k->source = LANE(conv_source_of)(&o->in[0], a->stride, least, most, k->y.h, k->y.w, m->l2_bytes / 2, 1);
+    k->source = LANE(conv_source_of)(&o->in[0], a->stride, least, most, k->y.h, k->y.w, m->l2_bytes / 2, 1,
+                                     o->attr.through.stats != 0);
     const conv_source *s = &k->source;
     plan_offsets(k, a);
     k->groups = (s->n + s->group - 1) / s->group;
@@ -199,11 +202,13 @@ static cvy_status weights_prepare(const op *o, const machine *m, kernel_plan *pl
     k->threads = m->threads;
     plan_shares(k, m->threads);
     plan_chunks(k);
-    k->bias_at = (size_t)k->n_shares * k->sum_bytes;
+    const lane_view x = lane_view_of(&o->in[0]);
+    k->norm_at = (size_t)k->n_shares * k->sum_bytes;
+    k->bias_at = k->norm_at + lane_norm_bytes(o, &x);
     k->copies_at = k->bias_at;
     if (o->n_out > 1) k->copies_at += aligned(lane_bias_bytes(&k->y));
     k->copy_bytes = aligned(LANE(conv_source_bytes)(s));
-    *plan = (kernel_plan){k, k->copies_at + (size_t)m->threads * k->copy_bytes};
+    *plan = (kernel_plan){.state = k, .scratch = k->copies_at + (size_t)m->threads * k->copy_bytes};
     return CVY_OK;
 }
 
@@ -215,6 +220,7 @@ typedef struct weights_job {
     const weights *k;
     const float *x, *gy;
     float *gw, *sums;
+    lane_norm norm;
     char *copies;
 } weights_job;
 
@@ -260,7 +266,7 @@ static void run_copy(const weights_job *j, int64_t copy_index, int64_t first, in
     int64_t r0 = strip * s->strip, rows = k->y.h - r0 < s->strip ? k->y.h - r0 : s->strip;
     int64_t b0 = first / k->pairs, b1 = (last - 1) / k->pairs + 1;
     if (s->unit == 1) b0 = 0, b1 = s->blocks;
-    const float *x = LANE(conv_source_fill)(s, j->x, copy, n0, samples, r0, rows, b0, b1);
+    const float *x = LANE(conv_source_fill)(s, j->x, copy, n0, samples, r0, rows, b0, b1, &j->norm);
     chunk c = {.columns = k->y.w,
                .x_sample = s->sample,
                .x_row = s->step[0] * s->row,
@@ -340,6 +346,8 @@ static void weights_run(const op *o, void *state, const kernel_args *a)
                      .gw = a->out[0],
                      .sums = a->scratch,
                      .copies = at + k->copies_at};
+    const lane_view x = lane_view_of(&o->in[0]);
+    j.norm = lane_norm_of(o, a, &x, at + k->norm_at);
     if (j.gw) {
         parallel_for(k->n_shares * k->b_shares, 1, share_part, &j);
         parallel_for(k->y.c, 1, merge_part, &j);
@@ -368,6 +376,7 @@ static double offer(const op *o, const machine *m, int k, layout *in, layout *ou
 const kernel LANE(lane_conv_bwd_weights) = {.name = "lanes",
                                             .type = OP_CONV_BWD_WEIGHTS,
                                             .in_place = -1,
+                                            .through = true,
                                             .offer = offer,
                                             .prepare = weights_prepare,
                                             .run = weights_run,

@@ -6,12 +6,13 @@
  *   y  (N,O): [pair of blocks of O][F][block of the pair][lane]
  *   gx (N,F): [pair of blocks of F][O][block of the pair][lane]
  *
- * The gradient of the weights needs no packing: a row of gw gathers gy[n][o] times a row of x. */
+ * The gradient of the weights needs no packing: a row of gw gathers gy[n][o] times a row of x.
+ *
+ * Rounding: as lane_conv.c's, the terms being F, O or N. */
 #include "ops/lane_conv_tile.h"
 
 #include "base/memory.h"
 #include "base/parallel.h"
-#include "device/buffer.h"
 #include "ops/lane_parts.h"
 
 /* ---- y = x w^T + b and gx = gy w
@@ -20,21 +21,16 @@
 typedef struct product {
     int64_t samples, from, to; /* features read and written per sample */
     int64_t pairs;             /* of blocks of what is written */
-    float *weights;
-    size_t bytes;
 } product;
 
 static void product_free(void *state)
 {
-    product *k = state;
-    if (!k) return;
-    buffer_free(k->weights, k->bytes);
-    mem_free(k);
+    mem_free(state);
 }
 
 static cvy_status product_prepare(const op *o, const machine *m, kernel_plan *plan, errors *e)
 {
-    (void)m;
+    (void)m, (void)e;
     const int64_t *w = o->in[1].shape.dim;
     product *k = mem_alloc(sizeof *k);
     k->samples = o->in[0].shape.dim[0];
@@ -42,19 +38,14 @@ static cvy_status product_prepare(const op *o, const machine *m, kernel_plan *pl
     k->to = o->type == OP_LINEAR ? w[0] : w[1];
     int64_t blocks = (k->to + LANES - 1) / LANES;
     k->pairs = (blocks + TILE_BLOCKS - 1) / TILE_BLOCKS;
-    k->bytes = (size_t)(blocks * LANES * k->from) * sizeof(float);
-    k->weights = buffer_new(k->bytes, e);
-    if (!k->weights) {
-        product_free(k);
-        return CVY_ERR_RESOURCE;
-    }
-    *plan = (kernel_plan){k, 0};
+    *plan = (kernel_plan){k, 0, (size_t)(blocks * LANES * k->from) * sizeof(float)};
     return CVY_OK;
 }
 
 typedef struct pack_job {
     const product *k;
     const float *w;
+    float *to;
     int64_t from_step, to_step; /* floats of w between features read, written */
 } pack_job;
 
@@ -72,7 +63,7 @@ static void pack_part(void *ctx, int64_t begin, int64_t end, int thread)
     for (int64_t pair = begin; pair < end; pair++) {
         int64_t first = pair * TILE_BLOCKS * LANES, width = blocks_of(k, pair) * LANES;
         int64_t real = k->to - first < width ? k->to - first : width;
-        float *to = k->weights + first * k->from;
+        float *to = j->to + first * k->from;
         for (int64_t i0 = 0; i0 < k->from; i0 += LANES) { /* a square at a time: one side is strided */
             int64_t i1 = i0 + LANES < k->from ? i0 + LANES : k->from;
             for (int64_t l = 0; l < width; l++)
@@ -82,9 +73,10 @@ static void pack_part(void *ctx, int64_t begin, int64_t end, int thread)
     }
 }
 
-static void product_pack(const op *o, void *state, const float *w)
+static void product_pack(const op *o, void *state, const float *w, void *packed, void *scratch)
 {
-    pack_job j = {state, w, 1, o->in[1].shape.dim[1]};
+    (void)scratch;
+    pack_job j = {state, w, packed, 1, o->in[1].shape.dim[1]};
     if (o->type != OP_LINEAR) {
         j.from_step = j.to_step;
         j.to_step = 1;
@@ -94,7 +86,7 @@ static void product_pack(const op *o, void *state, const float *w)
 
 typedef struct product_job {
     const product *k;
-    const float *x, *bias;
+    const float *x, *weights, *bias;
     float *y;
 } product_job;
 
@@ -111,7 +103,7 @@ static void product_tile(const product_job *j, int64_t pair, int64_t n, int64_t 
         from[i] = (i < count ? i : 0) * k->from;
         to[i] = i * (real < width ? width : k->to);
     }
-    tile t = {.w = k->weights + first * k->from,
+    tile t = {.w = j->weights + first * k->from,
               .bias = bias,
               .taps = only,
               .u = {0, 1},
@@ -141,7 +133,11 @@ static void product_part(void *ctx, int64_t begin, int64_t end, int thread)
 
 static void product_run(const op *o, void *state, const kernel_args *a)
 {
-    product_job j = {.k = state, .x = a->in[0], .bias = o->n_in > 2 ? a->in[2] : NULL, .y = a->out[0]};
+    product_job j = {.k = state,
+                     .x = a->in[0],
+                     .weights = a->packed,
+                     .bias = o->n_in > 2 ? a->in[2] : NULL,
+                     .y = a->out[0]};
     parallel_for(j.k->pairs * ((j.k->samples + TILE_LIST - 1) / TILE_LIST), 1, product_part, &j);
 }
 
@@ -231,7 +227,8 @@ static double offer(const op *o, const machine *m, int k, layout *in, layout *ou
     int64_t across = o->type == OP_LINEAR ? o->in[1].shape.dim[0]
                      : weights            ? o->out[0].shape.dim[1]
                                           : o->in[1].shape.dim[1];
-    return lane_parts_cost(o, m, in, out, (weights ? 0.6 : 0.75) * lane_parts_filled(across));
+    double packing = weights ? 0 : cost_bytes(m, 2 * (double)tensor_bytes(&o->in[1]));
+    return packing + lane_parts_cost(o, m, in, out, (weights ? 0.6 : 0.75) * lane_parts_filled(across));
 }
 
 const kernel LANE(lane_linear) = {.name = "lanes",

@@ -5,7 +5,7 @@
  * its own maximum and index. The usual windows (2x2, 3x3) are compiled with their size known; windows that
  * hang over the edge take the path with run-time bounds. As in reference_pool.c the first of equal maxima
  * wins and a NaN beats all before it. A window's index has to fit a byte: larger windows are not offered, nor dilated
- * ones. */
+ * ones. A maximum is exact; a mean of k numbers is off by at most k + 2 roundings of the mean of their sizes. */
 #include <math.h>
 
 #include "base/parallel.h"

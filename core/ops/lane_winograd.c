@@ -18,7 +18,6 @@
 
 #include "base/memory.h"
 #include "base/parallel.h"
-#include "device/buffer.h"
 #include "ops/lane_conv_tile.h"
 #include "ops/lane_moments.h"
 #include "ops/lane_parts.h"
@@ -32,9 +31,9 @@ typedef struct winograd {
     int64_t pairs, chunk;              /* pairs of output blocks; those of which M is held at once */
     int64_t v_place, m_place, u_place; /* floats from place to place in V, M and U */
     size_t weights_bytes;
-    float *weights;
     size_t moments_at, rooms_at,
         room_bytes; /* scratch: padded bias, moments, a room with V and M per thread */
+    size_t norm_at; /* scratch too */
     int threads;
 } winograd;
 
@@ -47,10 +46,7 @@ static size_t aligned(size_t bytes)
 
 static void winograd_free(void *state)
 {
-    winograd *k = state;
-    if (!k) return;
-    buffer_free(k->weights, k->weights_bytes);
-    mem_free(k);
+    mem_free(state);
 }
 
 #define PAIRS_AT_ONCE 8
@@ -65,7 +61,7 @@ static void plan_shape(winograd *k, const machine *m)
     k->units = LANE(winograd_units_of)(&k->y, most, m->threads);
 }
 
-static cvy_status winograd_prepare(const op *o, const machine *m, bool backward, kernel_plan *plan, errors *e)
+static cvy_status winograd_prepare(const op *o, const machine *m, bool backward, kernel_plan *plan)
 {
     const cvy_conv_attr *a = &o->attr.conv;
     winograd *k = mem_alloc(sizeof *k);
@@ -76,16 +72,12 @@ static cvy_status winograd_prepare(const op *o, const machine *m, bool backward,
     k->chunk = winograd_least(k->pairs, PAIRS_AT_ONCE);
     k->v_place = k->x.blocks * k->units.tiles * LANES + WINOGRAD_PAD;
     k->m_place = k->chunk * TILE_BLOCKS * k->units.tiles * LANES + WINOGRAD_PAD;
-    k->weights = buffer_new(k->weights_bytes, e);
-    if (!k->weights) {
-        winograd_free(k);
-        return CVY_ERR_RESOURCE;
-    }
     k->room_bytes = aligned((size_t)(WINOGRAD_PLACES * (k->v_place + k->m_place)) * sizeof(float));
-    k->moments_at = aligned((size_t)(k->y.blocks * LANES) * sizeof(float));
+    k->norm_at = aligned((size_t)(k->y.blocks * LANES) * sizeof(float));
+    k->moments_at = k->norm_at + lane_norm_bytes(o, &k->x);
     k->rooms_at = k->moments_at;
     if (o->n_out > 1) k->rooms_at += aligned((size_t)(k->units.n * k->y.blocks) * sizeof(moments));
-    *plan = (kernel_plan){k, k->rooms_at + (size_t)m->threads * k->room_bytes};
+    *plan = (kernel_plan){k, k->rooms_at + (size_t)m->threads * k->room_bytes, k->weights_bytes};
     return CVY_OK;
 }
 
@@ -94,6 +86,7 @@ static cvy_status winograd_prepare(const op *o, const machine *m, bool backward,
 typedef struct pack_job {
     const winograd *k;
     const float *w;
+    float *to;
     int64_t in_step, out_step; /* floats of w between input channels, between output channels */
 } pack_job;
 
@@ -116,21 +109,23 @@ static void pack_part(void *ctx, int64_t begin, int64_t end, int thread)
     const winograd *k = j->k;
     for (int64_t pair = begin; pair < end; pair++) {
         int64_t first = pair * TILE_BLOCKS, blocks = winograd_least(k->y.blocks - first, TILE_BLOCKS);
-        float *to = k->weights + first * LANES * k->x.c;
+        float *to = j->to + first * LANES * k->x.c;
         for (int64_t c = 0; c < k->x.c; c++)
             for (int64_t b = 0; b < blocks; b++, to += LANES) pack_block(j, first + b, c, to);
     }
 }
 
-static void forward_pack(const op *o, void *state, const float *w)
+static void forward_pack(const op *o, void *state, const float *w, void *packed, void *scratch)
 {
-    pack_job j = {state, w, 9, o->in[1].shape.dim[1] * 9};
+    (void)scratch;
+    pack_job j = {state, w, packed, 9, o->in[1].shape.dim[1] * 9};
     parallel_for(j.k->pairs, 1, pack_part, &j);
 }
 
-static void backward_pack(const op *o, void *state, const float *w)
+static void backward_pack(const op *o, void *state, const float *w, void *packed, void *scratch)
 {
-    pack_job j = {state, w, o->in[1].shape.dim[1] * 9, 9};
+    (void)scratch;
+    pack_job j = {state, w, packed, o->in[1].shape.dim[1] * 9, 9};
     parallel_for(j.k->pairs, 1, pack_part, &j);
 }
 
@@ -138,15 +133,17 @@ static void backward_pack(const op *o, void *state, const float *w)
 
 typedef struct winograd_job {
     const winograd *k;
-    const float *x, *bias; /* the bias padded to whole blocks */
+    const float *x, *weights, *bias; /* the bias padded to whole blocks */
     float *y, *stats;
+    lane_norm norm;
     moments *partial; /* [group][strip][block]; NULL when not wanted */
     char *rooms;
 } winograd_job;
 
-static void unit_products(const winograd *k, const winograd_unit *u, int64_t pair0, int64_t pair1,
+static void unit_products(const winograd_job *j, const winograd_unit *u, int64_t pair0, int64_t pair1,
                           const float *v, float *m)
 {
+    const winograd *k = j->k;
     static const int64_t here = 0;
     tile t = {.taps = &here,
               .u = {0, 1},
@@ -165,7 +162,7 @@ static void unit_products(const winograd *k, const winograd_unit *u, int64_t pai
             int blocks = (int)winograd_least(k->y.blocks - block, TILE_BLOCKS);
             int64_t pieces = winograd_shares(u->tiles, blocks > 1 ? TILE_TWO : TILE_ONE);
             float *to = m + (pair - pair0) * TILE_BLOCKS * u->tiles * LANES;
-            t.w = k->weights + p * k->u_place + block * LANES * k->x.c;
+            t.w = j->weights + p * k->u_place + block * LANES * k->x.c;
             for (int64_t i = 0, q = 0; i < pieces; i++) { /* as equal as can be */
                 int64_t end = u->tiles * (i + 1) / pieces;
                 LANE(tile_row)(blocks, (int)(end - q), false)(&t, v + q * LANES, to + q * LANES);
@@ -202,10 +199,10 @@ static void winograd_part(void *ctx, int64_t begin, int64_t end, int thread)
     float *m = v + WINOGRAD_PLACES * k->v_place;
     for (int64_t index = begin; index < end; index++) {
         winograd_unit u = winograd_unit_at(&k->units, index);
-        LANE(winograd_read)(&k->x, &k->units, &u, k->corner, 0, k->x.blocks, j->x, v, k->v_place);
+        LANE(winograd_read)(&k->x, &k->units, &u, k->corner, 0, k->x.blocks, j->x, &j->norm, v, k->v_place);
         for (int64_t pair = 0; pair < k->pairs; pair += k->chunk) {
             int64_t stop = winograd_least(k->pairs, pair + k->chunk);
-            unit_products(k, &u, pair, stop, v, m);
+            unit_products(j, &u, pair, stop, v, m);
             unit_output(j, &u, pair * TILE_BLOCKS, winograd_least(k->y.blocks, stop * TILE_BLOCKS), m);
         }
     }
@@ -227,8 +224,9 @@ static void winograd_run(const op *o, void *state, const kernel_args *a)
 {
     const winograd *k = state;
     char *at = a->scratch;
-    winograd_job j = {.k = k, .x = a->in[0], .y = a->out[0], .rooms = at + k->rooms_at};
-    if (o->n_in > 2) {
+    winograd_job j = {.k = k, .x = a->in[0], .weights = a->packed, .y = a->out[0], .rooms = at + k->rooms_at};
+    j.norm = lane_norm_of(o, a, &k->x, at + k->norm_at);
+    if (op_conv_has_bias(o)) {
         float *padded = a->scratch;
         const float *bias = a->in[2];
         for (int64_t c = 0; c < k->y.blocks * LANES; c++) padded[c] = c < k->y.c ? bias[c] : 0;
@@ -246,12 +244,14 @@ static void winograd_run(const op *o, void *state, const kernel_args *a)
 
 static cvy_status forward_prepare(const op *o, const machine *m, kernel_plan *plan, errors *e)
 {
-    return winograd_prepare(o, m, false, plan, e);
+    (void)e;
+    return winograd_prepare(o, m, false, plan);
 }
 
 static cvy_status backward_prepare(const op *o, const machine *m, kernel_plan *plan, errors *e)
 {
-    return winograd_prepare(o, m, true, plan, e);
+    (void)e;
+    return winograd_prepare(o, m, true, plan);
 }
 
 #define EFFICIENCY 0.75 /* of the products, as a share of the peak */
@@ -284,6 +284,7 @@ static double winograd_offer(const op *o, const machine *m, int k, layout *in, l
 const kernel LANE(lane_winograd) = {.name = "winograd",
                                     .type = OP_CONV,
                                     .in_place = -1,
+                                    .through = true,
                                     .loose = true,
                                     .offer = winograd_offer,
                                     .prepare = forward_prepare,

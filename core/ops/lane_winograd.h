@@ -4,6 +4,7 @@
 #define OPS_LANE_WINOGRAD_H
 
 #include <stdbool.h>
+#include "ops/lane_norm.h"
 #include "ops/lane_view.h"
 #include "ops/op.h"
 
@@ -70,16 +71,17 @@ static inline double winograd_idle(const winograd_units *k, int threads)
 /* A unit's tiles of the blocks [block0, block1) of x into v [place][block][tile][lane]. corner: the first tile's
  * first pixel, row and column. */
 void LANE(winograd_read)(const lane_view *x, const winograd_units *k, const winograd_unit *u,
-                         const int64_t corner[2], int64_t block0, int64_t block1, const float *from, float *v,
-                         int64_t pitch);
+                         const int64_t corner[2], int64_t block0, int64_t block1, const float *from,
+                         const lane_norm *norm, float *v, int64_t pitch);
 
 /* ---- transforms ---- */
 
 /* One row of tiles of one block of channels: `tiles` tiles beside each other, whose first input pixel is (row,
  * column) of the plane; pixels outside it are zeros. Place p of tile t goes to v + p * pitch + t * LANES. `next`:
- * four rows that will be read soon, asked for ahead of time. */
+ * four rows that will be read soon, asked for ahead of time. norm: the block's constants; NULL: read as it is. */
 void LANE(winograd_input)(const float *plane, int64_t h, int64_t w, int64_t row, int64_t column,
-                          int64_t tiles, const float *next, float *v, int64_t pitch);
+                          int64_t tiles, const float *next, const float *norm, bool relu, float *v,
+                          int64_t pitch);
 /* The way back: place p of tile t from m + p * pitch + t * LANES to the plane's output rows [row, row + 4), as
  * far as h x w reaches. bias: one vector, or NULL. */
 void LANE(winograd_output)(const float *m, int64_t pitch, int64_t tiles, const float *bias, float *plane,

@@ -35,8 +35,8 @@ static const float *rows_ahead(const lane_view *x, const float *plane, int64_t r
 }
 
 void LANE(winograd_read)(const lane_view *x, const winograd_units *k, const winograd_unit *u,
-                         const int64_t corner[2], int64_t block0, int64_t block1, const float *from, float *v,
-                         int64_t pitch)
+                         const int64_t corner[2], int64_t block0, int64_t block1, const float *from,
+                         const lane_norm *norm, float *v, int64_t pitch)
 {
     for (int64_t block = block0; block < block1; block++)
         for (int64_t n = 0; n < u->samples; n++) {
@@ -46,7 +46,9 @@ void LANE(winograd_read)(const lane_view *x, const winograd_units *k, const wino
                 bool last = r + 1 == u->rows && n + 1 < u->samples;
                 const float *next =
                     last ? rows_ahead(x, plane + x->sample, 0) : rows_ahead(x, plane, row + WINOGRAD_IN);
-                LANE(winograd_input)(plane, x->h, x->w, row, corner[1], k->columns, next, v, pitch);
+                LANE(winograd_input)
+                (plane, x->h, x->w, row, corner[1], k->columns, next, lane_norm_block(norm, block),
+                 norm->relu, v, pitch);
             }
         }
 }

@@ -40,7 +40,7 @@ typedef struct gradient {
     int64_t pairs;
     int64_t n_shares, b_shares;        /* of the units, of the input blocks */
     int64_t v_place, y_place, s_place; /* floats from place to place */
-    size_t sum_bytes, bias_at, rooms_at, room_bytes;
+    size_t sum_bytes, norm_at, bias_at, rooms_at, room_bytes;
     int threads;
 } gradient;
 
@@ -74,11 +74,12 @@ static cvy_status gradient_prepare(const op *o, const machine *m, kernel_plan *p
     (void)e;
     gradient *k = mem_alloc(sizeof *k);
     *k = plan_gradient(o, m);
-    k->bias_at = (size_t)k->n_shares * k->sum_bytes;
+    k->norm_at = (size_t)k->n_shares * k->sum_bytes;
+    k->bias_at = k->norm_at + lane_norm_bytes(o, &k->x);
     k->rooms_at = k->bias_at;
     if (o->n_out > 1) k->rooms_at += aligned(lane_bias_bytes(&k->y));
     k->room_bytes = aligned((size_t)(WINOGRAD_PLACES * (k->v_place + k->y_place)) * sizeof(float));
-    *plan = (kernel_plan){k, k->rooms_at + (size_t)m->threads * k->room_bytes};
+    *plan = (kernel_plan){.state = k, .scratch = k->rooms_at + (size_t)m->threads * k->room_bytes};
     return CVY_OK;
 }
 
@@ -132,6 +133,7 @@ typedef struct gradient_job {
     const gradient *k;
     const float *x, *gy;
     float *gw, *sums;
+    lane_norm norm;
     char *rooms;
 } gradient_job;
 
@@ -182,7 +184,7 @@ static void share_part(void *ctx, int64_t begin, int64_t end, int thread)
         float *sums = j->sums + (size_t)n * k->sum_bytes / sizeof(float);
         for (int64_t i = from; i < to; i++) {
             winograd_unit u = winograd_unit_at(&k->units, i);
-            LANE(winograd_read)(&k->x, &k->units, &u, k->corner, first, last, j->x, v, k->v_place);
+            LANE(winograd_read)(&k->x, &k->units, &u, k->corner, first, last, j->x, &j->norm, v, k->v_place);
             read_gradient(j, &u, y);
             run_unit(k, u.tiles, first, last, v, y, sums, i > from);
         }
@@ -220,6 +222,7 @@ static void gradient_run(const op *o, void *state, const kernel_args *a)
                       .gy = a->in[1],
                       .gw = a->out[0],
                       .sums = a->scratch,
+                      .norm = lane_norm_of(o, a, &k->x, at + k->norm_at),
                       .rooms = at + k->rooms_at};
     if (j.gw) {
         parallel_for(k->n_shares * k->b_shares, 1, share_part, &j);
@@ -253,6 +256,7 @@ static double gradient_offer(const op *o, const machine *m, int k, layout *in, l
 const kernel LANE(lane_winograd_bwd_weights) = {.name = "winograd",
                                                 .type = OP_CONV_BWD_WEIGHTS,
                                                 .in_place = -1,
+                                                .through = true,
                                                 .loose = true,
                                                 .offer = gradient_offer,
                                                 .prepare = gradient_prepare,

@@ -5,7 +5,6 @@
 #include <string.h>
 #include "base/memory.h"
 #include "base/parallel.h"
-#include "device/buffer.h"
 #include "ops/onednn_batch.h"
 #include "ops/onednn_stats.h"
 
@@ -212,8 +211,8 @@ static double offer(const op *o, const machine *m, int k, layout *in, layout *ou
 typedef struct state {
     way way;
     onednn_batch *batch;
-    float *packed, *arranged; /* weights in oneDNN's format; exchanged or turned on the way there */
-    size_t packed_bytes, arranged_bytes;
+    float *packed;                 /* weights in oneDNN's format, as its primitives know their place */
+    bool arranged;                 /* exchanged or turned on the way there */
     size_t share_scratch;          /* oneDNN's, per share */
     size_t share_gradient;         /* weights pass: floats of a share's packed gradient */
     int64_t outputs, inputs, taps; /* of the op's weights; inputs of a group */
@@ -227,21 +226,7 @@ static void release(void *p)
     if (!s) return;
     onednn_batch_free(s->batch);
     onednn_stats_free(s->stats);
-    buffer_free(s->packed, s->packed_bytes);
-    buffer_free(s->arranged, s->arranged_bytes);
     mem_free(s);
-}
-
-static bool prepare_weights(state *s, errors *e)
-{
-    s->packed_bytes = onednn_batch_weight_bytes(s->batch);
-    if (!(s->packed = buffer_new(s->packed_bytes, e))) return false;
-    if (s->turned || s->way.swapped) {
-        s->arranged_bytes = (size_t)(s->outputs * s->inputs * s->taps) * sizeof(float);
-        if (!(s->arranged = buffer_new(s->arranged_bytes, e))) return false;
-    }
-    for (int i = 0; i < s->way.cut.shares; i++) onednn_batch_set_weights(s->batch, i, s->packed);
-    return true;
 }
 
 static cvy_status prepare(const op *o, const machine *m, kernel_plan *plan, errors *e)
@@ -253,8 +238,9 @@ static cvy_status prepare(const op *o, const machine *m, kernel_plan *plan, erro
     s->inputs = w->shape.dim[1];
     s->taps = w->shape.dim[2] * w->shape.dim[3];
     s->turned = (o->attr.conv.flip != 0) != s->way.swapped;
+    s->arranged = s->turned || s->way.swapped;
     s->batch = onednn_batch_new(&s->way.spec, &s->way.cut, m->isa, e);
-    if (!s->batch || (pass_of(o) != ONEDNN_WEIGHTS && !prepare_weights(s, e))) {
+    if (!s->batch) {
         release(s);
         return errors_status(e) ? errors_status(e) : CVY_ERR_RESOURCE;
     }
@@ -271,6 +257,11 @@ static cvy_status prepare(const op *o, const machine *m, kernel_plan *plan, erro
         s->stats = onednn_stats_new(y->layout, s->outputs, pixels, s->way.cut.shares, m->isa);
         plan->scratch += onednn_stats_scratch(s->stats);
     }
+    if (pass_of(o) != ONEDNN_WEIGHTS) {
+        size_t arranged = s->arranged ? (size_t)(s->outputs * s->inputs * s->taps) * sizeof(float) : 0;
+        plan->packed = onednn_batch_weight_bytes(s->batch);
+        if (plan->scratch < arranged) plan->scratch = arranged; /* while packing */
+    }
     plan->state = s;
     return CVY_OK;
 }
@@ -278,6 +269,7 @@ static cvy_status prepare(const op *o, const machine *m, kernel_plan *plan, erro
 typedef struct arrangement {
     const state *s;
     const float *from;
+    float *to;
 } arrangement;
 
 /* Windows turned, and with `swapped` inputs and outputs exchanged, in tiles so that neither side is read or
@@ -293,7 +285,7 @@ static void arrange_tiles(void *ctx, int64_t begin, int64_t end, int thread)
         for (int64_t o = begin; o < end; o++)
             for (int64_t i = tile; i < inputs && i < tile + TILE; i++) {
                 const float *from = a->from + (o * inputs + i) * taps;
-                float *to = s->arranged + (s->way.swapped ? i * outputs + o : o * inputs + i) * taps;
+                float *to = a->to + (s->way.swapped ? i * outputs + o : o * inputs + i) * taps;
                 for (int64_t t = 0; t < taps; t++) to[t] = from[s->turned ? taps - 1 - t : t];
             }
 }
@@ -308,13 +300,16 @@ static void turn_in_place(float *w, int64_t windows, int64_t taps)
         }
 }
 
-static void pack(const op *o, void *p, const float *w)
+static void pack(const op *o, void *p, const float *w, void *packed, void *scratch)
 {
-    const state *s = p;
+    state *s = p;
     (void)o;
-    arrangement a = {s, w};
+    arrangement a = {s, w, scratch};
     if (s->arranged) parallel_for(s->outputs, 64, arrange_tiles, &a);
-    onednn_batch_reorder(s->batch, s->arranged ? s->arranged : w, s->packed);
+    onednn_batch_reorder(s->batch, s->arranged ? a.to : w, packed);
+    if (s->packed == packed) return;
+    s->packed = packed;
+    for (int i = 0; i < s->way.cut.shares; i++) onednn_batch_set_weights(s->batch, i, packed);
 }
 
 /* ---- forward and data passes ---- */

@@ -17,6 +17,9 @@ static const char *const names[OP_TYPES] = {
     [OP_RESHAPE] = "reshape",
     [OP_SHORTCUT_PAD] = "shortcut_pad",
     [OP_BIAS] = "bias",
+    [OP_CONV3D] = "conv3d",
+    [OP_CONV3D_BWD_DATA] = "conv3d.bwd_data",
+    [OP_CONV3D_BWD_WEIGHTS] = "conv3d.bwd_weights",
     [OP_CONV_BWD_DATA] = "conv.bwd_data",
     [OP_CONV_BWD_WEIGHTS] = "conv.bwd_weights",
     [OP_LINEAR_BWD_DATA] = "linear.bwd_data",
@@ -65,6 +68,9 @@ const char *op_label(const op *o)
     if (o->attr.transposed && o->type == OP_CONV_BWD_DATA) return "conv_transpose";
     if (o->attr.transposed && o->type == OP_CONV) return "conv_transpose.bwd_data";
     if (o->attr.transposed && o->type == OP_CONV_BWD_WEIGHTS) return "conv_transpose.bwd_weights";
+    if (o->attr.transposed && o->type == OP_CONV3D_BWD_DATA) return "conv_transpose3d";
+    if (o->attr.transposed && o->type == OP_CONV3D) return "conv_transpose3d.bwd_data";
+    if (o->attr.transposed && o->type == OP_CONV3D_BWD_WEIGHTS) return "conv_transpose3d.bwd_weights";
     return op_name(o->type);
 }
 
@@ -105,16 +111,19 @@ int64_t op_macs(const op *o)
     const cvy_shape *y, *w; /* every output element takes one row of the weights */
     switch (o->type) {
     case OP_CONV:
+    case OP_CONV3D:
     case OP_LINEAR:
         y = &o->out[0].shape;
         w = &o->in[1].shape;
         break;
     case OP_CONV_BWD_DATA:
+    case OP_CONV3D_BWD_DATA:
     case OP_LINEAR_BWD_DATA:
         y = &o->in[0].shape;
         w = &o->in[1].shape;
         break;
     case OP_CONV_BWD_WEIGHTS:
+    case OP_CONV3D_BWD_WEIGHTS:
     case OP_LINEAR_BWD_WEIGHTS:
         y = &o->in[1].shape;
         w = &o->out[0].shape;

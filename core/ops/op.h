@@ -6,6 +6,9 @@
  *   CONV               x, w, [bias]                    -> y, [stats (2,C)]   attr.conv; stats when n_out == 2
  *   CONV_BWD_DATA      gy, w                           -> gx                 attr.conv
  *   CONV_BWD_WEIGHTS   x, gy                           -> gw, [gbias]        attr.conv
+ *   CONV3D             x, w, [bias]                    -> y                  attr.conv3d
+ *   CONV3D_BWD_DATA    gy, w                           -> gx                 attr.conv3d
+ *   CONV3D_BWD_WEIGHTS x, gy                           -> gw, [gbias]        attr.conv3d
  *   LINEAR             x (N,F), w (O,F), [bias]        -> y
  *   LINEAR_BWD_DATA    gy, w                           -> gx
  *   LINEAR_BWD_WEIGHTS x, gy                           -> gw, [gbias]
@@ -38,7 +41,8 @@
  *   BIAS_BWD           gy                              -> gbias
  *   CONVERT            x                               -> y                  layouts differ
  *   PLAIN, PLAIN_BWD   a layer's own code; the graph's business
- * w, bias, gamma, beta, stats and their gradients are always plain. */
+ * w, bias, gamma, beta, stats and their gradients are always plain. Once kernels are chosen, a convolution may be given
+ * BN_APPLY's operands x, stats, gamma, beta in the place of its y: attr.through, and kernel.through. */
 #ifndef OPS_OP_H
 #define OPS_OP_H
 
@@ -61,7 +65,10 @@ typedef enum op_type {
     OP_SHORTCUT_PAD = CVY_OP_SHORTCUT_PAD,
     OP_CONV_BWD_DATA = CVY_OP_CONV_TRANSPOSE,
     OP_BIAS = CVY_OP_BIAS,
+    OP_CONV3D = CVY_OP_CONV3D,
+    OP_CONV3D_BWD_DATA = CVY_OP_CONV3D_TRANSPOSE,
     OP_CONV_BWD_WEIGHTS = CVY_OP_PUBLIC_END,
+    OP_CONV3D_BWD_WEIGHTS,
     OP_LINEAR_BWD_DATA,
     OP_LINEAR_BWD_WEIGHTS,
     OP_BN_FROZEN,
@@ -82,6 +89,7 @@ typedef enum op_type {
 typedef struct op_attr {
     union {
         cvy_conv_attr conv;
+        cvy_conv3d_attr conv3d;
         cvy_bn_attr bn;
         cvy_activation_attr activation;
         cvy_pool_attr pool;
@@ -93,8 +101,13 @@ typedef struct op_attr {
     };
     int relu;       /* BN_APPLY, BN_BWD */
     int fixed;      /* BN_APPLY, BN_BWD: the statistics are given, not the batch's */
-    int transposed; /* CONV and its gradients: serves a transposed convolution. For names alone. */
+    int transposed; /* CONV, CONV3D and their gradients: serves a transposed convolution. For names alone. */
     int64_t count;  /* BN_RUNNING */
+    struct {
+        int stats; /* which operand; 0: none. Behind it gamma and beta */
+        int relu;
+        double eps;
+    } through;      /* CONV and CONV_BWD_WEIGHTS: x is given as it was before this batch normalisation */
     philox_key key; /* DROPOUT */
 } op_attr;
 
@@ -114,6 +127,12 @@ const char *op_activation_problem(const cvy_activation_attr *a);
 bool op_activation_reads_x(const cvy_activation_attr *a);
 int64_t op_macs(const op *o);  /* multiply-accumulates of the whole batch; 0 for the memory-bound ones */
 int64_t op_bytes(const op *o); /* operands read and written */
+
+/* Of the forward pass. */
+static inline bool op_conv_has_bias(const op *o)
+{
+    return o->n_in - (o->attr.through.stats ? 3 : 0) > 2;
+}
 
 static inline int64_t op_pool_dilation(const cvy_pool_attr *a, int axis)
 {

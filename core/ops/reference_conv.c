@@ -100,7 +100,7 @@ static void forward_part(void *ctx, int64_t begin, int64_t end, int thread)
 static cvy_status forward_prepare(const op *o, const machine *m, kernel_plan *plan, errors *e)
 {
     (void)e;
-    *plan = (kernel_plan){NULL, (size_t)m->threads * (size_t)o->out[0].shape.dim[3] * sizeof(float)};
+    *plan = (kernel_plan){.scratch = (size_t)m->threads * (size_t)o->out[0].shape.dim[3] * sizeof(float)};
     return CVY_OK;
 }
 

@@ -126,6 +126,26 @@ static figure_axis place_words(against *g)
     return chart_axis_names(g->x, seen, n);
 }
 
+static int by_number(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Of a parameter with few values each has a tick: depths 20, 32, 44, 56. */
+static void give_ticks(const against *g, const double *all, size_t n, figure_axis *x)
+{
+    double *ticks = arena_array(g->a, n + 1, sizeof *ticks);
+    size_t kept = 0;
+    x->log = chart_axis_log(all, n);
+    if (!n) return;
+    memcpy(ticks, all, n * sizeof *ticks);
+    qsort(ticks, n, sizeof *ticks, by_number);
+    for (size_t i = 0; i < n; i++)
+        if (!kept || ticks[i] != ticks[kept - 1]) ticks[kept++] = ticks[i];
+    if (kept <= CHART_TABLE_TICKS) x->ticks = ticks, x->n_ticks = kept;
+}
+
 static figure_axis place_numbers(against *g)
 {
     size_t room = 1, n = 0;
@@ -139,7 +159,7 @@ static figure_axis place_numbers(against *g)
     else if (g->measure)
         x = chart_axis_count(g->measure == macs_of ? "MACs per sample" : "parameters", all, n, g->a);
     else
-        x.log = chart_axis_log(all, n);
+        give_ticks(g, all, n, &x);
     n = 0;
     for (size_t i = 0; i < g->n; i++) { /* in the axis's unit, and in order */
         for (size_t k = 0; k < g->curves[i].n; k++) g->curves[i].points[k].x = all[n++];
@@ -170,18 +190,21 @@ static figure_mark mark_of(const against *g, size_t i, figure_kind kind)
 static const char *caption_of(const against *g)
 {
     static const char *const bands[] = {
-        [CHART_BAND_SD] = ", band: one standard deviation",
-        [CHART_BAND_CI95] = ", band: 95 % interval of the mean (Student's t)",
-        [CHART_BAND_MINMAX] = ", band: from the least to the most",
+        [CHART_BAND_SD] = "one standard deviation",
+        [CHART_BAND_CI95] = "95 % interval of the mean (Student's t)",
+        [CHART_BAND_MINMAX] = "from the least to the most",
         [CHART_BAND_NONE] = "",
     };
+    const char *drawn = g->band == CHART_BAND_NONE  ? ""
+                        : g->numbers && !g->measure ? ", band: "
+                                                    : ", lines: ";
     text t = {0};
     if (g->most < 2)
         chart_judge_say(&t, "one seed each, so no band");
     else if (g->least == g->most)
-        chart_judge_say(&t, "mean over n = %zu seeds%s", g->most, bands[g->band]);
+        chart_judge_say(&t, "mean over n = %zu seeds%s%s", g->most, drawn, bands[g->band]);
     else
-        chart_judge_say(&t, "mean over n = %zu to %zu seeds%s", g->least, g->most, bands[g->band]);
+        chart_judge_say(&t, "mean over n = %zu to %zu seeds%s%s", g->least, g->most, drawn, bands[g->band]);
     if (g->across) chart_judge_say(&t, "each seed the mean over %s", g->across);
     if (g->by) chart_judge_say(&t, "colours: %s", g->by);
     if (g->left_out) chart_judge_say(&t, "%zu more values of %s left out", g->left_out, g->by);
@@ -254,10 +277,13 @@ cvy_status chart_against(store *s, const chart_request *r, arena *a, figure *out
         .x = g.numbers ? place_numbers(&g) : place_words(&g), .y = chart_axis_plain(j.label), .marks = marks};
     if (g.numbers && r->log_x) p->x.log = true;
     p->y.log = r->log_y;
-    for (size_t i = 0; i < g.n && g.numbers; i++) marks[p->n++] = mark_of(&g, i, FIGURE_LINE);
+    if (j.unit == 100) p->y.most = 100;
+    /* Of equal cost there may be several, which no line should join. */
+    const bool lines = g.numbers && !g.measure;
+    for (size_t i = 0; i < g.n && lines; i++) marks[p->n++] = mark_of(&g, i, FIGURE_LINE);
     for (size_t i = 0; i < g.n; i++) {
         marks[p->n] = mark_of(&g, i, FIGURE_POINTS);
-        if (g.numbers) marks[p->n].label = NULL, marks[p->n].low = marks[p->n].high = NULL;
+        if (lines) marks[p->n].label = NULL, marks[p->n].low = marks[p->n].high = NULL;
         p->n++;
     }
     *out = (figure){

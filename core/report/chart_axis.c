@@ -6,22 +6,47 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Metrics that the core logs under names of their own; LAYER's share the first part. */
+static const struct {
+    const char *name, *label;
+    double unit;
+} own_names[] = {{"lr", "learning rate", 1},
+                 {"seconds", "time of an epoch (s)", 1},
+                 {"images_per_second", "training images per second", 1},
+                 {"rss_bytes", "memory (MB)", 1e-6},
+                 {"filters_cosine", "mean |cosine| between filters", 1},
+                 {"dead_units", "units that never fire (%)", 100}};
+
 const char *chart_axis_metric(const char *name, arena *a, double *unit)
 {
-    static const char *const parts[][2] = {{"train_", "training"}, {"val_", "validation"}, {"test_", "test"}};
+    static const char *const parts[][2] = {
+        {"train_", "training "}, {"val_", "validation "}, {"test_", "test "}};
+    text t = {0}, safe = {0};
+    for (size_t i = 0; i < sizeof own_names / sizeof *own_names; i++) {
+        const size_t n = strlen(own_names[i].name);
+        if (strncmp(name, own_names[i].name, n) != 0 || (name[n] && name[n] != '.')) continue;
+        *unit = own_names[i].unit;
+        text_add(&t, own_names[i].label);
+        if (name[n]) text_safe(&safe, name + n + 1, 60);
+        const char *label =
+            safe.n ? arena_printf(a, "%s, %s", text_str(&t), text_str(&safe)) : arena_text(a, text_str(&t));
+        text_free(&t);
+        text_free(&safe);
+        return label;
+    }
     const bool percent = text_ends(name, "accuracy");
-    const char *part = "", *rest = name;
+    const char *rest = name;
     *unit = percent ? 100 : 1;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        if (text_starts(name, parts[i][0])) part = parts[i][1], rest = name + strlen(parts[i][0]);
+        if (text_starts(name, parts[i][0])) text_add(&t, parts[i][1]), rest = name + strlen(parts[i][0]);
     if (!strcmp(rest, "top5_accuracy")) rest = "top-5 accuracy";
-    text t = {0};
-    text_add(&t, part);
-    if (*part) text_char(&t, ' ');
-    text_safe(&t, rest, 60);
-    if (percent) text_add(&t, " (%)");
+    text_safe(&safe, rest, 60);
+    for (char *c = safe.s; c && *c; c++)
+        if (*c == '_') *c = ' ';
+    text_printf(&t, "%s%s", text_str(&safe), percent ? " (%)" : "");
     const char *label = arena_text(a, text_str(&t));
     text_free(&t);
+    text_free(&safe);
     return label;
 }
 

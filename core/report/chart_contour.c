@@ -116,59 +116,104 @@ static figure_mark points_mark(const chart_table *t, const side *x, const side *
                          .n = n};
 }
 
-/* The two of `by`; else those that explain the most; else the first. */
-static bool choose(store *s, const chart_request *r, const chart_judged *j, const chart_table *t, arena *a,
-                   const chart_column **x, const chart_column **y, errors *e)
+static bool varies(const chart_column *c)
 {
-    if (r->by) {
-        const char *comma = strchr(r->by, ',');
-        if (!comma || strchr(comma + 1, ',')) {
-            errors_add(e, CVY_ERR_CONFIG, NULL, "as in --by train.optimizer.lr,train.batch_size",
-                       "this kind of chart takes two parameters");
-            return false;
-        }
-        *x = chart_table_column(t, arena_text_n(a, r->by, (size_t)(comma - r->by)), e);
-        *y = *x ? chart_table_column(t, comma + 1, e) : NULL;
-        return *x && *y;
-    }
-    if (t->n_columns < 2) {
-        errors_add(e, CVY_ERR_CONFIG, NULL, "a sweep over more values",
-                   "nothing to draw: fewer than two parameters vary");
-        return false;
-    }
+    return c->distinct > 1;
+}
+
+/* Those two that explain the most of the metric's variance and that most configurations have; told in *why. */
+static void choose_important(store *s, const chart_judged *j, const chart_table *t, arena *a,
+                             const chart_column *found[2], const char **why)
+{
     errors own = {0};
     importance im;
-    *x = &t->columns[0];
-    *y = &t->columns[1];
-    if (t->n_columns > 2 && importance_make(s, j->runs, j->n, chart_judge_value, a, &im, &own) == CVY_OK &&
-        im.n > 1) {
-        const chart_column *found[2];
-        size_t n = 0;
-        for (size_t i = 0; i < im.n && n < 2; i++) { /* those that most configurations have */
+    const chart_column *best[2];
+    double share[2];
+    size_t n = 0;
+    if (importance_make(s, j->runs, j->n, chart_judge_value, a, &im, &own) == CVY_OK)
+        for (size_t i = 0; i < im.n && n < 2; i++) {
             const chart_column *c = chart_table_column(t, im.items[i].path, &own);
-            if (c && 2 * c->unset < t->n) found[n++] = c;
+            if (!c || !varies(c) || 2 * c->unset >= t->n) continue;
+            share[n] = im.items[i].share.mean;
+            best[n++] = c;
         }
-        if (n == 2) *x = found[0], *y = found[1];
+    if (n == 2) {
+        found[0] = best[0];
+        found[1] = best[1];
+        if (isfinite(share[0]) && isfinite(share[1]))
+            *why =
+                arena_printf(a, "the two that explain most of its variance: %s %.0f %%, %s %.0f %% (fANOVA)",
+                             best[0]->label, 100 * share[0], best[1]->label, 100 * share[1]);
     }
     errors_free(&own);
-    if (!(*x)->numbers && (*y)->numbers) { /* words are read more easily up the side */
-        const chart_column *words = *x;
-        *x = *y;
-        *y = words;
+}
+
+/* The two of `by`; else those that explain the most; else the first. */
+static cvy_status choose(store *s, const chart_request *r, const chart_judged *j, const chart_table *t,
+                         arena *a, const chart_column *found[2], const char **why, errors *e)
+{
+    size_t n = 0;
+    if (r->by) {
+        const char *comma = strchr(r->by, ',');
+        if (!comma || strchr(comma + 1, ','))
+            return errors_add(e, CVY_ERR_CONFIG, NULL, "as in --by train.optimizer.lr,train.batch_size",
+                              "this kind of chart takes two parameters");
+        found[0] = chart_table_column(t, arena_text_n(a, r->by, (size_t)(comma - r->by)), e);
+        found[1] = found[0] ? chart_table_column(t, comma + 1, e) : NULL;
+        if (!found[0] || !found[1]) return errors_status(e);
+        if (found[0] == found[1])
+            return errors_add(e, CVY_ERR_CONFIG, NULL, "as in --by train.optimizer.lr,train.batch_size",
+                              "this kind of chart takes two parameters, and \"%s\" is both", found[0]->path);
+        for (int k = 0; k < 2; k++)
+            if (!varies(found[k]))
+                return chart_nothing(r, e, "a sweep over more values",
+                                     "%s has the same value wherever it is set", found[k]->path);
+        return CVY_OK;
     }
-    return true;
+    for (size_t i = 0; i < t->n_columns && n < 2; i++)
+        if (varies(&t->columns[i])) found[n++] = &t->columns[i];
+    if (n < 2) return chart_nothing(r, e, "a sweep over more values", "fewer than two parameters vary");
+    if (t->n_columns > 2) choose_important(s, j, t, a, found, why);
+    if (!found[0]->numbers && found[1]->numbers) { /* words are read more easily up the side */
+        const chart_column *words = found[0];
+        found[0] = found[1];
+        found[1] = words;
+    }
+    return CVY_OK;
+}
+
+/* A map of one cell, or of one colour, would only look as if it said something. */
+static const char *why_not(const figure_mark *cells, const chart_column *const found[2], arena *a)
+{
+    size_t n = 0;
+    double low = (double)INFINITY, high = -low;
+    for (size_t i = 0; i < cells->n; i++) {
+        if (!isfinite(cells->value[i])) continue;
+        n++;
+        low = fmin(low, cells->value[i]);
+        high = fmax(high, cells->value[i]);
+    }
+    if (!n)
+        return arena_printf(a, "no configuration with a value has both %s and %s", found[0]->label,
+                            found[1]->label);
+    if (n == 1)
+        return arena_printf(a, "only one pair of values of %s and %s has a result", found[0]->label,
+                            found[1]->label);
+    return low < high ? NULL : arena_printf(a, "all pairs of values came to the same, %.4g", low);
 }
 
 cvy_status chart_contour(store *s, const chart_request *r, arena *a, figure *out, errors *e)
 {
     chart_judged j;
     chart_table t;
-    const chart_column *cx, *cy;
+    const chart_column *found[2] = {NULL, NULL};
+    const char *why = NULL;
     cvy_status status = chart_judge(s, r, a, &j, e);
     if (status == CVY_OK) status = chart_table_make(s, &j, a, &t, e);
     if (status != CVY_OK) return status;
-    if (!choose(s, r, &j, &t, a, &cx, &cy, e)) return CVY_ERR_CONFIG;
-    const side x = side_of(cx, t.n, a), y = side_of(cy, t.n, a);
+    status = choose(s, r, &j, &t, a, found, &why, e);
+    if (status != CVY_OK) return status;
+    const side x = side_of(found[0], t.n, a), y = side_of(found[1], t.n, a);
     size_t least, most;
     figure_mark *marks = arena_array(a, 2, sizeof *marks);
     figure_panel *p = arena_array(a, 1, sizeof *p);
@@ -177,7 +222,8 @@ cvy_status chart_contour(store *s, const chart_request *r, arena *a, figure *out
     marks[p->n++] = cells_mark(&t, &x, &y, &least, &most, a);
     const bool binned = x.binned || y.binned;
     if (binned) marks[p->n++] = points_mark(&t, &x, &y, a);
-    if (!most) p->said = "no configuration with a value has both";
+    const char *not = why_not(&marks[0], found, a);
+    if (not ) return chart_nothing(r, e, NULL, "%s", not );
     text caption = {0};
     chart_table_say(&t, &caption);
     if (most > 1)
@@ -186,6 +232,7 @@ cvy_status chart_contour(store *s, const chart_request *r, arena *a, figure *out
     else if (t.n_columns > 2)
         chart_judge_say(&caption, "each cell with other values of the rest");
     if (binned) chart_judge_say(&caption, "points: where they are");
+    if (why) chart_judge_say(&caption, "%s", why);
     *out = (figure){
         .title = r->title, .caption = arena_text(a, text_str(&caption)), .panels = p, .n = 1, .columns = 1};
     text_free(&caption);

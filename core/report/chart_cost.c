@@ -90,8 +90,8 @@ static figure_mark points(const cost *c, int which, const size_t *levels, size_t
         size_t l = levels[i];
         x[i] = c->cost[which][l];
         y[i] = c->mean[l];
-        low[i] = y[i] - c->half[l];
-        high[i] = y[i] + c->half[l];
+        low[i] = c->half[l] > 0 ? y[i] - c->half[l] : (double)NAN; /* one seed has no interval */
+        high[i] = c->half[l] > 0 ? y[i] + c->half[l] : (double)NAN;
         names[i] = c->f.levels[l].g.label;
     }
     return (figure_mark){
@@ -112,25 +112,31 @@ static void give_colours(cost *c)
 
 static void fill_panel(const cost *c, int which, figure_panel *p)
 {
-    const size_t room = c->shown + 4;
+    const size_t room = c->shown + 5;
     figure_mark *marks = arena_array(c->a, room, sizeof *marks);
     size_t *front = mem_array(c->shown + 1, sizeof *front), *others = mem_array(c->shown + 1, sizeof *others);
     size_t n_front = front_of(c, which, front), n_others = 0;
     *p = (figure_panel){.x = c->axes[which], .y = chart_axis_plain(c->j->label), .marks = marks};
     if (n_front > 1) marks[p->n++] = front_line(c, which, front, n_front);
-    for (size_t i = 0; i < c->shown; i++)
-        if (has_point(c, which, i) && c->colour[i] < 0) others[n_others++] = i;
-    marks[p->n] = points(c, which, others, n_others);
-    marks[p->n].label = "others";
-    marks[p->n].colour = FIGURE_GREY;
-    if (n_others) p->n++;
+    for (int front_too = 0; front_too < 2; front_too++) {
+        n_others = 0;
+        for (size_t i = 0; i < c->shown; i++)
+            if (has_point(c, which, i) && c->colour[i] < 0 &&
+                on_front(&c->f.levels[i], which) == (front_too == 1))
+                others[n_others++] = i;
+        if (!n_others) continue;
+        marks[p->n] = points(c, which, others, n_others);
+        marks[p->n].label = "others";
+        marks[p->n].colour = FIGURE_GREY;
+        marks[p->n++].circled = front_too == 1;
+    }
     for (size_t i = 0; i < c->shown; i++) {
         if (!has_point(c, which, i) || c->colour[i] < 0) continue;
         marks[p->n] = points(c, which, &i, 1);
         marks[p->n].label = c->f.levels[i].g.label;
         marks[p->n].colour = c->colour[i];
         marks[p->n].names = NULL; /* the key has them */
-        marks[p->n++].ringed = c->shown > 1 && on_front(&c->f.levels[i], which);
+        marks[p->n++].circled = c->shown > 1 && on_front(&c->f.levels[i], which);
     }
     if (!n_front) p->said = which == 0 ? "no time was measured" : "not known of these runs";
     mem_free(front);
@@ -189,6 +195,7 @@ cvy_status chart_cost(store *s, const chart_request *r, arena *a, figure *out, e
     figure_panel *panels = arena_array(a, COSTS, sizeof *panels);
     for (int k = 0; k < COSTS; k++) {
         fill_panel(&c, k, &panels[k]);
+        if (j.unit == 100) panels[k].y.most = 100;
         if (r->log_y) panels[k].y.log = true;
     }
     *out = (figure){.title = r->title, .caption = caption_of(&c), .panels = panels, .n = COSTS, .key = true};

@@ -7,12 +7,17 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "report/chart_axis.h"
+#include "report/chart_facets.h"
 #include "report/charts.h"
 
 enum {
     PANELS_MOST = 48,
     BUSY = 8, /* groups; above, two curves of each and its best epoch are too many */
-    NAMES_TOLD = 10
+    NAMES_TOLD = 10,
+    LONG_NAME = 48, /* bytes */
+    STYLES = 28,    /* colours and dashes that can be told apart; of more groups than that only */
+    FOREMOST = 7    /* the best have some, over the others in grey */
 };
 
 /* "loss" stands for train_loss, dashed, and val_loss; a metric's own name for itself alone. */
@@ -242,12 +247,26 @@ static void mark_best(plotter *p, const query_run *run, const series *curve, int
     }
 }
 
+/* What a group is called in the key. Long names of a search differ far behind: there the run's own name tells. */
+static const char *name_of(plotter *p, const group *g)
+{
+    const char *label = g->label ? chart_axis_tidy(g->label, p->a) : NULL;
+    if (!label || g->n != 1 || strlen(label) <= LONG_NAME || text_starts(label, g->runs[0]->name))
+        return label;
+    return arena_printf(p->a, "%s: %s", g->runs[0]->name, label);
+}
+
 /* `in`: the runs of a facet; NULL: all. */
 static bool inside(const group *in, const query_run *run)
 {
     for (size_t i = 0; in && i < in->n; i++)
         if (in->runs[i] == run) return true;
     return !in;
+}
+
+static bool crowded(const plotter *p)
+{
+    return p->shown > STYLES;
 }
 
 static cvy_status add_group(plotter *p, const wanted *w, size_t nth, const group *in, marks *out)
@@ -274,8 +293,13 @@ static cvy_status add_group(plotter *p, const wanted *w, size_t nth, const group
             add(out, behind);
             p->faint = true;
         }
-        m.label = g->label;
+        m.label = name_of(p, g);
         m.colour = (int)nth;
+        if (crowded(p) && nth >= FOREMOST) {
+            m.colour = FIGURE_GREY;
+            m.faint = m.unlisted = true;
+            m.low = m.high = NULL;
+        }
         m.dashed = part == 0;
         add(out, m);
         if (part == 1 && g->n == 1 && !smoothed && w->parts[0])
@@ -298,23 +322,13 @@ static const char *loss_of(plotter *p)
     return "cross-entropy loss";
 }
 
-/* "validation accuracy (%)" */
+/* Where training has no curves beside those of the validation, the axis says so and not the key. */
 static const char *axis_label(plotter *p, const wanted *w)
 {
-    static const char *const words[][2] = {
-        {"train_", "training "}, {"val_", "validation "}, {"test_", "test "}};
-    if (!strcmp(w->name, "loss")) return loss_of(p);
-    if (!strcmp(w->name, "lr")) return "learning rate";
-    if (!strcmp(w->name, "images_per_second")) return "images per second";
-    if (!strcmp(w->name, "seconds")) return "time of an epoch (s)";
-    if (!strcmp(w->name, "rss_bytes")) return "memory (MB)";
-    const char *prefix = "", *name = w->name;
-    for (size_t i = 0; i < 3; i++)
-        if (text_starts(w->name, words[i][0])) prefix = words[i][1], name = w->name + strlen(words[i][0]);
-    char *label = arena_printf(p->a, "%s%s%s", prefix, name, w->unit == 100 ? " (%)" : "");
-    for (char *c = label; *c; c++)
-        if (*c == '_') *c = ' ';
-    return label;
+    double unit;
+    const char *alone = w->parts[0] && p->shown > BUSY ? "validation " : "";
+    if (!strcmp(w->name, "loss")) return arena_printf(p->a, "%s%s", alone, loss_of(p));
+    return arena_printf(p->a, "%s%s", alone, chart_axis_metric(w->name, p->a, &unit));
 }
 
 static const char *x_label(const plotter *p)
@@ -347,6 +361,7 @@ static void y_axis(plotter *p, const wanted *w, const marks *m, figure_axis *axi
     if (strstr(w->name, "loss") && least > 0 && most / least > 200) axis->log = true;
     if (w->unit == 100 && !axis->log && least >= 0 && most <= 100) {
         if (most > 95) axis->high = 100.5;
+        axis->most = 100;
         if (least < 4) axis->low = 0;
     }
 }
@@ -356,7 +371,10 @@ static cvy_status add_panel(plotter *p, const wanted *w, const group *in, const 
 {
     marks m = {0};
     cvy_status status = CVY_OK;
-    for (size_t i = 0; i < p->shown && status == CVY_OK; i++) status = add_group(p, w, i, in, &m);
+    for (size_t i = FOREMOST; crowded(p) && i < p->shown && status == CVY_OK; i++)
+        status = add_group(p, w, i, in, &m);
+    const size_t listed = crowded(p) ? FOREMOST : p->shown;
+    for (size_t i = 0; i < listed && status == CVY_OK; i++) status = add_group(p, w, i, in, &m);
     *out = (figure_panel){
         .title = facet,
         .x = {.label = x_label(p), .log = p->r->log_x, .low = (double)NAN, .high = (double)NAN},
@@ -421,11 +439,6 @@ static void unknown_metric(plotter *p, const char *name, const char **names, siz
     text_free(&hint);
 }
 
-static double unit_of(const char *name)
-{
-    return text_ends(name, "accuracy") ? 100 : !strcmp(name, "rss_bytes") ? 1e-6 : 1;
-}
-
 static cvy_status want(plotter *p, const char *given, bool asked, wanted **out, size_t *n_out)
 {
     const char **names;
@@ -440,7 +453,8 @@ static cvy_status want(plotter *p, const char *given, bool asked, wanted **out, 
         while (*name == ' ') name++;
         if (!*name) continue;
         const char *train = arena_printf(p->a, "train_%s", name), *val = arena_printf(p->a, "val_%s", name);
-        wanted w = {.name = name, .unit = unit_of(name), .asked = asked};
+        wanted w = {.name = name, .asked = asked};
+        chart_axis_metric(name, p->a, &w.unit);
         if (known(names, n, name)) {
             w.parts[1] = name;
         } else if (known(names, n, train) || known(names, n, val)) {
@@ -463,8 +477,9 @@ static const char *caption(plotter *p, size_t facets_left_out)
     static const char *const bands[] = {"band: one standard deviation",
                                         "band: 95 % confidence interval of the mean",
                                         "band: lowest to highest", ""};
-    bool folds = true;
+    bool folds = true, even = true;
     text t = {0};
+    for (size_t i = 0; i < p->shown; i++) even = even && g->items[i].n == p->repeats;
     for (size_t i = 0; i < p->shown; i++)
         folds = folds && (g->items[i].n == 1 || g->items[i].n == g->items[i].folds);
     if (p->shown < g->n)
@@ -473,8 +488,10 @@ static const char *caption(plotter *p, size_t facets_left_out)
                     : g->n == p->r->n ? "runs"
                                       : "configurations");
     if (p->repeats > 1)
-        text_printf(&t, "%smean of up to %zu %s%s%s", t.n ? "; " : "", p->repeats, folds ? "folds" : "runs",
-                    p->r->band == CHART_BAND_NONE ? "" : ", ", bands[p->r->band]);
+        text_printf(&t, "%smean over %sn = %zu %s%s%s", t.n ? "; " : "", even ? "" : "up to ", p->repeats,
+                    folds ? "folds" : "runs", p->r->band == CHART_BAND_NONE ? "" : ", ", bands[p->r->band]);
+    else if (p->shown > 1)
+        text_printf(&t, "%sone run each", t.n ? "; " : "");
     if (p->r->smooth > 0)
         text_printf(&t, "%sexponential moving average with weight %.4g%s", t.n ? "; " : "", p->r->smooth,
                     p->faint ? ", the values themselves behind it" : "");
@@ -496,8 +513,9 @@ static cvy_status tell(plotter *p)
     }
     cvy_status status = CVY_OK;
     if (n == p->shown) {
-        status = errors_add(p->e, CVY_ERR_CONFIG, NULL, NULL, "nothing to draw: %s",
-                            p->skipped ? "no value is a finite number" : "no run has finished an epoch yet");
+        status =
+            chart_nothing(p->r, p->e, NULL, "%s",
+                          p->skipped ? "no value is a finite number" : "no run has finished an epoch yet");
     } else {
         if (n) errors_warn(p->e, NULL, NULL, "nothing to draw for %s yet", text_str(&silent));
         if (p->skipped)
@@ -511,13 +529,15 @@ static cvy_status tell(plotter *p)
 /* Entries of the key that stand for themselves, in the first panel. */
 static void explain(plotter *p, figure_panel *panel)
 {
-    figure_mark *m = arena_array(p->a, panel->n + 3, sizeof *m);
+    figure_mark *m = arena_array(p->a, panel->n + 4, sizeof *m);
     if (panel->n) memcpy(m, panel->marks, panel->n * sizeof *m);
     if (p->dashes)
         m[panel->n++] =
             (figure_mark){.kind = FIGURE_LINE, .label = "training", .colour = FIGURE_BLACK, .dashed = true};
-    if (p->solid)
+    if (p->solid && p->dashes)
         m[panel->n++] = (figure_mark){.kind = FIGURE_LINE, .label = "validation", .colour = FIGURE_BLACK};
+    if (crowded(p))
+        m[panel->n++] = (figure_mark){.kind = FIGURE_LINE, .label = "the others", .colour = FIGURE_GREY};
     if (p->best)
         m[panel->n++] = (figure_mark){.kind = FIGURE_POINTS, .label = "best epoch", .colour = FIGURE_BLACK};
     panel->marks = m;
@@ -541,13 +561,14 @@ cvy_status chart_curves(store *s, const chart_request *r, arena *a, figure *out,
     groups facets = {0};
     wanted *w = NULL;
     size_t n_wanted = 0;
-    if (!r->groups->n) return errors_add(e, CVY_ERR_CONFIG, NULL, NULL, "nothing to draw: no runs");
+    if (!r->groups->n) return chart_nothing(r, e, NULL, "no runs");
     p.shown = r->groups->n < most ? r->groups->n : most;
     p.spoke = arena_array(a, p.shown, sizeof *p.spoke);
     choose_time(&p);
     cvy_status status = want(&p, r->metric ? r->metric : "loss,accuracy", r->metric != NULL, &w, &n_wanted);
     if (status == CVY_OK && r->facet) status = charts_group_by(s, r->runs, r->n, r->facet, a, &facets, e);
     if (status != CVY_OK) return status;
+    chart_facets_sort(&facets);
     const size_t n_facets = r->facet ? facets.n : 1;
     size_t each = n_wanted ? PANELS_MOST / n_wanted : 1, drawn = n_facets < each ? n_facets : each;
     figure_panel *panels = arena_array(a, n_wanted * drawn + 1, sizeof *panels);
@@ -558,6 +579,7 @@ cvy_status chart_curves(store *s, const chart_request *r, arena *a, figure *out,
                                r->facet ? facets.items[k].label : NULL, &panels[n++]);
     if (status == CVY_OK) status = tell(&p);
     if (status != CVY_OK) return status;
+    for (size_t i = 0; i < n_wanted && drawn > 1; i++) chart_facets_share(panels + i * drawn, drawn);
     explain(&p, &panels[0]);
     *out = (figure){
         .title = r->title, .caption = caption(&p, n_facets - drawn), .panels = panels, .n = n, .key = true};

@@ -191,6 +191,7 @@ cvy_status chart_final(store *s, const chart_request *r, arena *a, figure *out, 
                 value = chart_axis_plain(j.label);
     levels.low = -0.6;
     levels.high = (double)c.shown - 0.4;
+    if (j.unit == 100) value.most = 100;
     if (bars) value.low = 0;
     if (r->log_y && !bars) value.log = true;
     p->x = c.down ? value : levels;

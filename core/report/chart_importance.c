@@ -14,7 +14,9 @@ cvy_status chart_importance(store *s, const chart_request *r, arena *a, figure *
     chart_judged j;
     importance im;
     cvy_status status = chart_judge(s, r, a, &j, e);
-    if (status == CVY_OK) status = importance_make(s, j.runs, j.n, chart_judge_value, a, &im, e);
+    if (status != CVY_OK) return status;
+    status = importance_make(s, j.runs, j.n, chart_judge_value, a, &im, e);
+    if (status == CVY_ERR_CONFIG && r->nothing) *r->nothing = true;
     if (status != CVY_OK) return status;
     const size_t most = r->most ? r->most : PARAMETERS, shown = im.n < most ? im.n : most;
     const char **names = arena_array(a, shown + 1, sizeof *names);
@@ -31,7 +33,7 @@ cvy_status chart_importance(store *s, const chart_request *r, arena *a, figure *
         any = any || isfinite(y[i]);
     }
     /* The label that the other charts of the sweep have. */
-    chart_table t;
+    chart_table t = {0};
     errors own = {0};
     if (chart_table_make(s, &j, a, &t, &own) == CVY_OK)
         for (size_t i = 0; i < shown; i++) {
@@ -63,6 +65,7 @@ cvy_status chart_importance(store *s, const chart_request *r, arena *a, figure *
     chart_judge_say(&t2,
                     "of %s over %zu configurations (fANOVA); lines: one standard deviation over the trees",
                     j.label, im.configurations);
+    if (t.stopped) chart_judge_say(&t2, "%zu stopped early, with the best of fewer epochs", t.stopped);
     if (shown < im.n) chart_judge_say(&t2, "the first %zu of %zu parameters", shown, im.n);
     chart_judge_say_silent(&t2, &j);
     *out = (figure){.title = r->title,

@@ -43,19 +43,22 @@ static cvy_status nothing(store *s, const chart_request *r, const chart_judged *
     size_t n = 0, n_whole = 0;
     const char *names[64];
     size_t known = 0;
+    bool logged = !asked; /* an unknown name is a mistake */
     if (asked && query_curves(s, r->runs[0].name, QUERY_EPOCH, &own, &epochs, &n, e) == CVY_OK &&
         query_curves(s, r->runs[0].name, QUERY_RUN, &own, &whole, &n_whole, e) == CVY_OK) {
         for (size_t i = 0; i < n && known < 64; i++) names[known++] = epochs[i].metric;
         for (size_t i = 0; i < n_whole && known < 64; i++) names[known++] = whole[i].metric;
-        const char *near = text_nearest(j->metric, names, known);
+        for (size_t i = 0; i < known; i++) logged = logged || !strcmp(names[i], j->metric);
+        const char *near = logged ? NULL : text_nearest(j->metric, names, known);
         if (near) text_printf(&hint, "did you mean %s?", near);
-        for (size_t i = 0; !near && i < known && i < 8; i++)
+        for (size_t i = 0; !near && !logged && i < known && i < 8; i++)
             text_printf(&hint, "%s%s", i ? ", " : "there are ", names[i]);
     }
     text_safe(&name, j->metric, 100);
     cvy_status status =
-        errors_add(e, CVY_ERR_CONFIG, NULL, hint.n ? text_str(&hint) : NULL,
-                   "nothing to draw: no run has a finite %s%s", text_str(&name), asked ? "" : " yet");
+        logged ? chart_nothing(r, e, NULL, "no run has a finite %s%s", text_str(&name), asked ? "" : " yet")
+               : errors_add(e, CVY_ERR_CONFIG, NULL, hint.n ? text_str(&hint) : NULL,
+                            "nothing to draw: no run has a finite %s", text_str(&name));
     text_free(&hint);
     text_free(&name);
     arena_free(&own);
@@ -65,7 +68,7 @@ static cvy_status nothing(store *s, const chart_request *r, const chart_judged *
 cvy_status chart_judge(store *s, const chart_request *r, arena *a, chart_judged *out, errors *e)
 {
     *out = (chart_judged){.n = r->n};
-    if (!r->n) return errors_add(e, CVY_ERR_CONFIG, NULL, NULL, "nothing to draw: there are no runs");
+    if (!r->n) return chart_nothing(r, e, NULL, "there are no runs");
     if (r->metric && strchr(r->metric, ','))
         return errors_add(e, CVY_ERR_CONFIG, NULL, "as in --metric val_accuracy",
                           "this kind of chart shows one metric, not several");

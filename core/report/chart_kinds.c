@@ -1,6 +1,8 @@
 /* Owns the list of chart kinds; must not know what one of them shows. */
 #include "report/chart_kinds.h"
 
+#include <stdarg.h>
+#include <math.h>
 #include <string.h>
 
 #include "report/chart_curves.h"
@@ -26,6 +28,28 @@ const chart_kind chart_kinds[] = {
     {"speed", "images per second, epoch by epoch", chart_speed, false},
 };
 const size_t chart_kinds_n = sizeof chart_kinds / sizeof *chart_kinds;
+
+cvy_status chart_nothing(const chart_request *r, errors *e, const char *hint, const char *fmt, ...)
+{
+    text why = {0};
+    va_list ap;
+    va_start(ap, fmt);
+    text_vprintf(&why, fmt, ap);
+    va_end(ap);
+    if (r->nothing) *r->nothing = true;
+    const cvy_status status =
+        errors_add(e, CVY_ERR_CONFIG, NULL, hint, "nothing to draw: %s", text_str(&why));
+    text_free(&why);
+    return status;
+}
+
+void chart_say_nothing(const char *title, const char *why, arena *a, figure *out)
+{
+    figure_panel *p = arena_array(a, 1, sizeof *p);
+    const figure_axis none = {.low = (double)NAN, .high = (double)NAN};
+    *p = (figure_panel){.x = none, .y = none, .colour = none, .said = arena_text(a, why)};
+    *out = (figure){.title = title ? arena_text(a, title) : NULL, .panels = p, .n = 1, .columns = 1};
+}
 
 const chart_kind *chart_kind_named(const char *name, errors *e)
 {

@@ -24,7 +24,8 @@ typedef struct chart_request {
     double smooth;      /* weight of what came before, 0 to below 1 */
     chart_band band;
     bool log_x, log_y;
-    size_t most; /* groups shown at most; 0: the kind's own limit */
+    size_t most;   /* groups shown at most; 0: the kind's own limit */
+    bool *nothing; /* set beside the error where nothing is wrong but that there is nothing to draw; NULL */
 } chart_request;
 
 /* Fills *out in, all of it in the arena. Runs without anything to show are named by a warning; when nothing is left: CVY_ERR_CONFIG. */
@@ -38,6 +39,12 @@ typedef struct chart_kind {
 
 extern const chart_kind chart_kinds[];
 extern const size_t chart_kinds_n;
+
+/* For a builder to return: there is nothing to draw, and why. */
+cvy_status chart_nothing(const chart_request *r, errors *e, const char *hint, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* A figure that says so in place of a chart. */
+void chart_say_nothing(const char *title, const char *why, arena *a, figure *out);
 
 /* Unknown: reported with the nearest name. */
 const chart_kind *chart_kind_named(const char *name, errors *e);

@@ -79,8 +79,11 @@ void chart_layers(const chart_layer *from, size_t n, const char *title, const ch
                         .n = 2};
     p->y.low = 0;
     if (shown < found)
-        caption = arena_printf(a, "%s; the %zu most expensive layers, not shown: %zu with %.3g ms together",
-                               caption, shown, found - shown, 1e3 * rest);
+        caption =
+            arena_printf(a,
+                         rest < 1 ? "%s; the %zu most expensive layers, not shown: %zu with %.3g ms together"
+                                  : "%s; the %zu most expensive layers, not shown: %zu with %.0f ms together",
+                         caption, shown, found - shown, 1e3 * rest);
     if (!(sum > 0)) p->said = "no time was measured";
     *out = (figure){.title = title, .caption = caption, .panels = p, .n = 1, .columns = 1, .key = true};
 }

@@ -172,9 +172,7 @@ cvy_status chart_parallel(store *s, const chart_request *r, arena *a, figure *ou
     cvy_status status = chart_judge(s, r, a, &j, e);
     if (status == CVY_OK) status = chart_table_make(s, &j, a, &t, e);
     if (status != CVY_OK) return status;
-    if (!t.n_columns)
-        return errors_add(e, CVY_ERR_CONFIG, NULL, "a sweep over more values",
-                          "nothing to draw: no parameter varies");
+    if (!t.n_columns) return chart_nothing(r, e, "a sweep over more values", "no parameter varies");
     const size_t most = r->most ? r->most : AXES, n = t.n_columns < most ? t.n_columns : most;
     const chart_column metric = metric_column(&t, &j, a), **axes = arena_array(a, n + 1, sizeof *axes);
     const char **names = arena_array(a, n + 1, sizeof *names);

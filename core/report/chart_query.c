@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/chart_kinds.h"
 #include "report/user_query.h"
 
 enum { ROWS_MOST = 1000000, SERIES_MOST = 1000, TEXT_MOST = 200, KEY_MOST = 60 };
@@ -160,7 +161,7 @@ cvy_status chart_query_figure(store *s, const chart_query *q, arena *a, figure *
                             "a chart takes two or three columns, and these are %zu", columns);
     if (status == CVY_OK) status = read_rows(&r, rows, columns);
     if (status == CVY_OK && !r.rows)
-        status = errors_add(e, CVY_ERR_CONFIG, NULL, NULL, "nothing to draw: the query has no rows");
+        status = chart_nothing(&(chart_request){.nothing = q->nothing}, e, NULL, "the query has no rows");
     if (status == CVY_OK && r.texts && r.numbers)
         status = errors_add(e, CVY_ERR_CONFIG, NULL, "CAST one of them",
                             "column \"%s\" has texts and numbers", user_query_column(rows, 0));

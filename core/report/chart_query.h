@@ -11,6 +11,7 @@ typedef struct chart_query {
     const char *const *values; /* for its ? */
     size_t n;
     bool log_x, log_y;
+    bool *nothing; /* as in chart_request */
 } chart_query;
 
 /* Lines where every series has x in rising order, else points; x of texts makes bars. Columns' names are the axes' labels. */

@@ -148,9 +148,9 @@ cvy_status chart_range(store *s, const chart_request *r, arena *a, figure *out, 
         }
     }
     if (!n)
-        return errors_add(e, CVY_ERR_CONFIG, NULL, "convoy run FILE --lr-range makes one",
-                          "nothing to draw: %s is no learning-rate range test that has come to its end",
-                          r->n == 1 ? r->runs[0].name : "none of these runs");
+        return chart_nothing(r, e, "convoy run FILE --lr-range makes one",
+                             "%s is no learning-rate range test that has come to its end",
+                             r->n == 1 ? r->runs[0].name : "none of these runs");
     *out = (figure){.title = r->title, .panels = panels, .n = n, .key = true};
     return CVY_OK;
 }

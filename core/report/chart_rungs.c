@@ -114,6 +114,7 @@ static int64_t fill_survival(const chart_table *t, arena *a, figure_panel *p)
                         .marks = marks,
                         .n = 1};
     p->y.low = 0;
+    p->y.high = 1.06 * (double)t->n;
     p->x.low = 0.5;
     p->x.high = (double)most + 0.5;
     if (!most) p->said = "no epoch is finished yet";

@@ -67,9 +67,7 @@ cvy_status chart_slice(store *s, const chart_request *r, arena *a, figure *out, 
     cvy_status status = chart_judge(s, r, a, &j, e);
     if (status == CVY_OK) status = chart_table_make(s, &j, a, &t, e);
     if (status != CVY_OK) return status;
-    if (!t.n_columns)
-        return errors_add(e, CVY_ERR_CONFIG, NULL, "a sweep over more values",
-                          "nothing to draw: no parameter varies");
+    if (!t.n_columns) return chart_nothing(r, e, "a sweep over more values", "no parameter varies");
     const chart_column *only = NULL;
     if (r->by && !(only = chart_table_column(&t, r->by, e))) return CVY_ERR_CONFIG;
     double low = (double)INFINITY,

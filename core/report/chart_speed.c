@@ -78,8 +78,7 @@ cvy_status chart_speed(store *s, const chart_request *r, arena *a, figure *out, 
         else
             silent++;
     }
-    if (!p->n)
-        return errors_add(e, CVY_ERR_CONFIG, NULL, NULL, "nothing to draw: no run has finished an epoch yet");
+    if (!p->n) return chart_nothing(r, e, NULL, "no run has finished an epoch yet");
     p->y.low = 0;
     if (r->log_y) p->y.log = true, p->y.low = (double)NAN;
     text t = {0};

@@ -206,6 +206,7 @@ figure_axis chart_table_axis(const chart_column *c)
     if (!c->numbers) return chart_axis_names(c->label, c->words, c->n_words);
     figure_axis x = chart_axis_plain(c->label);
     x.log = c->log;
+    if (c->distinct <= CHART_TABLE_TICKS) x.ticks = c->values, x.n_ticks = c->distinct;
     return x;
 }
 

@@ -36,6 +36,7 @@ typedef struct chart_table {
 cvy_status chart_table_make(store *s, const chart_judged *j, arena *a, chart_table *out, errors *e);
 /* The column of a path; NULL after reporting those there are. */
 const chart_column *chart_table_column(const chart_table *t, const char *path, errors *e);
+enum { CHART_TABLE_TICKS = 8 /* so many values of a number have a tick each */ };
 /* Its values on an axis. */
 figure_axis chart_table_axis(const chart_column *c);
 /* "24 configurations, 5 of them stopped early, 1 without a value left out" into a caption. */

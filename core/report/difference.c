@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "report/spelling.h"
 
 enum {
     NAMED = 4,       /* differences in one label */
@@ -64,7 +65,7 @@ static bool ignored(const char *path, bool seed)
 
 static bool same(const char *a, const char *b)
 {
-    return a == b || (a && b && !strcmp(a, b));
+    return a == b || (a && b && !spelling_compare(a, b));
 }
 
 /* The cells are those of one path, by configuration. */

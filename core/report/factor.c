@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "report/difference.h"
+#include "report/spelling.h"
 
 /* A run with what it is in the crossing. */
 typedef struct entry {
@@ -62,11 +63,11 @@ static const char *value_at(const query_pairs *params, const char *path)
 static const char *level_key(const crossing *c, const entry *e)
 {
     text t = {0};
+    char own[SPELLING_BYTES];
     if (within("model", c->by) && e->run->model) text_add(&t, e->run->model);
     for (size_t i = 0; i < e->params.n; i++)
         if (within(e->params.items[i].key, c->by))
-            text_printf(&t, "\n%s=%s", e->params.items[i].key,
-                        e->params.items[i].value ? e->params.items[i].value : "");
+            text_printf(&t, "\n%s=%s", e->params.items[i].key, spelling_of(e->params.items[i].value, own));
     const char *key = arena_text(c->a, text_str(&t));
     text_free(&t);
     return key;
@@ -82,10 +83,11 @@ static const char *seed_key(const crossing *c, const entry *e)
 static const char *block_key(const crossing *c, const entry *e)
 {
     text t = {0};
+    char own[SPELLING_BYTES];
     for (size_t i = 0; i < c->n_paths; i++) {
         bool model = !strcmp(c->paths[i], "model");
         const char *value = model ? e->run->model : value_at(&e->params, c->paths[i]);
-        text_printf(&t, "\n%s", value ? value : "");
+        text_printf(&t, "\n%s", model ? (value ? value : "") : spelling_of(value, own));
     }
     const char *key = arena_text(c->a, text_str(&t));
     text_free(&t);
@@ -155,7 +157,7 @@ static void collect_paths(crossing *c)
 
 static bool same(const char *a, const char *b)
 {
-    return a == b || (a && b && !strcmp(a, b));
+    return a == b || (a && b && !spelling_compare(a, b));
 }
 
 /* Keeps the paths that the level does not decide: where all runs of a level agree, for every level, it is part of what the level

@@ -7,8 +7,9 @@
 #include "base/file.h"
 #include "report/figure_draw.h"
 #include "report/gnuplot.h"
+#include "report/html.h"
 
-enum { PANELS_MOST = 64, CAPTION_LINES = 8, SCREEN_WIDTH = 1000, TITLE_MOST = 160 };
+enum { PANELS_MOST = 64, CAPTION_LINES = 8, SCREEN_WIDTH = 1000, TITLE_MOST = 160, CELL_HIGHEST = 90 };
 
 /* Of one panel. */
 typedef struct placed {
@@ -39,28 +40,16 @@ static void measures(drawing *d)
     d->scale = d->look.format == FIGURE_PNG   ? d->print ? 300.0 / 96 : 2
                : d->look.format == FIGURE_PDF ? 1
                                               : 1;
-    d->point = d->look.format == FIGURE_SVG ? 0.55 : 0.9;
+    d->point = d->look.format == FIGURE_SVG ? 0.65 : 0.9;
     if (d->print) d->point *= 0.75;
 }
 
-/* Words of the caption into lines as wide as the page. */
+/* The caption into lines as wide as the page. */
 static void wrap(drawing *d, page *g)
 {
     const char *s = d->f->caption;
-    const size_t most = figure_fitting(d->width - 2 * d->font, d->small_font);
-    while (s && *s && g->n_caption < CAPTION_LINES) {
-        size_t n = 0, end = 0, space = 0;
-        while (s[end] && s[end] != '\n' && n < most) {
-            if (s[end] == ' ') space = end;
-            end++;
-            while (((unsigned char)s[end] & 0xC0) == 0x80) end++;
-            n++;
-        }
-        if (s[end] && s[end] != '\n' && s[end] != ' ' && space) end = space;
-        g->caption[g->n_caption++] = arena_text_n(&d->a, s, end);
-        s += end;
-        while (*s == ' ' || *s == '\n') s++;
-    }
+    while (s && *s && g->n_caption < CAPTION_LINES)
+        g->caption[g->n_caption++] = figure_line(d, &s, d->width - 2 * d->font, d->small_font);
 }
 
 /* How many panels stand beside each other, and how high the axes are. */
@@ -76,16 +65,16 @@ static void arrange(drawing *d, page *g)
     }
     if (!g->columns) g->columns = 1;
     g->rows = (g->n + g->columns - 1) / g->columns;
-    g->cell_width = d->width / (double)g->columns;
+    g->cell_width = d->cell = d->width / (double)g->columns;
 }
 
 static void place_panel(drawing *d, const page *g, placed *p, const figure_panel *from)
 {
-    double longest = 0;
+    double longest = 0, reach = 0;
     figure_ranges(from, &p->x, &p->y, &p->colour);
     for (size_t i = 0; i < from->n; i++) p->cells = p->cells || from->marks[i].kind == FIGURE_CELLS;
     figure_ticks(d, &from->y, &p->y, g->plot_height, false);
-    p->left = p->y.widest + (from->y.label ? 2.1 : 0.4) * d->font + 0.9 * d->font;
+    p->left = p->y.widest + (from->y.label ? 2.2 : 0.5) * d->font + 1.3 * d->font;
     p->left = fmin(p->left, 0.5 * g->cell_width);
     p->right = 1.2 * d->font;
     if (p->colour.any) {
@@ -96,15 +85,18 @@ static void place_panel(drawing *d, const page *g, placed *p, const figure_panel
     for (size_t i = 0; i < p->x.n; i++)
         if (p->x.ticks[i].label)
             longest = fmax(longest, figure_text_width(p->x.ticks[i].label, FIGURE_CATEGORY_MOST, d->font));
-    if (p->x.slanted && p->x.n && p->x.ticks[0].label) /* the first one reaches out to the left */
-        p->left =
-            fmax(p->left,
-                 fmin(0.3 * g->cell_width,
-                      0.77 * figure_text_width(p->x.ticks[0].label, figure_category_most(d, true), d->font) -
-                          d->font));
+    const double across = (g->cell_width - p->left - p->right) / fmax(1e-300, p->x.high - p->x.low);
+    for (size_t i = 0; p->x.slanted && i < p->x.n; i++) /* the first ones reach out to the left */
+        if (p->x.ticks[i].label)
+            reach = fmax(
+                reach, 0.77 * figure_text_width(p->x.ticks[i].label, figure_category_most(d, true), d->font) -
+                           (p->x.ticks[i].at - p->x.low) * across);
+    p->left = fmax(p->left, fmin(0.3 * g->cell_width, reach + 0.3 * d->font));
     if (!p->x.slanted) p->right = fmax(p->right, 0.5 * fmin(longest, 6 * d->font) + 0.3 * d->font);
-    p->below = (from->x.label ? 2.0 : 0.3) * d->font + 0.8 * d->font +
-               (p->x.slanted ? 0.6 * p->x.widest + 0.9 * d->font : 1.2 * d->font);
+    /* gnuplot sets the texts at ticks lower in an SVG than elsewhere. */
+    const double lower = d->look.format == FIGURE_SVG && !p->x.slanted ? 0.5 * d->font : 0;
+    p->below = lower + (from->x.label ? 2.0 : 0.3) * d->font + 0.8 * d->font +
+               (p->x.slanted ? 0.65 * p->x.widest + 1.2 * d->font : 1.2 * d->font);
 }
 
 static void place_panels(drawing *d, page *g)
@@ -121,8 +113,9 @@ static void place_panels(drawing *d, page *g)
         g->panels[i] = (placed){0};
         place_panel(d, g, &g->panels[i], from);
         if (g->panels[i].cells && from->x.names && from->y.names) /* cells about as high as they are wide */
-            square = fmax(square, (g->cell_width - g->panels[i].left - g->panels[i].right) *
-                                      (double)from->y.n_names / fmax(1, (double)from->x.n_names));
+            square = fmax(square, fmin(CELL_HIGHEST * (double)from->y.n_names,
+                                       (g->cell_width - g->panels[i].left - g->panels[i].right) *
+                                           (double)from->y.n_names / fmax(1, (double)from->x.n_names)));
         double rows = from->y.names ? (double)from->y.n_names * 1.5 * d->font : 0;
         if (!g->panels[i].cells) square = fmax(square, rows);
     }
@@ -180,17 +173,17 @@ static void write_panel(drawing *d, const page *g, size_t i)
     figure_panel_write(d, from, &p->x, &p->y, &p->colour, &at);
     const double middle = (at.left + at.right) / 2, height = at.bottom - at.top;
     if (from->title)
-        figure_write(d, from->title, figure_fitting(g->cell_width - d->font, d->font), middle,
+        figure_write(d, from->title, figure_fitting(from->title, g->cell_width - d->font, d->font), middle,
                      at.top - 0.85 * d->font, "center", d->font, figure_ink);
     if (from->x.label)
-        figure_write(d, from->x.label, figure_fitting(g->cell_width, d->font), middle,
+        figure_write(d, from->x.label, figure_fitting(from->x.label, g->cell_width, d->font), middle,
                      at.bottom + p->below - 0.9 * d->font, "center", d->font, figure_ink);
     if (from->y.label)
-        figure_write(d, from->y.label, figure_fitting(1.25 * height, d->font),
+        figure_write(d, from->y.label, figure_fitting(from->y.label, 1.25 * height, d->font),
                      (double)(i % g->columns) * g->cell_width + 1.1 * d->font, (at.top + at.bottom) / 2,
                      "center rotate by 90", d->font, figure_ink);
     if (from->colour.label && p->colour.any)
-        figure_write(d, from->colour.label, figure_fitting(1.25 * height, d->font),
+        figure_write(d, from->colour.label, figure_fitting(from->colour.label, 1.25 * height, d->font),
                      at.right + p->right - 0.8 * d->font, (at.top + at.bottom) / 2, "center rotate by 90",
                      d->font, figure_ink);
     figure_plot(d);
@@ -205,7 +198,7 @@ static void write_rest(drawing *d, const page *g)
     figure_margins(d, &whole);
     text_printf(d->out, "set xrange [0:%.2f]\nset yrange [0:%.2f]\n", d->width, d->height);
     if (d->f->title && *d->f->title) {
-        size_t fits = figure_fitting(d->width - d->font, d->title_font);
+        size_t fits = figure_fitting(d->f->title, d->width - d->font, d->title_font);
         figure_write(d, d->f->title, fits < TITLE_MOST ? fits : TITLE_MOST, d->width / 2,
                      1.05 * d->title_font, "center", d->title_font, figure_ink);
     }
@@ -251,23 +244,6 @@ void figure_script(const figure *f, const figure_look *look, text *script)
 
 /* ---- SVG ---- */
 
-static void escape(text *out, const char *s, size_t most)
-{
-    const size_t n = strlen(s);
-    size_t shown = 0;
-    for (size_t i = 0; i < n && shown < most; shown++) {
-        uint32_t code = 0;
-        size_t len = text_utf8(s + i, n - i, &code);
-        if (!len || code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0xFFFE || code == 0xFFFF)
-            text_char(out, ' ');
-        else if (code == '<' || code == '>' || code == '&' || code == '"' || code == '\'')
-            text_printf(out, "&#%u;", (unsigned)code);
-        else
-            text_add_n(out, s + i, len);
-        i += len ? len : 1;
-    }
-}
-
 /* gnuplot calls the element of each curve gnuplot_plot_N. Its title becomes the curve's label, which the pointer shows; its id goes,
  * for a page may hold many figures. */
 static void name_curves(const drawing *d, const text *from, text *to)
@@ -290,7 +266,7 @@ static void name_curves(const drawing *d, const text *from, text *to)
         s = after ? after + sizeof end - 1 : next + sizeof id - 1;
         if (count != d->n_hover || !d->hover[at]) continue;
         text_add(to, "<title>");
-        escape(to, d->hover[at], 200);
+        html_escape_some(to, d->hover[at], strlen(d->hover[at]), 200);
         text_add(to, end);
     }
 }

@@ -26,8 +26,10 @@ typedef struct figure_mark {
     int colour; /* number in the palette, from 0; beyond its end with another dash; FIGURE_GREY, FIGURE_BLACK */
     bool
         faint; /* thin and light: the raw curve behind a smoothed one; of text: on a light ground, over lines */
-    bool dashed; /* the training curve beside the validation curve of the same colour */
-    bool ringed; /* points that stand out: a Pareto front, the best */
+    bool unlisted; /* its label is only shown by the pointer, not in the key */
+    bool dashed;   /* the training curve beside the validation curve of the same colour */
+    bool ringed;   /* points that stand out, their names beside them: the best */
+    bool circled;  /* the same without names: a Pareto front */
     const double *x, *y, *low, *high, *x2, *y2,
         *value;               /* n each; those that the kind does not take are NULL */
     const char *const *names; /* FIGURE_TEXT, and what points are called; NULL: none */
@@ -37,9 +39,12 @@ typedef struct figure_mark {
 typedef struct figure_axis {
     const char *label; /* with its unit: "accuracy (%)" */
     bool log;
-    double low, high;         /* nan: as the data want it; so do both 0 */
+    double low, high; /* nan: as the data want it; so do both 0 */
+    double most; /* what no value can be above, as 100 %: intervals that are would only look as if; 0: none */
     const char *const *names; /* ticks at 0, 1, 2, ...; NULL: numbers; n_names 0: none at all */
     size_t n_names;
+    const double *ticks; /* where there should be ticks if they have room, in rising order; NULL: wherever */
+    size_t n_ticks;
 } figure_axis;
 
 typedef struct figure_panel {

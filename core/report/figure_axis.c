@@ -139,6 +139,8 @@ static void widen(axis_plan *p, const figure_axis *axis, double edge, bool flush
         if (!zero) p->low -= add;
         if (!top) p->high += add;
     }
+    if (axis->most > 0 && p->any && p->high > 1.005 * axis->most && p->low < axis->most)
+        p->high = 1.005 * axis->most;
     const bool silent = axis->low == 0 && axis->high == 0; /* a zeroed axis says nothing */
     if (!silent && isfinite(axis->low) && (!p->log || axis->low > 0)) p->low = axis->low;
     if (!silent && isfinite(axis->high) && (!p->log || axis->high > 0)) p->high = axis->high;
@@ -150,14 +152,14 @@ void figure_ranges(const figure_panel *p, axis_plan *x, axis_plan *y, axis_plan 
     *x = (axis_plan){.log = p->x.log, .whole = true, .low = p->x.log ? 1 : 0, .high = 1};
     *y = (axis_plan){.log = p->y.log, .whole = true, .low = p->y.log ? 1 : 0, .high = 1};
     *colour = (axis_plan){.log = p->colour.log, .whole = true, .low = p->colour.log ? 1 : 0, .high = 1};
-    bool cells = false, bars = false, only_points = true;
+    bool cells = false, bars = false, any_points = false;
     size_t n_bars;
     bool dodged;
     for (size_t i = 0; i < p->n; i++) {
         stretch_mark(p, &p->marks[i], x, y, colour);
         cells = cells || p->marks[i].kind == FIGURE_CELLS;
         bars = bars || p->marks[i].kind == FIGURE_BARS;
-        only_points = only_points && p->marks[i].kind == FIGURE_POINTS;
+        any_points = any_points || (p->marks[i].kind == FIGURE_POINTS && p->marks[i].n && !p->marks[i].faint);
     }
     if (bars && x->any && !p->x.names) {
         const double half = 0.6 * figure_bar_width(p, &n_bars, &dodged);
@@ -167,7 +169,7 @@ void figure_ranges(const figure_panel *p, axis_plan *x, axis_plan *y, axis_plan 
         x->low = fmin(x->low, -0.5), x->high = fmax(x->high, (double)p->x.n_names - 0.5);
     if (p->y.n_names && y->any)
         y->low = fmin(y->low, -0.5), y->high = fmax(y->high, (double)p->y.n_names - 0.5);
-    widen(x, &p->x, cells || p->x.n_names ? 0 : only_points ? 0.05 : 0.02, false);
+    widen(x, &p->x, cells || p->x.n_names ? 0 : any_points ? 0.045 : 0.02, false);
     widen(y, &p->y, cells || p->y.n_names ? 0 : p->y.names ? 0.02 : 0.05, bars);
     widen(colour, &p->colour, 0, false);
 }
@@ -213,8 +215,13 @@ static const char *log_text(drawing *d, double v, bool plain)
 static void log_ticks(drawing *d, axis_plan *p, double length, bool across)
 {
     const int first = (int)floor(log10(p->low)), last = (int)ceil(log10(p->high));
-    const double decades = log10(p->high / p->low), room = across ? 5 * d->font : 2.2 * d->font;
+    const double decades = log10(p->high / p->low);
     const bool plain = p->low >= 0.9e-4 && p->high < 1e13;
+    double room = 2.2 * d->font;
+    for (int k = first; across && k <= last; k++) /* a label and its distance from the next */
+        if (pow(10, k) >= 0.5 * p->low && pow(10, k) <= 2 * p->high)
+            room = fmax(room, 1.2 * d->font + figure_text_width(log_text(d, pow(10, k), plain),
+                                                                FIGURE_CATEGORY_MOST, d->font));
     const double per_decade = decades > 0 ? length / decades : length;
     int skip = 1;
     while (per_decade * skip < room && skip < 400) skip++;
@@ -247,7 +254,7 @@ static void linear_ticks(drawing *d, axis_plan *p, double length, bool across)
 {
     static const double times[] = {1, 2, 5};
     const double range = p->high - p->low, most = fmax(fabs(p->low), fabs(p->high));
-    double room = across ? 4 * d->font : fmax(2.6 * d->font, length / 10);
+    const double room = across ? 3.2 * d->font : fmax(2.6 * d->font, length / 10);
     int power = (int)floor(log10(range)) - 2;
     for (int i = 0;; i++) {
         double step = times[i % 3] * pow(10, power + i / 3);
@@ -263,7 +270,20 @@ static void linear_ticks(drawing *d, axis_plan *p, double length, bool across)
 
 size_t figure_category_most(const drawing *d, bool across)
 {
-    return d->print ? 16 : across ? FIGURE_CATEGORY_MOST : 40;
+    return across ? d->print ? 16 : FIGURE_CATEGORY_MOST : 40;
+}
+
+/* Down the side names take no more than their share of the panel. */
+static const char *fitting_name(drawing *d, const char *name, double room)
+{
+    const size_t fits = figure_fitting(name, room, d->font);
+    size_t n = 0, at = 0;
+    while (name[at] && n < fits) {
+        at++;
+        while (((unsigned char)name[at] & 0xC0) == 0x80) at++;
+        n++;
+    }
+    return name[at] ? arena_printf(&d->a, "%.*s…", (int)at, name) : name;
 }
 
 static void category_ticks(drawing *d, const figure_axis *axis, axis_plan *p, double length, bool across)
@@ -271,18 +291,47 @@ static void category_ticks(drawing *d, const figure_axis *axis, axis_plan *p, do
     const double each = length / fmax(1, p->high - p->low);
     size_t skip = 1, most = figure_category_most(d, across);
     double widest = 0;
-    for (size_t i = 0; i < axis->n_names; i++)
-        if (axis->names[i]) widest = fmax(widest, figure_text_width(axis->names[i], most, d->font));
+    const char **names = arena_array(&d->a, axis->n_names + 1, sizeof *names);
+    for (size_t i = 0; i < axis->n_names; i++) {
+        names[i] = axis->names[i] ? axis->names[i] : "";
+        if (!across && d->cell > 0) names[i] = fitting_name(d, names[i], 0.5 * d->cell - 4.2 * d->font);
+        widest = fmax(widest, figure_text_width(names[i], most, d->font));
+    }
     p->slanted = across && widest + 0.8 * d->font > each;
     while ((double)skip * each < 1.15 * d->font && skip < axis->n_names) skip++;
     for (size_t i = 0; i < axis->n_names; i += skip)
-        if ((double)i >= p->low && (double)i <= p->high)
-            add_tick(d, p, (double)i, axis->names[i] ? axis->names[i] : "");
+        if ((double)i >= p->low && (double)i <= p->high) add_tick(d, p, (double)i, names[i]);
     p->widest = widest;
+}
+
+/* The values that there are, where there is room for them. */
+static bool own_ticks(drawing *d, const figure_axis *axis, axis_plan *p, double length, bool across)
+{
+    const double whole = p->log ? log(p->high / p->low) : p->high - p->low;
+    double before = -(double)INFINITY, half_before = 0;
+    p->n = 0;
+    p->widest = 0;
+    for (size_t i = 0; i < axis->n_ticks; i++) {
+        const double v = axis->ticks[i];
+        if (!(v >= p->low && v <= p->high)) continue;
+        const char *label =
+            v >= 1e5 || v <= -1e5 ? tick_text(d, v, v, fabs(v)) : arena_printf(&d->a, "%.4g", v);
+        const double at = length * (p->log ? log(v / p->low) : v - p->low) / whole,
+                     half = across ? 0.5 * figure_text_width(label, FIGURE_CATEGORY_MOST, d->font)
+                                   : 0.6 * d->font;
+        if (at - half < before + half_before + 0.5 * d->font) return false;
+        before = at;
+        half_before = half;
+        add_tick(d, p, v, label);
+    }
+    return p->n > 0;
 }
 
 void figure_ticks(drawing *d, const figure_axis *axis, axis_plan *p, double length, bool across)
 {
+    if (axis->n_ticks && own_ticks(d, axis, p, length, across)) return;
+    p->n = 0;
+    p->widest = 0;
     if (axis->names)
         category_ticks(d, axis, p, length, across);
     else if (p->log)

@@ -12,6 +12,7 @@ typedef struct drawing {
     figure_look look;
     text *out;
     arena a;
+    double cell; /* width that a panel has, with what stands beside its axes */
     double width, height, font, title_font, small_font, line, point, scale;
     bool print;         /* sizes of a printed column */
     size_t blocks;      /* of data, written so far */
@@ -25,14 +26,20 @@ typedef struct drawing {
 extern const char figure_ink[], figure_grid[], figure_soft[];
 uint32_t figure_colour(int colour); /* 0xRRGGBB */
 void figure_line_style(drawing *d, const figure_mark *m);
+/* Whether a line is told from others of its colour by marks on it, for want of dashes: then it is drawn "with linespoints". */
+bool figure_line_marked(const drawing *d, const figure_mark *m);
+void figure_line_marks(drawing *d, const figure_mark *m, size_t rows); /* behind the style */
 void figure_point_style(drawing *d, const figure_mark *m, double size);
 void figure_fill_style(drawing *d, const figure_mark *m, int alpha); /* 0: opaque, 255: clear */
 void figure_palette(drawing *d, bool cells);
 /* Whether text on a cell at this share of the palette is better light. */
 bool figure_dark(double share);
 
-double figure_text_width(const char *s, size_t most, double font);
-size_t figure_fitting(double width, double font); /* characters */
+double figure_text_width(const char *s, size_t most, double font); /* of its first characters */
+size_t figure_fitting(const char *s, double width,
+                      double font); /* characters, with room for dots where not all fit */
+/* As many whole words of *s as fit, of which *s is moved to the rest. */
+const char *figure_line(drawing *d, const char **s, double width, double font);
 /* 'text' at a place of the page, from the top left; `more`: "center", "left rotate by 90". */
 void figure_write(drawing *d, const char *s, size_t most, double x, double y, const char *more, double font,
                   const char *colour);
@@ -69,7 +76,7 @@ double figure_bar_width(const figure_panel *p, size_t *marks, bool *dodged);
 /* Half-way to the neighbours of value i. */
 void figure_cell_edges(const double *v, size_t n, double at, bool log, double *low, double *high);
 
-/* ---- figure_panel.c, figure_key.c, figure_plain.c ---- */
+/* ---- figure_panel.c, figure_cells.c, figure_key.c, figure_plain.c ---- */
 
 typedef struct frame { /* of the axes, from the page's top left */
     double left, right, top, bottom;
@@ -77,6 +84,11 @@ typedef struct frame { /* of the axes, from the page's top left */
 
 void figure_panel_write(drawing *d, const figure_panel *p, const axis_plan *x, const axis_plan *y,
                         const axis_plan *colour, const frame *at);
+/* In place of marks of FIGURE_CELLS; colour: their range. */
+void figure_cells(drawing *d, const figure_panel *p, const figure_mark *m, const axis_plan *colour,
+                  const frame *at);
+size_t figure_block_begin(drawing *d); /* of data; its number */
+void figure_block_end(drawing *d);
 void figure_element(drawing *d, const char *hover); /* begins an element of the plot command */
 void figure_plot(drawing *d);                       /* writes the plot command */
 void figure_margins(drawing *d, const frame *at);

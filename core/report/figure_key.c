@@ -34,7 +34,7 @@ void figure_key_plan(drawing *d, key_plan *k)
     for (size_t i = 0; i < d->f->n; i++)
         for (size_t j = 0; j < d->f->panels[i].n; j++) {
             const figure_mark *m = &d->f->panels[i].marks[j];
-            if (!m->label || m->value || m->kind == FIGURE_TEXT) continue;
+            if (!m->label || m->unlisted || m->value || m->kind == FIGURE_TEXT) continue;
             const size_t at = place_of(k, m->label);
             if (at < k->n) {
                 if (plainer(m, k->entries[at])) k->entries[at] = m;
@@ -47,8 +47,12 @@ void figure_key_plan(drawing *d, key_plan *k)
         }
     if (!k->n) return;
     const double inside = d->width - 2 * d->font, around = sample_width(d) + 1.9 * d->font;
-    const size_t fits = figure_fitting(inside - around, d->font);
-    if (fits < k->most) k->most = fits;
+    for (size_t i = 0; i < k->n; i++) {
+        const char *label = k->entries[i]->label;
+        if (figure_text_width(label, k->most, d->font) <= inside - around) continue;
+        const size_t fits = figure_fitting(label, inside - around, d->font);
+        if (fits < k->most) k->most = fits;
+    }
     double *own = arena_array(&d->a, k->n, sizeof *own);
     for (size_t i = 0; i < k->n; i++)
         own[i] = around + figure_text_width(k->entries[i]->label, k->most, d->font);
@@ -102,19 +106,22 @@ static void sample(drawing *d, const figure_mark *m, double x, double y)
         text_printf(d->out, " %.2f %.2f\n %.2f %.2f\nEOD\n", x, y, x + width, y);
     figure_element(d, m->label);
     text_printf(&d->plot, "$d%zu using %s ", b,
-                area  ? "1:2:3:4:5:6 with boxxyerror"
-                : dot ? "1:2 with points"
-                      : "1:2 with lines");
+                area                       ? "1:2:3:4:5:6 with boxxyerror"
+                : dot                      ? "1:2 with points"
+                : figure_line_marked(d, m) ? "1:2 with linespoints"
+                                           : "1:2 with lines");
     d->out = &d->plot;
     if (area)
         figure_fill_style(d, m, m->faint ? 160 : 0);
     else if (dot)
         figure_point_style(d, m, m->faint ? 0.6 : 1);
-    else
+    else {
         figure_line_style(d, m);
+        figure_line_marks(d, m, 2);
+    }
     d->out = out;
     text_add(&d->plot, " notitle");
-    if (!dot || !m->ringed) return;
+    if (!dot || !(m->ringed || m->circled)) return;
     figure_element(d, NULL);
     text_printf(&d->plot, "$d%zu using 1:2 with points pt 6 ps %.3g lw %.3g lc rgb '%s' notitle", b,
                 2 * d->point, 0.7 * d->line, figure_ink);

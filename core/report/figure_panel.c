@@ -6,7 +6,7 @@
 #include "report/figure_draw.h"
 #include "report/gnuplot.h"
 
-enum { CELLS_TOLD = 196, NAMES_HOVER = 2000, RING_NAMES = 24 };
+enum { NAMES_HOVER = 2000, RING_NAMES = 24, SAID_LINES = 5, SAID_MOST = 400 };
 
 /* The panel being written. */
 typedef struct panel {
@@ -17,13 +17,13 @@ typedef struct panel {
 
 /* ---- data and elements ---- */
 
-static size_t block_begin(drawing *d)
+size_t figure_block_begin(drawing *d)
 {
     text_printf(d->out, "$d%zu << EOD\n", d->blocks);
     return d->blocks++;
 }
 
-static void block_end(drawing *d)
+void figure_block_end(drawing *d)
 {
     text_add(d->out, "EOD\n");
 }
@@ -38,9 +38,9 @@ void figure_element(drawing *d, const char *hover)
 void figure_plot(drawing *d)
 {
     if (!d->plot.n) { /* something has to be plotted for axes and labels to appear */
-        const size_t b = block_begin(d);
+        const size_t b = figure_block_begin(d);
         text_add(d->out, " 0 0\n");
-        block_end(d);
+        figure_block_end(d);
         figure_element(d, NULL);
         text_printf(&d->plot, "$d%zu using 1:2 with dots lc rgb '#FFFFFFFF' notitle", b);
     }
@@ -55,6 +55,14 @@ static void style(drawing *d, void (*write)(drawing *, const figure_mark *), con
     text *out = d->out;
     d->out = &d->plot;
     write(d, m);
+    d->out = out;
+}
+
+static void style_marks(drawing *d, const figure_mark *m, size_t rows)
+{
+    text *out = d->out;
+    d->out = &d->plot;
+    figure_line_marks(d, m, rows);
     d->out = out;
 }
 
@@ -122,11 +130,11 @@ static void whiskers(drawing *d, const panel *q, const figure_mark *m, double sh
     size_t b = 0, rows = 0;
     for (size_t i = 0; i < m->n; i++) {
         if (!figure_shows(q->p, m->x[i], m->y[i]) || !interval(m, i) || (which && !which(q, m, i))) continue;
-        if (!rows++) b = block_begin(d);
+        if (!rows++) b = figure_block_begin(d);
         whisker(d, q, m, i, m->x[i] + shift, 0.3 * d->font);
     }
     if (!rows) return;
-    block_end(d);
+    figure_block_end(d);
     figure_element(d, NULL);
     text_printf(&d->plot, "$d%zu using 1:2 with lines lw %.3g lc rgb '#%06X' notitle", b, 0.55 * d->line,
                 (unsigned)colour);
@@ -146,7 +154,7 @@ static void band(drawing *d, const panel *q, const figure_mark *m)
             run = 0;
             continue;
         }
-        if (!rows) b = block_begin(d);
+        if (!rows) b = figure_block_begin(d);
         if (gap) text_char(d->out, '\n');
         gap = false;
         figure_number(d->out, m->x[i]);
@@ -157,7 +165,7 @@ static void band(drawing *d, const panel *q, const figure_mark *m)
         run++;
     }
     if (!rows) return;
-    block_end(d);
+    figure_block_end(d);
     if (rows < 2) return; /* a single point shows its interval as a bar */
     figure_element(d, m->label);
     text_printf(&d->plot, "$d%zu using 1:2:3 with filledcurves ", b);
@@ -184,25 +192,29 @@ static void line(drawing *d, const panel *q, const figure_mark *m)
             gap = rows > 0;
             continue;
         }
-        if (!rows) b = block_begin(d);
+        if (!rows) b = figure_block_begin(d);
         if (gap) text_char(d->out, '\n');
         gap = false;
         row(d, m, i);
         rows++;
     }
     if (rows) {
-        block_end(d);
+        figure_block_end(d);
         figure_element(d, m->label);
-        text_printf(&d->plot, "$d%zu using 1:2 with %s ", b, m->kind == FIGURE_STEPS ? "steps" : "lines");
+        text_printf(&d->plot, "$d%zu using 1:2 with %s ", b,
+                    m->kind == FIGURE_STEPS    ? "steps"
+                    : figure_line_marked(d, m) ? "linespoints"
+                                               : "lines");
         style(d, figure_line_style, m);
+        style_marks(d, m, rows);
         text_add(&d->plot, " notitle");
     }
     if (!singles) return;
     whiskers(d, q, m, 0, figure_colour(m->colour), alone);
-    b = block_begin(d);
+    b = figure_block_begin(d);
     for (size_t i = 0; i < m->n; i++)
         if (figure_shows(q->p, m->x[i], m->y[i]) && alone(q, m, i)) row(d, m, i);
-    block_end(d);
+    figure_block_end(d);
     figure_element(d, m->label);
     text_printf(&d->plot, "$d%zu using 1:2 with points ", b);
     style_points(d, m, m->faint ? 0.6 : 1);
@@ -216,15 +228,15 @@ static void ring(drawing *d, const figure_panel *p, const figure_mark *m)
     size_t b = 0, rows = 0;
     for (size_t i = 0; i < m->n; i++) {
         if (!figure_shows(p, m->x[i], m->y[i])) continue;
-        if (!rows++) b = block_begin(d);
+        if (!rows++) b = figure_block_begin(d);
         row(d, m, i);
     }
     if (!rows) return;
-    block_end(d);
+    figure_block_end(d);
     figure_element(d, NULL);
     text_printf(&d->plot, "$d%zu using 1:2 with points pt 6 ps %.3g lw %.3g lc rgb '%s' notitle", b,
                 2 * d->point, 0.7 * d->line, figure_ink);
-    for (size_t i = 0; i < m->n && rows <= RING_NAMES; i++) {
+    for (size_t i = 0; i < m->n && m->ringed && rows <= RING_NAMES; i++) {
         if (!m->names || !m->names[i] || !figure_shows(p, m->x[i], m->y[i])) continue;
         text_add(d->out, "set label ");
         gnuplot_quote(d->out, m->names[i], FIGURE_CATEGORY_MOST);
@@ -238,7 +250,7 @@ static void ring(drawing *d, const figure_panel *p, const figure_mark *m)
 
 static void point_element(drawing *d, const figure_mark *m, size_t block, const char *hover)
 {
-    block_end(d);
+    figure_block_end(d);
     figure_element(d, hover);
     text_printf(&d->plot, "$d%zu using 1:2 with points ", block);
     style_points(d, m, m->faint ? 0.6 : 1);
@@ -253,7 +265,7 @@ static void points(drawing *d, const panel *q, const figure_mark *m)
     whiskers(d, q, m, 0, figure_colour(m->colour), NULL);
     for (size_t i = 0; i < m->n; i++) {
         if (!figure_shows(q->p, m->x[i], m->y[i])) continue;
-        if (!rows++) b = block_begin(d);
+        if (!rows++) b = figure_block_begin(d);
         row(d, m, i);
         if (!each) continue;
         const char *name = m->names[i] ? m->names[i] : m->label;
@@ -262,7 +274,7 @@ static void points(drawing *d, const panel *q, const figure_mark *m)
         rows = 0;
     }
     if (rows) point_element(d, m, b, m->label);
-    if (m->ringed) ring(d, q->p, m);
+    if (m->ringed || m->circled) ring(d, q->p, m);
 }
 
 /* ---- bars ---- */
@@ -282,14 +294,14 @@ static void bars(drawing *d, const panel *q, const figure_mark *m, size_t nth)
     const double from = y->log ? y->low : fmax(y->low, fmin(0, y->high));
     for (size_t i = 0; i < m->n; i++) {
         if (!figure_shows(p, m->x[i], m->y[i])) continue;
-        if (!rows++) b = block_begin(d);
+        if (!rows++) b = figure_block_begin(d);
         const double x = m->x[i] + shift;
         const double box[] = {x, m->y[i], x - half, x + half, fmin(from, m->y[i]), fmax(from, m->y[i])};
         for (size_t k = 0; k < 6; k++) figure_number(d->out, box[k]);
         text_char(d->out, '\n');
     }
     if (!rows) return;
-    block_end(d);
+    figure_block_end(d);
     figure_element(d, m->label);
     text_printf(&d->plot, "$d%zu using 1:2:3:4:5:6 with boxxyerror ", b);
     style_fill(d, m, m->faint ? 160 : 0);
@@ -305,7 +317,7 @@ static void segments(drawing *d, const figure_panel *p, const figure_mark *m)
     for (size_t i = 0; i < m->n; i++) {
         const bool coloured = !m->value || (isfinite(m->value[i]) && (!p->colour.log || m->value[i] > 0));
         if (!figure_shows(p, m->x[i], m->y[i]) || !figure_shows(p, m->x2[i], m->y2[i]) || !coloured) continue;
-        if (!rows) b = block_begin(d);
+        if (!rows) b = figure_block_begin(d);
         const bool on = rows && m->x2[last] == m->x[i] && m->y2[last] == m->y[i] &&
                         (!m->value || m->value[last] == m->value[i]);
         const double ends[2][2] = {{m->x[i], m->y[i]}, {m->x2[i], m->y2[i]}};
@@ -320,7 +332,7 @@ static void segments(drawing *d, const figure_panel *p, const figure_mark *m)
         last = i;
     }
     if (!rows) return;
-    block_end(d);
+    figure_block_end(d);
     figure_element(d, m->label);
     if (m->value) {
         text_printf(&d->plot, "$d%zu using 1:2:3 with lines lw %.3g lc palette notitle", b,
@@ -330,111 +342,6 @@ static void segments(drawing *d, const figure_panel *p, const figure_mark *m)
         style(d, figure_line_style, m);
         text_add(&d->plot, " notitle");
     }
-}
-
-/* ---- cells ---- */
-
-static size_t axis_values(const double *v, size_t n, double *out)
-{
-    size_t k = 0;
-    for (size_t i = 0; i < n; i++) {
-        size_t at = k;
-        if (!isfinite(v[i])) continue;
-        while (at > 0 && out[at - 1] > v[i]) at--;
-        if (at > 0 && out[at - 1] == v[i]) continue;
-        memmove(out + at + 1, out + at, (k - at) * sizeof *out);
-        out[at] = v[i];
-        k++;
-    }
-    return k;
-}
-
-static void value_text(text *t, double v, bool whole, bool shares)
-{
-    if (whole && fabs(v) < 1e5)
-        text_printf(t, "%.0f", v);
-    else if (shares)
-        text_printf(t, "%.2f", v);
-    else if (fabs(v) >= 1e4)
-        text_printf(t, "%.1e", v);
-    else
-        text_printf(t, fabs(v) >= 100 ? "%.0f" : fabs(v) >= 10 ? "%.1f" : "%.3g", v);
-}
-
-static double share_of(double v, const axis_plan *c)
-{
-    return c->log ? log(v / c->low) / log(c->high / c->low) : (v - c->low) / (c->high - c->low);
-}
-
-/* The values as text, in two blocks: dark on light and light on dark; nothing when they would not fit. */
-static void cell_texts(drawing *d, const figure_panel *p, const figure_mark *m, const axis_plan *colour,
-                       double cell_width, double cell_height)
-{
-    const bool shares = colour->low >= -1 && colour->high <= 1;
-    double longest = 0;
-    text t = {0};
-    for (size_t i = 0; i < m->n; i++) {
-        if (!isfinite(m->value[i])) continue;
-        value_text(&t, m->value[i], colour->whole, shares);
-        longest = fmax(longest, (double)t.n);
-        text_free(&t);
-    }
-    double font = fmin(d->font, cell_width / (0.62 * (longest + 0.5)));
-    if (font < (d->print ? 10.67 : 9) || cell_height < 1.1 * font || m->n > CELLS_TOLD) return;
-    for (int dark = 0; dark < 2; dark++) {
-        size_t b = 0, rows = 0;
-        for (size_t i = 0; i < m->n; i++) {
-            if (!figure_shows(p, m->x[i], m->y[i]) || !isfinite(m->value[i]) ||
-                (p->colour.log && m->value[i] <= 0) ||
-                figure_dark(share_of(m->value[i], colour)) != (dark == 1))
-                continue;
-            if (!rows++) b = block_begin(d);
-            figure_number(d->out, m->x[i]);
-            figure_number(d->out, m->y[i]);
-            text_char(d->out, ' ');
-            value_text(d->out, m->value[i], colour->whole, shares);
-            text_char(d->out, '\n');
-        }
-        if (!rows) continue;
-        block_end(d);
-        figure_element(d, NULL);
-        text_printf(&d->plot,
-                    "$d%zu using 1:2:3 with labels center noenhanced font ',%.4g' textcolor rgb '%s' notitle",
-                    b, figure_points(d, font), dark ? "#FFFFFF" : figure_ink);
-    }
-}
-
-static void cells(drawing *d, const figure_panel *p, const figure_mark *m, const axis_plan *colour,
-                  const frame *at)
-{
-    double *xs = mem_array(m->n + 1, sizeof *xs), *ys = mem_array(m->n + 1, sizeof *ys);
-    const size_t n_x = axis_values(m->x, m->n, xs), n_y = axis_values(m->y, m->n, ys);
-    size_t b = 0, rows = 0;
-    for (size_t i = 0; i < m->n; i++) {
-        double box[4];
-        if (!figure_shows(p, m->x[i], m->y[i]) || !isfinite(m->value[i]) ||
-            (p->colour.log && m->value[i] <= 0))
-            continue;
-        if (!rows++) b = block_begin(d);
-        figure_cell_edges(xs, n_x, m->x[i], p->x.log, &box[0], &box[1]);
-        figure_cell_edges(ys, n_y, m->y[i], p->y.log, &box[2], &box[3]);
-        figure_number(d->out, m->x[i]);
-        figure_number(d->out, m->y[i]);
-        for (size_t k = 0; k < 4; k++) figure_number(d->out, box[k]);
-        figure_number(d->out, m->value[i]);
-        text_char(d->out, '\n');
-    }
-    if (rows) {
-        block_end(d);
-        figure_element(d, m->label);
-        text_printf(&d->plot,
-                    "$d%zu using 1:2:3:4:5:6:7 with boxxyerror fc palette fs solid 1.0 noborder notitle", b);
-        if (p->n == 1) /* nothing else stands on the cells */
-            cell_texts(d, p, m, colour, (at->right - at->left) / (double)(n_x ? n_x : 1),
-                       (at->bottom - at->top) / (double)(n_y ? n_y : 1));
-    }
-    mem_free(xs);
-    mem_free(ys);
 }
 
 /* ---- texts ---- */
@@ -518,12 +425,24 @@ static void mark(drawing *d, const panel *q, const figure_mark *m, size_t *nth_b
         segments(d, q->p, m);
         break;
     case FIGURE_CELLS:
-        cells(d, q->p, m, q->colour, q->at);
+        figure_cells(d, q->p, m, q->colour, q->at);
         break;
     case FIGURE_TEXT:
         texts(d, q->p, m);
         break;
     }
+}
+
+/* In place of the marks, in as many lines as it takes. */
+static void say(drawing *d, const char *s, const frame *at)
+{
+    const char *lines[SAID_LINES];
+    size_t n = 0;
+    for (; *s && n < SAID_LINES; n++) lines[n] = figure_line(d, &s, at->right - at->left, d->font);
+    for (size_t i = 0; i < n; i++)
+        figure_write(d, lines[i], SAID_MOST, (at->left + at->right) / 2,
+                     (at->top + at->bottom) / 2 + 1.4 * d->font * ((double)i - 0.5 * (double)(n - 1)),
+                     "center", d->font, figure_soft);
 }
 
 void figure_panel_write(drawing *d, const figure_panel *p, const axis_plan *x, const axis_plan *y,
@@ -537,7 +456,10 @@ void figure_panel_write(drawing *d, const figure_panel *p, const axis_plan *x, c
     text_printf(d->out,
                 "unset label\nset border %d lc rgb '%s' lw 1\nset tics nomirror out scale 0.6,0.3 textcolor "
                 "rgb '%s'\n",
-                is_cells ? 0 : 3, figure_ink, figure_ink);
+                is_cells                      ? 0
+                : p->y.names && !p->y.n_names ? 1 /* no axis upwards */
+                                              : 3,
+                figure_ink, figure_ink);
     if (is_cells)
         text_add(d->out, "unset grid\n");
     else
@@ -561,8 +483,7 @@ void figure_panel_write(drawing *d, const figure_panel *p, const axis_plan *x, c
     }
     if (empty) {
         text_add(d->out, "unset xtics\nunset ytics\nunset grid\n");
-        figure_write(d, p->said ? p->said : "no finite values", FIGURE_LABEL_MOST, (at->left + at->right) / 2,
-                     (at->top + at->bottom) / 2, "center", d->font, figure_soft);
+        say(d, p->said ? p->said : "no finite values", at);
     } else {
         for (size_t i = 0; i < p->n; i++) /* bands first: no line lies under one */
             if (p->marks[i].kind == FIGURE_LINE) band(d, &q, &p->marks[i]);

@@ -82,7 +82,7 @@ static void panel(drawing *d, const figure_panel *p, int columns, int rows, bool
     text_add(d->out, " noenhanced\nunset label\n");
     if (p->said || !x.any || !y.any) {
         text_add(d->out, "set label 1 ");
-        gnuplot_quote(d->out, p->said ? p->said : "no finite values", (size_t)columns / 2);
+        gnuplot_quote(d->out, p->said ? p->said : "no finite values", (size_t)columns - 12);
         text_add(d->out, " at graph 0.5, graph 0.5 center noenhanced\n");
     }
     size_t named = 0;

@@ -10,7 +10,7 @@ const char figure_ink[] = "#222222", figure_grid[] = "#E3E3E3", figure_soft[] = 
 /* Okabe and Ito, "Color Universal Design" (2008): told apart by every kind of colour vision. Its yellow, which is
  * invisible on white, is left out. */
 static const uint32_t palette[] = {0x0072B2, 0xD55E00, 0x009E73, 0xCC79A7, 0xE69F00, 0x56B4E9, 0x000000};
-enum { COLOURS = sizeof palette / sizeof *palette };
+enum { COLOURS = sizeof palette / sizeof *palette, MARKS = 12 /* on a line, about */ };
 
 static int round_of(int colour)
 {
@@ -27,9 +27,28 @@ void figure_line_style(drawing *d, const figure_mark *m)
     /* Beyond the palette its colours come again with other dashes; "dashed" is a pattern of its own. */
     static const char *const dashes[] = {"solid", "(16,5,3,5)", "(3,4)", "(16,5,3,5,3,5)"};
     const double width = d->line * (m->faint ? 0.5 : m->dashed ? 0.65 : 1);
+    if (d->look.format == FIGURE_SIXEL) { /* which has no dashes: paler, or with marks on the line */
+        text_printf(d->out, "lw %.3g lc rgb '#%02X%06X'", width, m->faint || m->dashed ? 0xA0u : 0u,
+                    (unsigned)figure_colour(m->colour));
+        return;
+    }
     text_printf(d->out, "lw %.3g dt %s lc rgb '#%02X%06X'", width,
                 m->dashed ? "(10,6)" : dashes[round_of(m->colour) % 4], m->faint ? 0xA0u : 0u,
                 (unsigned)figure_colour(m->colour));
+}
+
+bool figure_line_marked(const drawing *d, const figure_mark *m)
+{
+    return d->look.format == FIGURE_SIXEL && m->kind == FIGURE_LINE && !m->dashed && !m->faint &&
+           round_of(m->colour) > 0;
+}
+
+void figure_line_marks(drawing *d, const figure_mark *m, size_t rows)
+{
+    static const int shapes[] = {4, 8, 12};
+    if (figure_line_marked(d, m))
+        text_printf(d->out, " pt %d ps %.3g pi %zu", shapes[(round_of(m->colour) - 1) % 3], 1.2 * d->point,
+                    rows > MARKS ? rows / MARKS : 1);
 }
 
 void figure_point_style(drawing *d, const figure_mark *m, double size)
@@ -63,20 +82,60 @@ bool figure_dark(double share)
 
 /* ---- texts ---- */
 
-/* Roughly an average of the letters of common sans fonts, a little to the wide side. */
-static const double letter = 0.57;
+/* In hundredths of the font's size, from the space on: DejaVu Sans, which is what "sans" mostly is and one of the widest. */
+static const uint8_t letters[] = {
+    32, 40, 46, 84, 64, 95, 78, 27, 39,  39, 50, 84, 32, 36, 32, 34, 64, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 34, 34, 84, 84, 84, 53, 100, 68, 69, 70, 77, 63, 58, 77, 75, 29, 29, 66, 56, 86, 75, 79,
+    60, 79, 69, 63, 61, 73, 68, 99, 69,  61, 69, 39, 34, 39, 84, 50, 50, 61, 63, 55, 63, 62, 35, 63,
+    63, 28, 28, 58, 28, 97, 63, 61, 63,  63, 41, 52, 39, 63, 59, 82, 59, 59, 52, 64, 34, 64, 84};
+enum { FIRST_LETTER = ' ', LETTERS = sizeof letters / sizeof *letters, OTHER_LETTER = 70, DOTS = 96 };
+
+/* Of the character at *s, which is stepped over. */
+static double letter_width(const char **s)
+{
+    const unsigned char c = (unsigned char)*(*s)++;
+    while (((unsigned char)**s & 0xC0) == 0x80) ++*s;
+    return c >= FIRST_LETTER && c < FIRST_LETTER + LETTERS ? letters[c - FIRST_LETTER] : OTHER_LETTER;
+}
 
 double figure_text_width(const char *s, size_t most, double font)
 {
+    double width = 0;
     size_t n = 0;
-    for (; *s && n <= most; s++) n += ((unsigned char)*s & 0xC0) != 0x80;
-    return letter * font * (double)(n > most ? most + 2 : n);
+    for (; *s && n < most; n++) width += letter_width(&s);
+    if (*s) width += DOTS;
+    return 0.01 * font * width;
 }
 
-size_t figure_fitting(double width, double font)
+size_t figure_fitting(const char *s, double width, double font)
 {
-    const double n = width / (letter * font);
-    return n < 4 ? 2 : n > 1000 ? 1000 : (size_t)n - 2;
+    const double room = 100 * width / font;
+    double used = 0;
+    size_t n = 0, cut = 0;
+    for (; *s; n++) {
+        used += letter_width(&s);
+        if (used + DOTS <= room) cut = n + 1;
+        if (used > room) return cut > 1 ? cut : 2;
+    }
+    return n;
+}
+
+const char *figure_line(drawing *d, const char **s, double width, double font)
+{
+    const char *from = *s, *end = from, *space = NULL;
+    const double room = 100 * width / font;
+    double used = 0;
+    while (*end && *end != '\n') {
+        const char *next = end;
+        used += letter_width(&next);
+        if (used > room && end > from) break;
+        if (*end == ' ') space = end;
+        end = next;
+    }
+    if (*end && *end != '\n' && *end != ' ' && space && space > from) end = space;
+    *s = end;
+    while (**s == ' ' || **s == '\n') ++*s;
+    return arena_text_n(&d->a, from, (size_t)(end - from));
 }
 
 void figure_quote_tick(text *t, const char *s, size_t most)

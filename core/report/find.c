@@ -90,9 +90,9 @@ static cvy_status take_tagged(finder *f, query_target *out, const char *tag, boo
     sql_query q = sql_ask(&f->s->db, e, "SELECT owner FROM tags WHERE tag = ? ORDER BY time", "t", tag);
     while (sql_next(&q, e)) {
         const char *owner = sql_text(&q, 0, f->a);
-        const query_run *r = run_named(f, owner);
+        const query_run *r = owner ? run_named(f, owner) : NULL;
         if (!r) {
-            sweep = owner;
+            if (owner && store_number(owner, 's')) sweep = owner;
             continue;
         }
         runs = MEM_GROW(runs, n, &cap);

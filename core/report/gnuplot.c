@@ -27,8 +27,7 @@ void gnuplot_quote(text *script, const char *s, size_t most)
     for (size_t i = 0; i < n;) {
         uint32_t code = 0;
         size_t len = text_utf8(s + i, n - i, &code);
-        bool plain = len && code >= 0x20 && code != 0x7F && !(code >= 0x80 && code < 0xA0) &&
-                     code != 0x2028 && code != 0x2029;
+        bool plain = len && !text_hidden(code);
         if (!len) len = 1;
         if (plain && shown == most) {
             text_add(script, "...");

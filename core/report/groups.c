@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "report/difference.h"
+#include "report/spelling.h"
 
 /* A run on its way into a group. */
 typedef struct member {
@@ -50,7 +51,7 @@ static int compare_config(const member *a, const member *b)
         bool end_a = i == a->params.n, end_b = k == b->params.n;
         if (end_a || end_b) return (int)end_b - (int)end_a;
         order = strcmp(a->params.items[i].key, b->params.items[k].key);
-        if (!order) order = compare_text(a->params.items[i].value, b->params.items[k].value);
+        if (!order) order = spelling_compare(a->params.items[i].value, b->params.items[k].value);
         i++;
         k++;
     }

@@ -10,14 +10,6 @@
 
 /* ---- escaping ---- */
 
-/* What turns the direction of the text around it, or is not there to be seen: a name could show as another one. */
-static bool is_hidden(uint32_t c)
-{
-    return c == 0x061C || c == 0x200B || c == 0x200E || c == 0x200F || (c >= 0x2028 && c <= 0x202E) ||
-           (c >= 0x2060 && c <= 0x206F) || c == 0xFEFF || (c >= 0xFFF9 && c <= 0xFFFB) ||
-           (c >= 0xE0000 && c <= 0xE007F);
-}
-
 static void escape_one(text *out, const char *s, size_t length, uint32_t c)
 {
     switch (c) {
@@ -50,14 +42,13 @@ static void escape_one(text *out, const char *s, size_t length, uint32_t c)
         text_printf(out, "\\x%02X", (unsigned)c);
     else if ((c & 0xFFFE) == 0xFFFE || (c >= 0xFDD0 && c <= 0xFDEF))
         text_add(out, "\xEF\xBF\xBD");
-    else if (is_hidden(c))
+    else if (text_hidden(c))
         text_printf(out, "[U+%04X]", (unsigned)c);
     else
         text_add_n(out, s, length);
 }
 
-/* At most `most` characters; true when all of it is in. */
-static bool escape(text *out, const char *s, size_t n, size_t most)
+bool html_escape_some(text *out, const char *s, size_t n, size_t most)
 {
     size_t shown = 0;
     for (size_t i = 0; i < n; shown++) {
@@ -75,7 +66,7 @@ static bool escape(text *out, const char *s, size_t n, size_t most)
 
 void html_escape(text *out, const char *s, size_t n)
 {
-    escape(out, s, n, SIZE_MAX);
+    html_escape_some(out, s, n, SIZE_MAX);
 }
 
 /* ---- elements ---- */
@@ -211,10 +202,10 @@ void html_short(html *h, const char *s, size_t most)
     enum { TITLE = 1000 };
     text shown = {0};
     const size_t n = s ? strlen(s) : 0;
-    if (!escape(&shown, s ? s : "", n, most)) {
+    if (!html_escape_some(&shown, s ? s : "", n, most)) {
         if (h->in_tag) {
             text_add(&h->out, " title=\"");
-            if (!escape(&h->out, s, n, TITLE)) text_add(&h->out, "...");
+            if (!html_escape_some(&h->out, s, n, TITLE)) text_add(&h->out, "...");
             text_char(&h->out, '"');
         }
         text_add(&shown, "...");

@@ -49,5 +49,7 @@ void html_script(html *h, const char *script);
 void html_script_hash(const char *script, text *out);
 /* s escaped for text and attributes alike, as everything above does it. */
 void html_escape(text *out, const char *s, size_t n);
+/* At most `most` characters of it; true when that is all. */
+bool html_escape_some(text *out, const char *s, size_t n, size_t most);
 
 #endif

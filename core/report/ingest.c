@@ -30,7 +30,7 @@ typedef struct source_file {
 typedef struct folder {
     const char *dir, *name; /* "results/r12", "r12" */
     int64_t run;            /* number; 0 for a sweep */
-    int64_t stamp;          /* when its entries last changed, looked at before them */
+    int64_t stamp;          /* when its events last changed */
     char *above;            /* of the journal of evaluations: the results folder, in `dir` too; else NULL */
     source_file *files;
     size_t n, cap;
@@ -87,9 +87,7 @@ static int64_t stamp_of(const struct stat *st)
 static void list_files(folder *f)
 {
     DIR *d = opendir(f->dir);
-    struct stat own;
     if (!d) return;
-    if (fstat(dirfd(d), &own) == 0) f->stamp = stamp_of(&own);
     for (struct dirent *entry; (entry = readdir(d));) {
         source_file file = {.name = entry->d_name};
         struct stat st;
@@ -97,6 +95,7 @@ static void list_files(folder *f)
             continue;
         file.size = (int64_t)st.st_size;
         if (!file.order) file.stamp = stamp_of(&st);
+        if (file.order == 1) f->stamp = stamp_of(&st);
         file.name = mem_text(entry->d_name);
         f->files = MEM_GROW(f->files, f->n, &f->cap);
         f->files[f->n++] = file;
@@ -156,7 +155,7 @@ static bool is_new(const source_file *file)
 /* ---- runs that are over ---- */
 
 /* The size of the events of a run whose last attempt was seen to end, where they are one file; else -1. Its journals do not grow
- * any more, and whatever else happens to it is told in its events. */
+ * any more, and whatever else happens to it is told in its events: looking at these alone tells whether there is anything new. */
 static int64_t size_when_over(store *s, const folder *f)
 {
     int64_t last = 0, size = -1;
@@ -219,8 +218,8 @@ static bool unchanged(int results, const char *name, const settled_run *r)
     if (n + sizeof "/events" > sizeof events) return false;
     memcpy(events, name, n);
     memcpy(events + n, "/events", sizeof "/events");
-    return fstatat(results, name, &st, 0) == 0 && stamp_of(&st) == r->stamp &&
-           fstatat(results, events, &st, 0) == 0 && (int64_t)st.st_size == r->events;
+    return fstatat(results, events, &st, 0) == 0 && stamp_of(&st) == r->stamp &&
+           (int64_t)st.st_size == r->events;
 }
 
 size_t ingest_unsettled(store *s, char **names, size_t n)
@@ -414,13 +413,7 @@ cvy_status ingest_folder(store *s, const char *dir, int64_t limit, int64_t *take
     *more = false;
     cvy_status status = f.n ? take_folder(s, &f, limit, taken, more, e) : CVY_OK;
     if (f.run && f.n && status == CVY_OK)
-        status =
-            sql_do(&s->db, e,
-                   "INSERT OR REPLACE INTO run_facts (run, state, epochs_done, best_epoch, best,"
-                   " best_val_accuracy, best_val_loss, test_accuracy, test_loss, seconds, attempts, tags)"
-                   " SELECT run, state, epochs_done, best_epoch, best, best_val_accuracy, best_val_loss,"
-                   " test_accuracy, test_loss, seconds, attempts, tags FROM run_figures WHERE run = ?",
-                   "i", f.run);
+        status = sql_do(&s->db, e, STORE_FACTS " WHERE run = ?", "i", f.run);
     if (f.run && status == CVY_OK && !*more && size_when_over(s, &f) >= 0) status = settle(s, dir, e);
     folder_close(&f);
     return status;

@@ -91,7 +91,7 @@ static void put_line(page *p)
         text_printf(&t, ", %zu configuration%s, %zu seed%s", p->f.n, p->f.n > 1 ? "s" : "", p->f.n_seeds,
                     p->f.n_seeds > 1 ? "s" : "");
     text_add(&t, " \xC2\xB7 ");
-    page_value_moment(&t, created);
+    shown_moment(&t, created, true);
     html_open(&p->h, "p");
     html_attr(&p->h, "class", "line");
     html_short(&p->h, text_str(&t), 400);

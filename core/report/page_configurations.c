@@ -74,12 +74,12 @@ static void strip(page *p, size_t i, scale s)
     page_cell_open(p, v->half);
     if (v->n) {
         text says = {0};
-        page_value_metric(&says, p->metric, v->mean, true);
+        shown_metric(&says, p->metric, v->mean, true);
         if (v->n > 1) {
             text_add(&says, ", 95 % interval ");
-            page_value_metric(&says, p->metric, v->mean - v->half, false);
+            shown_metric(&says, p->metric, v->mean - v->half, false);
             text_add(&says, " to ");
-            page_value_metric(&says, p->metric, v->mean + v->half, true);
+            shown_metric(&says, p->metric, v->mean + v->half, true);
         }
         html_open(h, "svg");
         html_attr(h, "class", "strip");
@@ -94,7 +94,7 @@ static void strip(page *p, size_t i, scale s)
             if (!(own >= s.low && own <= s.high)) continue;
             text who = {0};
             text_printf(&who, "%s: ", g->runs[k]->name);
-            page_value_metric(&who, p->metric, page_judged(g->runs[k]), true);
+            shown_metric(&who, p->metric, page_judged(g->runs[k]), true);
             dot(h, "seed", at(s, page_judged(g->runs[k])), "2", text_str(&who));
             text_free(&who);
         }
@@ -115,12 +115,12 @@ static void strip(page *p, size_t i, scale s)
 static void mean_cell(page *p, const char *metric, statistics s)
 {
     text t = {0};
-    page_value_metric(&t, metric, s.mean, false);
+    shown_metric(&t, metric, s.mean, false);
     page_cell_open(p, s.mean);
     html_text(&p->h, text_str(&t));
     text_free(&t);
     if (s.n > 1) {
-        page_value_metric(&t, metric, s.sd, false);
+        shown_metric(&t, metric, s.sd, false);
         html_open(&p->h, "small");
         html_textf(&p->h, " \xC2\xB1 %s", text_str(&t));
         html_close(&p->h);
@@ -152,7 +152,7 @@ static void behind_cells(page *p, size_t i, bool told)
         if (told) page_cell_number(p, (double)NAN, "");
         return;
     }
-    page_value_metric(&t, p->metric, -k->mean, false);
+    shown_metric(&t, p->metric, -k->mean, false);
     page_cell_number(p, k->mean, k->n ? text_str(&t) : "no common seed");
     text_free(&t);
     if (!told) return;
@@ -178,10 +178,10 @@ static void span_cell(page *p, const group *g, bool macs)
         page_cell_number(p, (double)NAN, "-");
         return;
     }
-    page_value_big(&t, least);
+    shown_big(&t, least);
     if (least != most) {
         text_add(&t, "\xE2\x80\x93");
-        page_value_big(&t, most);
+        shown_big(&t, most);
     }
     page_cell_number(p, (double)least, text_str(&t));
     text_free(&t);
@@ -239,7 +239,7 @@ static void row(page *p, size_t i, scale s, const page_measure *const *others, s
     if (sizes[0]) span_cell(p, &l->g, false);
     if (sizes[1]) span_cell(p, &l->g, true);
     const double seconds = factor_statistics(&p->f, l, seconds_of).mean;
-    page_value_duration(&t, seconds);
+    shown_duration(&t, seconds);
     page_cell_number(p, seconds, text_str(&t));
     text_free(&t);
     if (p->f.n > 1) front_cell(p, l, sizes);

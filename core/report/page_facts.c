@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "report/chart_axis.h"
 #include "report/page_own.h"
 #include "report/store_own.h"
 
@@ -137,6 +138,8 @@ cvy_status page_facts(page *p)
     if (status == CVY_OK)
         status = factor_make(p->s, p->runs, p->n, NULL, page_judged, p->maximize, &p->a, &p->f, p->e);
     if (status != CVY_OK) return status;
+    for (size_t i = 0; i < p->f.n; i++) /* numbers that a search drew have too many digits to be read */
+        if (p->f.levels[i].g.label) p->f.levels[i].g.label = chart_axis_tidy(p->f.levels[i].g.label, &p->a);
     compare_all(p);
     count_states(p);
     return CVY_OK;

@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "report/page_own.h"
 
-enum { PICTURES = 12, PICTURE_MAX = 512 << 10 };
+enum { PICTURES = 12, PICTURE_MAX = 512 << 10, WIDE_FROM = 4 << 8 /* pixels */ };
 
 static bool is_picture(const char *name)
 {
@@ -31,6 +31,13 @@ static size_t find_pictures(page *p, const char *folder, const char **names)
     return n;
 }
 
+/* As the file's header has it. Wide ones take the whole page and are not drawn dot by dot. */
+static bool is_wide(const char *bytes, size_t n)
+{
+    const unsigned char *width = (const unsigned char *)bytes + 16;
+    return n > 24 && (width[0] || width[1] || width[2] >= WIDE_FROM >> 8);
+}
+
 static void put_picture(page *p, const char *folder, const char *name)
 {
     static const char signature[] = "\x89PNG\r\n\x1a\n";
@@ -44,7 +51,7 @@ static void put_picture(page *p, const char *folder, const char *name)
         for (char *c = says; *c; c++)
             if (*c == '-') *c = ' ';
         html_open(h, "figure");
-        html_attr(h, "class", "half");
+        html_attr(h, "class", is_wide(bytes, n) ? "wide" : "half");
         html_element(h, "h3", says);
         html_png(h, bytes, n, says);
         html_close(h);

@@ -6,6 +6,7 @@
 #include "report/factor.h"
 #include "report/html.h"
 #include "report/page.h"
+#include "report/shown.h"
 
 extern const char page_style[], page_code[]; /* page.css and page.js, embedded by the build */
 
@@ -52,12 +53,7 @@ enum { PAGE_MEASURES = 4 };
 extern const page_measure page_measures[PAGE_MEASURES];
 bool page_has(const page *p, groups_value *value); /* any run */
 
-/* ---- page_value.c: how values read ---- */
-void page_value_metric(text *t, const char *metric, double v,
-                       bool unit); /* 84.63 % where it is a share, else 0.4213 */
-void page_value_duration(text *t, double seconds);
-void page_value_moment(text *t, double time); /* UTC */
-void page_value_big(text *t, int64_t v);      /* 40.6 M */
+/* ---- page_value.c ---- */
 void page_value_names(text *t, const query_run *const *runs, size_t n,
                       size_t most);               /* "r1-r3", "r1, r5 and 3 more" */
 void page_value_shell(text *t, const char *word); /* as a word of a shell's command line */

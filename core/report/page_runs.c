@@ -58,9 +58,9 @@ static void spark(page *p, const query_run *r, const query_curve *c, const spark
     page_cell_open(p, last);
     if (shown > 1) {
         text_printf(&says, "%s, %s: ", r->name, p->metric);
-        page_value_metric(&says, p->metric, first, true);
+        shown_metric(&says, p->metric, first, true);
         text_add(&says, " \xE2\x86\x92 ");
-        page_value_metric(&says, p->metric, last, true);
+        shown_metric(&says, p->metric, last, true);
         html_open(h, "svg");
         html_attr(h, "class", "spark");
         html_attrf(h, "viewBox", "0 0 %d %d", SPARK, SPARK_HEIGHT);
@@ -117,7 +117,7 @@ static void row(page *p, size_t i, const sparks *s, const bool *shown, bool tags
     count_cell(p, r->best_epoch);
     for (size_t k = 0; k < PAGE_MEASURES; k++)
         if (shown[k]) page_cell_metric(p, page_measures[k].key, page_measures[k].value(r));
-    page_value_duration(&t, r->seconds);
+    shown_duration(&t, r->seconds);
     page_cell_number(p, r->seconds, text_str(&t));
     text_free(&t);
     spark(p, r, &s->curves[i], s);

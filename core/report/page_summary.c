@@ -29,10 +29,10 @@ static void best_tile(page *p)
         return;
     }
     const statistics *s = &p->of[0];
-    page_value_metric(&v, p->metric, s->mean, s->n < 2);
+    shown_metric(&v, p->metric, s->mean, s->n < 2);
     if (s->n > 1) {
         text_add(&v, " \xC2\xB1 ");
-        page_value_metric(&v, p->metric, s->sd, true);
+        shown_metric(&v, p->metric, s->sd, true);
     }
     text_printf(&what, "Best %s", p->metric);
     tile(p, text_str(&what), text_str(&v), p->f.levels[0].g.label);
@@ -60,10 +60,10 @@ static void time_tile(page *p)
         const double s = p->runs[i].seconds;
         if (isfinite(s)) sum += s, longest = fmax(longest, s);
     }
-    page_value_duration(&v, sum);
+    shown_duration(&v, sum);
     if (p->n > 1) {
         text_add(&more, "the longest run ");
-        page_value_duration(&more, longest);
+        shown_duration(&more, longest);
     }
     tile(p, p->n > 1 ? "Training time of all runs" : "Training time", text_str(&v), text_str(&more));
     text_free(&v);
@@ -86,10 +86,10 @@ static bool span_of(const page *p, bool macs, int64_t *least, int64_t *most)
 
 static void add_span(text *t, int64_t least, int64_t most)
 {
-    page_value_big(t, least);
+    shown_big(t, least);
     if (least != most) {
         text_add(t, " to ");
-        page_value_big(t, most);
+        shown_big(t, most);
     }
 }
 
@@ -175,7 +175,7 @@ static void finding(page *p)
     const bool percent = text_ends(p->metric, "accuracy");
     const paired *k = &p->against[1];
     text lead = {0};
-    page_value_metric(&lead, p->metric, fabs(p->of[0].mean - p->of[1].mean), false);
+    shown_metric(&lead, p->metric, fabs(p->of[0].mean - p->of[1].mean), false);
     html_open(h, "p");
     html_attr(h, "class", "finding");
     html_open(h, "strong");

@@ -84,7 +84,7 @@ void page_cell_number(page *p, double sort, const char *shown)
 void page_cell_metric(page *p, const char *metric, double v)
 {
     text t = {0};
-    page_value_metric(&t, metric, v, false);
+    shown_metric(&t, metric, v, false);
     page_cell_number(p, v, text_str(&t));
     text_free(&t);
 }

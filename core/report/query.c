@@ -25,6 +25,13 @@ static void *into_arena(arena *a, void *items, size_t n, size_t size)
     return out;
 }
 
+/* Where a text must be: a view of somebody's own making may leave it out. */
+static const char *must(const sql_query *q, int column, arena *a)
+{
+    const char *t = sql_text(q, column, a);
+    return t ? t : "";
+}
+
 /* ---- runs ---- */
 
 /* Where a run stands in a sweep, and what counts there, depends on which sweep is asked. */
@@ -65,10 +72,20 @@ static const char *true_state(store *s, const query_run *r, errors *e)
     return now() - started < STARTING || is_alive(s, r->name) ? r->state : "killed";
 }
 
+/* Names lead to folders: what a database from elsewhere says is believed only where it is the name of a run or a sweep. */
+static void left_out(const store *s, const char *what, size_t n, errors *e)
+{
+    if (n)
+        errors_warn(e, &PLACE_FILE(s->path),
+                    "`convoy db rebuild` makes the database again from the run folders",
+                    "%zu row%s left out: %s must be called %s", n, n > 1 ? "s" : "", what,
+                    *what == 'r' ? "r1, r2, ..." : "s1, s2, ...");
+}
+
 static cvy_status collect_runs(store *s, sql_query *q, arena *a, query_run **out, size_t *n, errors *e)
 {
     query_run *items = NULL;
-    size_t cap = 0;
+    size_t cap = 0, odd = 0;
     *n = 0;
     while (sql_next(q, e)) {
         query_run r = {0};
@@ -83,10 +100,15 @@ static cvy_status collect_runs(store *s, sql_query *q, arena *a, query_run **out
         for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) *texts[i] = sql_text(q, column++, a);
         for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) *ints[i] = sql_int(q, column++, QUERY_NONE);
         for (size_t i = 0; i < sizeof doubles / sizeof *doubles; i++) *doubles[i] = sql_double(q, column++);
-        r.number = store_number(r.name, 'r');
-        *COLLECT(items, *n, cap) = r;
+        r.number = r.name ? store_number(r.name, 'r') : 0;
+        if (!r.state) r.state = "planned";
+        if (!r.number || (r.sweep && !store_number(r.sweep, 's')))
+            odd++;
+        else
+            *COLLECT(items, *n, cap) = r;
     }
     cvy_status status = sql_done(q);
+    left_out(s, "runs", odd, e);
     for (size_t i = 0; i < *n; i++) items[i].state = true_state(s, &items[i], e);
     *out = into_arena(a, items, *n, sizeof *items);
     return status;
@@ -114,6 +136,25 @@ cvy_status query_runs(store *s, arena *a, query_run **out, size_t *n, errors *e)
     return oldest_first(status, *out, *n);
 }
 
+/* Of thousands of runs most columns would be read for nothing. */
+#define LISTED_COLUMNS                                                                                      \
+    "SELECT name, experiment, sweep, label, NULL, NULL, NULL, NULL, NULL, tags, state, NULL, NULL, trial,"  \
+    " repeat, seed, NULL, NULL, NULL, epochs, epochs_done, best_epoch, attempts, created, seconds, best,"   \
+    " best_val_accuracy, best_val_loss, test_accuracy, test_loss FROM run_summary WHERE (NOT ? OR sweep IS" \
+    " NULL)"
+
+cvy_status query_listed_runs(store *s, bool single, int64_t most, arena *a, query_run **out, size_t *n,
+                             errors *e)
+{
+    sql_query q = most > 0
+                      ? sql_ask(&s->db, e,
+                                LISTED_COLUMNS " ORDER BY created DESC, length(name) DESC, name DESC LIMIT ?",
+                                "ii", (int64_t)single, most)
+                      : sql_ask(&s->db, e, LISTED_COLUMNS, "i", (int64_t)single);
+    cvy_status status = collect_runs(s, &q, a, out, n, e);
+    return oldest_first(status, *out, *n);
+}
+
 cvy_status query_single_runs(store *s, arena *a, query_run **out, size_t *n, errors *e)
 {
     sql_query q = sql_ask(&s->db, e, RUN_COLUMNS("r.") "WHERE r.sweep IS NULL", "");
@@ -133,29 +174,35 @@ cvy_status query_sweep_runs(store *s, const char *sweep, arena *a, query_run **o
 cvy_status query_sweeps(store *s, arena *a, query_sweep **out, size_t *n, errors *e)
 {
     query_sweep *items = NULL;
-    size_t cap = 0;
+    size_t cap = 0, odd = 0;
     *n = 0;
     sql_query q = sql_ask(
         &s->db, e,
         "SELECT name, experiment, method, metric, goal, best_run, source, tags, trials, runs, finished,"
         " failed, best, created, stopped_early FROM sweep_summary ORDER BY created, length(name), name",
         "");
-    while (sql_next(&q, e))
-        *COLLECT(items, *n, cap) = (query_sweep){.name = sql_text(&q, 0, a),
-                                                 .experiment = sql_text(&q, 1, a),
-                                                 .method = sql_text(&q, 2, a),
-                                                 .metric = sql_text(&q, 3, a),
-                                                 .goal = sql_text(&q, 4, a),
-                                                 .best_run = sql_text(&q, 5, a),
-                                                 .source = sql_text(&q, 6, a),
-                                                 .tags = sql_text(&q, 7, a),
-                                                 .trials = sql_int(&q, 8, QUERY_NONE),
-                                                 .runs = sql_int(&q, 9, 0),
-                                                 .finished = sql_int(&q, 10, 0),
-                                                 .failed = sql_int(&q, 11, 0),
-                                                 .best = sql_double(&q, 12),
-                                                 .created = sql_double(&q, 13),
-                                                 .stopped_early = sql_int(&q, 14, 0)};
+    while (sql_next(&q, e)) {
+        const query_sweep one = {.name = sql_text(&q, 0, a),
+                                 .experiment = sql_text(&q, 1, a),
+                                 .method = sql_text(&q, 2, a),
+                                 .metric = sql_text(&q, 3, a),
+                                 .goal = sql_text(&q, 4, a),
+                                 .best_run = sql_text(&q, 5, a),
+                                 .source = sql_text(&q, 6, a),
+                                 .tags = sql_text(&q, 7, a),
+                                 .trials = sql_int(&q, 8, QUERY_NONE),
+                                 .runs = sql_int(&q, 9, 0),
+                                 .finished = sql_int(&q, 10, 0),
+                                 .failed = sql_int(&q, 11, 0),
+                                 .best = sql_double(&q, 12),
+                                 .created = sql_double(&q, 13),
+                                 .stopped_early = sql_int(&q, 14, 0)};
+        if (one.name && store_number(one.name, 's') && (!one.best_run || store_number(one.best_run, 'r')))
+            *COLLECT(items, *n, cap) = one;
+        else
+            odd++;
+    }
+    left_out(s, "sweeps", odd, e);
     *out = into_arena(a, items, *n, sizeof *items);
     return sql_done(&q);
 }
@@ -180,7 +227,7 @@ cvy_status query_curves(store *s, const char *run, query_scope scope, arena *a, 
     *n = 0;
     sql_query q = sql_ask(&s->db, e, questions[scope], "t", run);
     while (sql_next(&q, e)) {
-        const char *metric = sql_text(&q, 0, a);
+        const char *metric = must(&q, 0, a);
         if (!*n || strcmp(curves[*n - 1].metric, metric) != 0) {
             if (*n) {
                 curves[*n - 1].points = into_arena(a, points, n_points, sizeof *points);
@@ -226,7 +273,7 @@ static cvy_status collect_pairs(sql_query *q, arena *a, query_pairs *out, errors
     out->n = 0;
     while (sql_next(q, e)) {
         const char *value = sql_text(q, 1, a);
-        *COLLECT(items, out->n, cap) = (query_pair){sql_text(q, 0, a), value ? value : ""};
+        *COLLECT(items, out->n, cap) = (query_pair){must(q, 0, a), value ? value : ""};
     }
     out->items = into_arena(a, items, out->n, sizeof *items);
     return sql_done(q);
@@ -253,8 +300,8 @@ cvy_status query_histograms(store *s, const char *run, const char *tensor, arena
                           " WHERE run = ? AND (? IS NULL OR tensor = ?) ORDER BY tensor, kind DESC, step",
                           "ttt", run, tensor, tensor);
     while (sql_next(&q, e)) {
-        query_histogram h = {.tensor = sql_text(&q, 0, a),
-                             .kind = sql_text(&q, 1, a),
+        query_histogram h = {.tensor = must(&q, 0, a),
+                             .kind = must(&q, 1, a),
                              .step = sql_int(&q, 2, 0),
                              .epoch = sql_int(&q, 3, 0),
                              .low = sql_double(&q, 4),
@@ -298,7 +345,7 @@ cvy_status query_attempts(store *s, const char *run, arena *a, query_attempt **o
                                                    .end_step = sql_int(&q, 2, QUERY_NONE),
                                                    .code = sql_int(&q, 3, QUERY_NONE),
                                                    .signal = sql_int(&q, 4, QUERY_NONE),
-                                                   .state = sql_text(&q, 5, a),
+                                                   .state = must(&q, 5, a),
                                                    .what = sql_text(&q, 6, a),
                                                    .started = sql_double(&q, 7),
                                                    .seconds = sql_double(&q, 8)};
@@ -315,7 +362,7 @@ cvy_status query_events(store *s, const char *owner, arena *a, query_event **out
         &s->db, e, "SELECT kind, text, time FROM event_log WHERE owner = ? ORDER BY time, file, offset", "t",
         owner);
     while (sql_next(&q, e))
-        *COLLECT(items, *n, cap) = (query_event){sql_text(&q, 0, a), sql_text(&q, 1, a), sql_double(&q, 2)};
+        *COLLECT(items, *n, cap) = (query_event){must(&q, 0, a), sql_text(&q, 1, a), sql_double(&q, 2)};
     *out = into_arena(a, items, *n, sizeof *items);
     return sql_done(&q);
 }
@@ -330,7 +377,7 @@ cvy_status query_plugins(store *s, const char *run, arena *a, query_plugin **out
         run);
     while (sql_next(&q, e))
         *COLLECT(items, *n, cap) =
-            (query_plugin){sql_text(&q, 0, a), sql_text(&q, 1, a), sql_text(&q, 2, a), sql_text(&q, 3, a)};
+            (query_plugin){must(&q, 0, a), must(&q, 1, a), sql_text(&q, 2, a), sql_text(&q, 3, a)};
     *out = into_arena(a, items, *n, sizeof *items);
     return sql_done(&q);
 }
@@ -344,7 +391,7 @@ cvy_status query_artifacts(store *s, const char *run, arena *a, query_artifact *
                           "t", run);
     while (sql_next(&q, e))
         *COLLECT(items, *n, cap) =
-            (query_artifact){sql_text(&q, 0, a), sql_text(&q, 1, a), sql_int(&q, 2, QUERY_NONE)};
+            (query_artifact){must(&q, 0, a), must(&q, 1, a), sql_int(&q, 2, QUERY_NONE)};
     *out = into_arena(a, items, *n, sizeof *items);
     return sql_done(&q);
 }

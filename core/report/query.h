@@ -56,6 +56,10 @@ typedef struct query_target {
 /* A state is told as killed where the journals say running but nobody holds the run folder's lock: the
  * machine went down, and nobody was left to say so. */
 cvy_status query_runs(store *s, arena *a, query_run **out, size_t *n, errors *e); /* oldest first */
+/* The last of them by age, oldest first, for a list: without model, dataset, source, hashes and metric. `single`: of those that
+ * are no sweep's. most 0: all. */
+cvy_status query_listed_runs(store *s, bool single, int64_t most, arena *a, query_run **out, size_t *n,
+                             errors *e);
 /* The same of those that are no sweep's. */
 cvy_status query_single_runs(store *s, arena *a, query_run **out, size_t *n, errors *e);
 cvy_status query_sweep_runs(store *s, const char *sweep, arena *a, query_run **out, size_t *n, errors *e);

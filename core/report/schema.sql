@@ -1,9 +1,11 @@
 -- Convoy's database, results/convoy.db: what all runs were, logged and came to.
 --
 -- It holds nothing of its own: everything in it comes from the run folders and the journal of evaluations beside it, and
--- `convoy db rebuild` makes it again from them. So does whichever Convoy finds it written by an older one. The VIEWS are the documented interface and stay as they are; the tables below them may change with
--- schema_version. Run "r12" is number 12 in the tables, sweep "s3" is number 3. Times are seconds since 1970, UTC
--- (datetime(created, 'unixepoch')). A value that is not a number (nan) is NULL; infinities are Inf and -Inf.
+-- `convoy db rebuild` makes it again from them. One that an older Convoy wrote is brought up to date in one transaction, with
+-- the rows of runs whose folder is gone (report/migrate.h). The VIEWS are the documented interface and stay as they are; the
+-- tables below them may change with schema_version. Run "r12" is number 12 in the tables, sweep "s3" is number 3. Times are
+-- seconds since 1970, UTC (datetime(created, 'unixepoch')). A value that is not a number (nan) is NULL; infinities are Inf and
+-- -Inf.
 
 CREATE TABLE schema_version (version INTEGER NOT NULL);
 INSERT INTO schema_version VALUES (4);
@@ -242,7 +244,7 @@ CREATE TABLE run_facts (                -- what all these come to for each run, 
 
 CREATE TABLE settled (                  -- runs whose last attempt was seen to end, with all their files read: looked into again
     run    INTEGER PRIMARY KEY,         -- once the folder or the events are not as they were
-    stamp  INTEGER NOT NULL,            -- nanoseconds of the folder's last change
+    stamp  INTEGER NOT NULL,            -- nanoseconds of its events' last change
     events INTEGER NOT NULL             -- bytes
 );
 

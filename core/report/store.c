@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "report/ingest.h"
+#include "report/migrate.h"
 #include "report/store_own.h"
 
 enum {
@@ -27,7 +28,6 @@ enum {
 static cvy_status check_schema(store *s, bool *empty, errors *e)
 {
     const place at = PLACE_FILE(s->path);
-    const char *hint = "`convoy db rebuild` makes the database again from the run folders";
     int64_t tables = 0, versions = 0, version = 0;
     sql_query q = sql_ask(&s->db, e, "SELECT count(*), sum(name = 'schema_version') FROM sqlite_master", "");
     if (sql_next(&q, e)) {
@@ -36,6 +36,7 @@ static cvy_status check_schema(store *s, bool *empty, errors *e)
     }
     if (sql_done(&q) != CVY_OK) return CVY_ERR_RESOURCE;
     *empty = !tables;
+    s->older = 0;
     if (!tables) return CVY_OK;
     if (!versions)
         return errors_add(e, CVY_ERR_RESOURCE, &at, "move it away, or choose another folder by --results",
@@ -47,11 +48,51 @@ static cvy_status check_schema(store *s, bool *empty, errors *e)
         return errors_add(e, CVY_ERR_RESOURCE, &at, "use that Convoy, or `convoy db rebuild` with this one",
                           "written by a newer Convoy (schema %lld, this one knows %d)", (long long)version,
                           SCHEMA);
-    s->older = version < SCHEMA;
-    if (version < SCHEMA)
-        return errors_add(e, CVY_ERR_RESOURCE, &at, hint, "written by an older Convoy (schema %lld, now %d)",
-                          (long long)version, SCHEMA);
+    if (version < 1)
+        return errors_add(e, CVY_ERR_RESOURCE, &at,
+                          "`convoy db rebuild` makes the database again from the run folders",
+                          "the database does not say which schema it has");
+    if (version < SCHEMA) s->older = version;
     return CVY_OK;
+}
+
+/* Brings a database of an older Convoy to today's schema, in one transaction: whoever is killed on the way leaves the old one, and
+ * of two processes the second finds the work done. Folders that are still there are read once more, by rules that the older Convoy
+ * may not have known; the rows of those that are gone stay. */
+static cvy_status update(store *s, errors *e)
+{
+    bool empty;
+    cvy_status status = sql_run(&s->db, "BEGIN IMMEDIATE", e);
+    if (status == CVY_OK) status = check_schema(s, &empty, e);
+    const int64_t older = s->older;
+    if (status == CVY_OK && older) {
+        errors_push(e, "written by an older Convoy (schema %lld, now %d)", (long long)older, SCHEMA);
+        status = migrate(&s->db, store_schema, e);
+        if (status == CVY_OK)
+            status = sql_run(
+                &s->db, "DELETE FROM cursors; DELETE FROM settled; DELETE FROM run_facts; " STORE_FACTS, e);
+        if (status == CVY_OK)
+            status = sql_do(&s->db, e, "UPDATE schema_version SET version = ?", "i", (int64_t)SCHEMA);
+        errors_pop(e);
+    }
+    if (status == CVY_OK) status = sql_run(&s->db, "COMMIT", e);
+    s->updated = s->updated || (status == CVY_OK && older);
+    if (status == CVY_OK && older && !s->in_memory)
+        errors_warn(e, &PLACE_FILE(s->path), NULL,
+                    "was written by an older Convoy (schema %lld): brought up to date (schema %d)",
+                    (long long)older, SCHEMA);
+    return status;
+}
+
+/* A file that may not be written is answered from a copy of it. */
+static cvy_status load_copy(store *s, errors *e)
+{
+    sql from = {0};
+    bool unusable;
+    cvy_status status = sql_open(&from, s->path, false, e);
+    if (status == CVY_OK) status = sql_copy(&s->db, &from, &unusable, e);
+    sql_close(&from);
+    return status;
 }
 
 static cvy_status open_file(store *s, errors *e)
@@ -64,8 +105,11 @@ static cvy_status open_file(store *s, errors *e)
                      "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; PRAGMA cache_size = -16000;"
                      "PRAGMA temp_store = MEMORY",
                      e);
+    if (status == CVY_OK && s->small) status = sql_run(&s->db, "PRAGMA cache_size = -2000", e);
     bool empty = false;
+    if (status == CVY_OK && s->copied) status = load_copy(s, e);
     if (status == CVY_OK) status = check_schema(s, &empty, e);
+    if (status == CVY_OK && s->older) status = update(s, e);
     if (status == CVY_OK && empty) {
         /* Two processes may get here at once; the second one finds the tables made. */
         status = sql_run(&s->db, "BEGIN IMMEDIATE", e);
@@ -88,34 +132,30 @@ static store *make(const char *results, const char *name)
 
 static store *opened(store *s, errors *e)
 {
-    if (s->db.db || open_file(s, e) == CVY_OK) return s;
+    if (open_file(s, e) == CVY_OK) return s;
     store_close(s);
     return NULL;
 }
 
-/* A database of an older Convoy is made again: it holds nothing that the run folders do not. Where that fails, or another
- * process did it first, opening tells. */
-static void renew(store *s, errors *e)
+static void as_warnings(errors *e, errors *from)
 {
-    errors quiet = {0};
-    int64_t folders, rows;
-    if (file_exists(s->path) && open_file(s, &quiet) == CVY_OK) return;
-    if (s->older) {
-        errors_free(&quiet);
-        if (store_rebuild(s->results, &folders, &rows, &quiet) == CVY_OK)
-            errors_warn(e, &PLACE_FILE(s->path), NULL,
-                        "was written by an older Convoy: made again from the run folders");
+    for (size_t i = 0; i < from->n; i++) {
+        const message *m = &from->items[i];
+        errors_warn(e, &(place){m->file, m->line, m->column, m->offset, m->source}, m->hint, "%s", m->what);
     }
-    s->older = false;
-    errors_free(&quiet);
+    errors_free(from);
 }
 
 store *store_open(const char *results, errors *e)
 {
     if (file_make_dirs(results, e) != CVY_OK) return NULL;
     store *s = make(results, "convoy.db");
-    renew(s, e);
-    return opened(s, e);
+    s->small = true;
+    s = opened(s, e);
+    errors trouble = {0};
+    if (s && s->updated) store_ingest_all(s, &trouble);
+    as_warnings(e, &trouble);
+    return s;
 }
 
 static void forget_metrics(store *s)
@@ -351,15 +391,6 @@ cvy_status store_ingest_all(store *s, errors *e)
 
 /* ---- reading ---- */
 
-static void as_warnings(errors *e, errors *from)
-{
-    for (size_t i = 0; i < from->n; i++) {
-        const message *m = &from->items[i];
-        errors_warn(e, &(place){m->file, m->line, m->column, m->offset, m->source}, m->hint, "%s", m->what);
-    }
-    errors_free(from);
-}
-
 static bool may_write(const store *s)
 {
     return access(s->results, W_OK) == 0 && (access(s->path, F_OK) != 0 || access(s->path, W_OK) == 0);
@@ -371,11 +402,14 @@ store *store_open_current(const char *results, errors *e)
     listing l = list_folders(s->results);
     const bool any = l.n > 0;
     bool there = file_exists(s->path), writable = may_write(s);
-    s->in_memory = s->alone = any ? !writable : !there;
+    s->in_memory = s->alone = there ? !writable : !any || !writable;
+    s->copied = s->in_memory && there;
     if (any && !writable)
-        errors_warn(e, &PLACE_FILE(s->path), NULL, "may not be written: reading the journals instead");
-    if (!s->in_memory) renew(s, e);
-    s = opened(s, e);
+        errors_warn(e, &PLACE_FILE(s->path), NULL,
+                    s->copied ? "may not be written: what is new is read and not kept"
+                              : "may not be written: reading the journals instead");
+    if (s->copied && any && open_file(s, NULL) != CVY_OK) s->copied = false; /* the journals say all again */
+    s = s->db.db ? s : opened(s, e);
     if (!s || !any) free_names(l.names, l.n);
     if (!s) return NULL;
     errors trouble = {0};

@@ -37,19 +37,15 @@ agenda agenda_list(trial *trials, size_t n)
 
 enum { NO_TWIN = -1 };
 
-/* A configuration. */
+/* A configuration. Its trials are course->per in a row. */
 typedef struct entry {
-    size_t first;   /* of its trials, course->per of them */
-    int64_t until;  /* the epoch that they train to now; 0: to their end */
-    int64_t epochs; /* of each, planned */
-    int64_t twin;   /* the earlier configuration that it comes to the same as */
+    int32_t until;  /* the epoch that they train to now; 0: to their end */
+    int32_t epochs; /* of each, planned */
+    int32_t twin;   /* the earlier configuration that it comes to the same as */
     bool begun, over, stopped, proposed;
-    bool dirty;       /* something happened to one of its trials */
-    uint64_t asked;   /* in which state of the sweep its rule was asked last */
-    uint64_t hash;    /* the begin of its first trial's config_hash */
-    double *values;   /* what its standing points to */
-    const char *why;  /* it was stopped early; in the course's memory */
-    search_result is; /* once over */
+    bool dirty;     /* something happened to one of its trials */
+    uint64_t asked; /* in which state of the sweep its rule was asked last */
+    double *curves; /* the metric after each epoch: the mean, then of each trial; NULL where no rule asks */
 } entry;
 
 typedef struct course {
@@ -62,6 +58,9 @@ typedef struct course {
     entry *entries;
     early_standing *all; /* of the same configurations */
     search_result *results;
+    int32_t *twins; /* begun configurations by their key: an open hash table; -1: free */
+    size_t slots;
+    char *why; /* of the last trial that was told to be stopped early */
     size_t n, per;
     size_t open;    /* all before are over */
     size_t begun;   /* all before were begun, none behind */
@@ -74,7 +73,7 @@ typedef struct course {
 
 static trial *member(const course *c, const entry *n, size_t k)
 {
-    return &c->w->trials[n->first + k];
+    return &c->w->trials[(size_t)(n - c->entries) * c->per + k];
 }
 
 static bool failed(const trial *t)
@@ -89,7 +88,24 @@ static bool has_all(const trial *t)
 
 static int64_t trained(const trial *t)
 {
-    return t->journals ? t->journals->epoch : 0;
+    return t->measured ? t->epoch : 0;
+}
+
+static double *curve_of(const entry *n, size_t k)
+{
+    return n->curves + (k + 1) * (size_t)n->epochs;
+}
+
+/* Takes down what a trial's journals say, for a rule that will ask; they are closed while it does not run. */
+static void learn(course *c, entry *n, size_t k)
+{
+    const trial *t = member(c, n, k);
+    if (!n->curves || !t->run) return;
+    follow *own = t->journals ? NULL : trial_journals(t, c->o->results);
+    const follow *f = own ? own : t->journals;
+    double *curve = curve_of(n, k);
+    for (int32_t at = 1; at <= n->epochs; at++) curve[at - 1] = follow_at(f, c->w->metric.name, at);
+    follow_close(own);
 }
 
 static void tell_end(course *c, const trial *t)
@@ -117,16 +133,15 @@ static void stand(course *c, size_t i)
     }
     if (least < 0) least = 0;
     if (least > n->epochs) least = n->epochs;
-    for (int64_t at = 1; at <= least; at++) {
+    for (int64_t at = 1; n->curves && at <= least; at++) {
         double sum = 0;
         size_t of = 0;
         for (size_t k = 0; k < c->per; k++) {
-            const trial *t = member(c, n, k);
-            if (failed(t)) continue;
-            sum += follow_at(t->journals, c->w->metric.name, at);
+            if (failed(member(c, n, k))) continue;
+            sum += curve_of(n, k)[at - 1];
             of++;
         }
-        n->values[at - 1] = of ? sum / (double)of : (double)NAN;
+        n->curves[at - 1] = of ? sum / (double)of : (double)NAN;
     }
     /* What has no epochs beyond those that count has nothing to be asked about any more. */
     bool ended = all_have;
@@ -134,7 +149,7 @@ static void stand(course *c, size_t i)
         const trial *t = member(c, n, k);
         if (!failed(t) && trained(t) > n->until) ended = false;
     }
-    *s = (early_standing){n->values, least, ended};
+    *s = (early_standing){n->curves, n->curves ? least : 0, ended};
     c->now++;
 }
 
@@ -144,7 +159,7 @@ static double mean_of(const course *c, const entry *n)
     size_t of = 0;
     for (size_t k = 0; k < c->per; k++) {
         const trial *t = member(c, n, k);
-        double v = failed(t) ? (double)NAN : trial_value(t, &c->w->metric);
+        double v = failed(t) ? (double)NAN : trial_value(t);
         if (isnan(v)) continue;
         sum += v;
         of++;
@@ -156,8 +171,8 @@ static void finish(course *c, size_t i)
 {
     entry *n = &c->entries[i];
     n->over = true;
-    n->is.value = mean_of(c, n);
-    n->is.stopped = n->stopped;
+    c->results[i].value = mean_of(c, n);
+    c->results[i].stopped = n->stopped;
     c->all[i].ended = true;
     c->now++;
     for (size_t k = 0; k < c->per; k++) {
@@ -173,13 +188,15 @@ static void stop_early(course *c, size_t i)
 {
     entry *n = &c->entries[i];
     n->stopped = true;
-    n->why = arena_printf(&c->memory, "after epoch %lld of %lld: %s was not among the better ones",
-                          (long long)n->until, (long long)n->epochs, c->w->metric.name);
     for (size_t k = 0; k < c->per; k++) {
         trial *t = member(c, n, k);
         if (failed(t)) continue;
         t->state = TRIAL_PRUNED;
         t->until = n->until;
+        if (!t->run) continue;
+        char *run = mem_text(trial_run_name(t).s); /* measured anew: by the epochs that count */
+        trial_take_run(t, c->o->results, run, &c->w->metric);
+        mem_free(run);
     }
     finish(c, i);
 }
@@ -194,8 +211,16 @@ static void mirror(course *c, size_t i)
     for (size_t k = 0; k < c->per; k++) {
         const trial *other = member(c, from, k);
         trial *t = member(c, n, k);
-        if (other->run) trial_take_run(t, c->o->results, other->run);
-        if (t->journals) follow_rest(t->journals);
+        trial_rest(t);
+        t->run = other->run;
+        t->measured = other->measured;
+        t->epoch = other->epoch;
+        t->best_epoch = other->best_epoch;
+        t->took = other->took;
+        t->value = other->value;
+        t->val_accuracy = other->val_accuracy;
+        t->test_accuracy = other->test_accuracy;
+        t->test_loss = other->test_loss;
         t->state = other->state == TRIAL_FINISHED ? TRIAL_KNOWN : other->state;
         t->status = other->status;
         t->until = other->until;
@@ -204,7 +229,8 @@ static void mirror(course *c, size_t i)
         t->why = mem_text(other->why);
     }
     n->stopped = from->stopped;
-    n->why = from->why;
+    n->until = from->until;
+    n->epochs = from->epochs;
     finish(c, i);
 }
 
@@ -225,10 +251,8 @@ static beginning may_begin(course *c, size_t i)
     if (!c->method->adaptive && !s->has_target) return BEGUN;
     const size_t visible = search_visible(s, i);
     for (; c->checked < visible; c->checked++) {
-        const entry *n = &c->entries[c->checked];
-        if (!n->over) return LATER;
-        c->results[c->checked] = n->is;
-        if (!meets_target(s, n->is.value)) continue;
+        if (!c->entries[c->checked].over) return LATER;
+        if (!meets_target(s, c->results[c->checked].value)) continue;
         c->closed = true;
         return NO_MORE;
     }
@@ -243,31 +267,47 @@ static const char *why_refused(const plan *p)
 }
 
 /* The plans of a configuration's trials, by a child that stays for the next ones. */
-static cvy_status plan_members(course *c, entry *n, errors *e)
+static cvy_status plan_members(course *c, entry *n, const trial_words *words, plan *plans, errors *e)
 {
     planning_request *requests = mem_array(c->per, sizeof *requests);
-    plan *plans = mem_array(c->per, sizeof *plans);
-    for (size_t k = 0; k < c->per; k++) {
-        const trial *t = member(c, n, k);
-        requests[k] = (planning_request){t->overrides, t->n_overrides, t->seed};
-    }
+    for (size_t k = 0; k < c->per; k++)
+        requests[k] = (planning_request){words[k].overrides, words[k].n_overrides, member(c, n, k)->seed};
     if (!c->planner) c->planner = planning_open(&c->o->planning);
     cvy_status status = planning_ask(c->planner, requests, c->per, plans, e);
     for (size_t k = 0; k < c->per && status == CVY_OK; k++) {
         trial *t = member(c, n, k);
-        t->plan = plans[k];
+        plan *p = &plans[k];
+        if (p->status == CVY_OK) t->seed = p->seed;
+        if (p->status == CVY_OK) sweeps_check_plugins(c->w, p);
         t->state = TRIAL_WAITING;
-        if (t->plan.status == CVY_OK) {
-            t->seed = t->plan.seed;
-            sweeps_check_plugins(c->w, t);
-        }
-        if (t->plan.status == CVY_OK) continue;
+        status = trial_plan(t, &words[k], p, c->w->book, e);
+        if (p->status == CVY_OK) continue;
         t->state = TRIAL_REFUSED;
-        t->status = t->plan.status;
-        t->why = mem_text(why_refused(&t->plan));
+        t->status = p->status;
+        mem_free(t->why);
+        t->why = mem_text(why_refused(p));
     }
     mem_free(requests);
+    return status;
+}
+
+static cvy_status choose(course *c, size_t i, const double *point, errors *e)
+{
+    sweep *w = c->w;
+    entry *n = &c->entries[i];
+    arena a = {0};
+    trial_words *words = arena_array(&a, c->per, sizeof *words);
+    plan *plans = mem_array(c->per, sizeof *plans);
+    members_make(w->x, (int64_t)i, member(c, n, 0));
+    members_words(w->x, &w->space, point, w->overrides, w->n_overrides, &a, words);
+    cvy_status status = plan_members(c, n, words, plans, e);
+    if (status == CVY_OK) status = sweeps_propose(w, member(c, n, 0), words, plans, c->per, point, e);
+    for (size_t k = 0; k < c->per && status == CVY_OK; k++)
+        if (member(c, n, k)->state == TRIAL_WAITING)
+            sweeps_match_one(w, c->o->results, c->o->known, member(c, n, k));
+    for (size_t k = 0; k < c->per; k++) plan_free(&plans[k]);
     mem_free(plans);
+    arena_free(&a);
     return status;
 }
 
@@ -280,34 +320,41 @@ static cvy_status propose(course *c, size_t i, errors *e)
         c->closed = true;
         return errors_status(e);
     }
-    n->is.point = point;
+    c->results[i].point = point;
     if (member(c, n, 0)->state != TRIAL_OPEN) return CVY_OK;
     n->proposed = true;
-    members_make(w->x, &w->space, point, (int64_t)i, w->overrides, w->n_overrides, &w->memory,
-                 member(c, n, 0));
-    cvy_status status = plan_members(c, n, e);
-    if (status == CVY_OK) status = sweeps_propose(w, member(c, n, 0), c->per, point, e);
-    for (size_t k = 0; k < c->per && status == CVY_OK; k++)
-        if (member(c, n, k)->state == TRIAL_WAITING)
-            sweeps_match_one(w, c->o->results, c->o->known, member(c, n, k));
-    return status;
+    return choose(c, i, point, e);
 }
 
+/* The slot of a key: of the configuration there, or free. */
+static size_t twin_slot(const course *c, const plan_key *key)
+{
+    uint64_t h;
+    memcpy(&h, key->b, sizeof h);
+    size_t at = (size_t)h & (c->slots - 1);
+    while (c->twins[at] >= 0 && !plan_key_equal(&member(c, &c->entries[c->twins[at]], 0)->key, key))
+        at = (at + 1) & (c->slots - 1);
+    return at;
+}
+
+/* The first of those that come to the same stands for the others. */
 static void find_twin(course *c, size_t i)
 {
     entry *n = &c->entries[i];
-    const char *hash = member(c, n, 0)->plan.config_hash;
+    const plan_key *key = &member(c, n, 0)->key;
     n->twin = NO_TWIN;
-    if (!hash) return;
-    char head[17] = "";
-    memcpy(head, hash, strlen(hash) < 16 ? strlen(hash) : 16);
-    n->hash = strtoull(head, NULL, 16);
-    for (size_t k = 0; k < i && n->twin == NO_TWIN; k++) {
-        const entry *other = &c->entries[k];
-        const char *its = member(c, other, 0)->plan.config_hash;
-        if (other->hash == n->hash && other->twin == NO_TWIN && its && !strcmp(its, hash))
-            n->twin = (int64_t)k;
-    }
+    if (plan_key_none(key)) return;
+    const size_t at = twin_slot(c, key);
+    if (c->twins[at] >= 0)
+        n->twin = c->twins[at];
+    else
+        c->twins[at] = (int32_t)i;
+}
+
+static int32_t next_rung(const course *c, size_t i, int64_t done)
+{
+    const int64_t epochs = c->entries[i].epochs, next = early_next(&c->w->space.early, i, c->n, done, epochs);
+    return next < epochs ? (int32_t)next : 0;
 }
 
 static beginning begin(course *c, size_t i, cvy_status *status, errors *e)
@@ -316,15 +363,17 @@ static beginning begin(course *c, size_t i, cvy_status *status, errors *e)
     beginning b = may_begin(c, i);
     if (b != BEGUN) return b;
     const double *known = c->w->points ? c->w->points[i] : NULL; /* proposed before a resume */
-    n->is.point = known;
+    c->results[i].point = known;
     if (!known && c->method->adaptive) *status = propose(c, i, e);
     if (c->closed || *status != CVY_OK) return NO_MORE;
     find_twin(c, i);
     const trial *t = member(c, n, 0);
-    n->epochs = t->plan.epochs > 0 ? t->plan.epochs : 1;
-    n->values = arena_array(&c->memory, (size_t)n->epochs, sizeof *n->values);
-    n->until = early_next(&c->w->space.early, i, c->n, 0, n->epochs);
-    if (n->until >= n->epochs) n->until = 0;
+    const int64_t epochs = trial_facts(t)->epochs;
+    n->epochs = epochs < 1 ? 1 : epochs < INT32_MAX ? (int32_t)epochs : INT32_MAX;
+    n->until = next_rung(c, i, 0);
+    if (c->w->space.early.kind != EARLY_NONE && n->twin == NO_TWIN)
+        n->curves = arena_array(&c->memory, (size_t)n->epochs, (c->per + 1) * sizeof *n->curves);
+    for (size_t k = 0; k < c->per; k++) learn(c, n, k);
     n->begun = n->dirty = true;
     c->begun = i + 1;
     stand(c, i);
@@ -382,8 +431,7 @@ static bool ask(course *c, size_t i, bool more, bool force)
         stop_early(c, i);
         return true;
     }
-    n->until = early_next(&s.early, i, c->n, n->until, n->epochs);
-    if (n->until >= n->epochs) n->until = 0;
+    n->until = next_rung(c, i, n->until);
     stand(c, i);
     return true;
 }
@@ -415,8 +463,13 @@ static bool pop(course *c, agenda_task *task)
     if (!c->n_ended) return false;
     size_t at = c->ended[0];
     memmove(c->ended, c->ended + 1, --c->n_ended * sizeof *c->ended);
-    trial *t = &c->w->trials[at];
-    *task = (agenda_task){.trial = t, .why = c->entries[at / c->per].why};
+    const entry *n = &c->entries[at / c->per];
+    mem_free(c->why);
+    c->why = NULL;
+    if (n->stopped)
+        c->why = mem_printf("after epoch %d of %d: %s was not among the better ones", (int)n->until,
+                            (int)n->epochs, c->w->metric.name);
+    *task = (agenda_task){.trial = &c->w->trials[at], .why = c->why};
     return true;
 }
 
@@ -477,7 +530,10 @@ void agenda_ended(agenda *g, const trial *t)
     g->running--;
     if (g->next != sweep_next) return;
     course *c = (course *)(void *)g;
-    c->entries[(size_t)(t - c->w->trials) / c->per].dirty = true;
+    const size_t at = (size_t)(t - c->w->trials);
+    entry *n = &c->entries[at / c->per];
+    learn(c, n, at % c->per);
+    n->dirty = true;
 }
 
 agenda *agenda_sweep(sweep *w, const agenda_options *o)
@@ -494,9 +550,13 @@ agenda *agenda_sweep(sweep *w, const agenda_options *o)
     c->all = mem_array(c->n + 1, sizeof *c->all);
     c->results = mem_array(c->n + 1, sizeof *c->results);
     for (size_t i = 0; i < c->n; i++) {
-        c->entries[i].first = i * c->per;
         c->entries[i].twin = NO_TWIN;
+        c->results[i].value = (double)NAN;
     }
+    c->slots = 16;
+    while (c->slots < 2 * c->n) c->slots *= 2;
+    c->twins = mem_array(c->slots, sizeof *c->twins);
+    for (size_t i = 0; i < c->slots; i++) c->twins[i] = NO_TWIN;
     return &c->face;
 }
 
@@ -509,6 +569,8 @@ void agenda_free(agenda *g)
     mem_free(c->entries);
     mem_free(c->all);
     mem_free(c->results);
+    mem_free(c->twins);
+    mem_free(c->why);
     mem_free(c->ended);
     mem_free(c);
 }

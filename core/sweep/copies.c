@@ -67,11 +67,25 @@ static bool has_other(const char *dir, const char *path)
     return found;
 }
 
-cvy_status copies_extend(const char *dir, const trial *t, errors *e)
+static cvy_status copy_all(const char *dir, const json *plugins, errors *e)
+{
+    cvy_status status = CVY_OK;
+    for (size_t k = 0; plugins && plugins->kind == JSON_ARRAY && k < plugins->n && status == CVY_OK; k++) {
+        const char *path = json_get_text(plugins->items[k], "path", "");
+        const char *hash = json_get_text(plugins->items[k], "sha256", "");
+        if (!*path || !is_hash(hash)) continue;
+        char *to = place_of(dir, path, hash);
+        if (!file_exists(to)) status = copy(path, to, hash, e);
+        mem_free(to);
+    }
+    return status;
+}
+
+cvy_status copies_extend(const char *dir, const plan *p, errors *e)
 {
     arena a = {0};
-    const char *line = t->plan.line;
-    const json *plugins = line ? json_get(json_parse(&a, line, strlen(line), NULL, NULL), "plugins") : NULL;
+    const json *plugins =
+        p->line ? json_get(json_parse(&a, p->line, strlen(p->line), NULL, NULL), "plugins") : NULL;
     cvy_status status = CVY_OK;
     bool missing = false;
     for (size_t k = 0; plugins && plugins->kind == JSON_ARRAY && k < plugins->n && status == CVY_OK; k++) {
@@ -86,28 +100,38 @@ cvy_status copies_extend(const char *dir, const trial *t, errors *e)
         }
         mem_free(copy_at);
     }
+    if (status == CVY_OK && missing) status = copy_all(dir, plugins, e);
     arena_free(&a);
-    return status == CVY_OK && missing ? copies_make(dir, t, 1, e) : status;
+    return status;
 }
 
-cvy_status copies_make(const char *dir, const trial *trials, size_t n, errors *e)
+/* The part of a page that names the plugins: thousands of trials name the same, and parsing each would take seconds. */
+static const char *plugins_part(const char *line, size_t *n)
+{
+    static const char key[] = "\"plugins\":[";
+    const char *at = strstr(line, key), *end = at ? strstr(at, "\"}]") : NULL;
+    *n = end ? (size_t)(end - at) : 0;
+    return end ? at : NULL;
+}
+
+cvy_status copies_make(const char *dir, const book *b, const trial *trials, size_t n, errors *e)
 {
     cvy_status status = CVY_OK;
+    char *last = NULL;
     for (size_t i = 0; i < n && status == CVY_OK; i++) {
-        arena a = {0};
-        const char *line = trials[i].plan.line;
-        const json *plugins =
-            line ? json_get(json_parse(&a, line, strlen(line), NULL, NULL), "plugins") : NULL;
-        for (size_t k = 0; plugins && plugins->kind == JSON_ARRAY && k < plugins->n && status == CVY_OK;
-             k++) {
-            const char *path = json_get_text(plugins->items[k], "path", "");
-            const char *hash = json_get_text(plugins->items[k], "sha256", "");
-            if (!*path || !is_hash(hash)) continue;
-            char *to = place_of(dir, path, hash);
-            if (!file_exists(to)) status = copy(path, to, hash, e);
-            mem_free(to);
+        size_t bytes, part;
+        char *line = trials[i].page ? book_line(b, trials[i].page, &bytes) : NULL;
+        const char *plugins = line ? plugins_part(line, &part) : NULL;
+        if (line && (!plugins || !last || strlen(last) != part || memcmp(last, plugins, part) != 0)) {
+            arena a = {0};
+            const json *planned = json_get(json_parse(&a, line, bytes, NULL, NULL), "plan");
+            status = copy_all(dir, json_get(planned, "plugins"), e);
+            arena_free(&a);
+            mem_free(last);
+            last = plugins ? mem_text_n(plugins, part) : NULL;
         }
-        arena_free(&a);
+        mem_free(line);
     }
+    mem_free(last);
     return status;
 }

@@ -125,3 +125,24 @@ void describe_early(const space *s, text *out)
         break;
     }
 }
+
+static void add_factor(text *out, size_t n, const char *what, bool *any)
+{
+    if (n <= 1) return;
+    text_add(out, *any ? " x " : ": ");
+    text_count(out, (int64_t)n);
+    text_printf(out, " %s", what);
+    *any = true;
+}
+
+void describe_trials(size_t trials, int64_t seeds, int64_t folds, text *out)
+{
+    const size_t each = (size_t)(seeds > 1 ? seeds : 1) * (size_t)(folds > 1 ? folds : 1);
+    bool any = false;
+    text_count(out, (int64_t)trials);
+    text_add(out, trials == 1 ? " trial" : " trials");
+    if (each <= 1 || trials % each) return;
+    add_factor(out, trials / each, "configurations", &any);
+    if (seeds > 1) add_factor(out, (size_t)seeds, "seeds", &any);
+    if (folds > 1) add_factor(out, (size_t)folds, "folds", &any);
+}

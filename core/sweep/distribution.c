@@ -3,69 +3,9 @@
 
 #include <math.h>
 
+#include "base/normal.h"
+
 static const double SMALLEST = 0x1p-54; /* a share: what is below would be an infinite value */
-
-double distribution_normal_cdf(double x)
-{
-    return 0.5 * erfc(-x * 0.70710678118654752440);
-}
-
-static double ratio(const double *above, const double *below, double r)
-{
-    double p = above[7], q = below[7];
-    for (int i = 6; i >= 0; i--) {
-        p = p * r + above[i];
-        q = q * r + below[i];
-    }
-    return p / q;
-}
-
-/* Wichura, "Algorithm AS 241: The Percentage Points of the Normal Distribution", Applied Statistics 37 (1988): 16 digits. */
-double distribution_normal_quantile(double u)
-{
-    static const double a[8] = {3.3871328727963666080e0, 1.3314166789178437745e2, 1.9715909503065514427e3,
-                                1.3731693765509461125e4, 4.5921953931549871457e4, 6.7265770927008700853e4,
-                                3.3430575583588128105e4, 2.5090809287301226727e3};
-    static const double b[8] = {1.0,
-                                4.2313330701600911252e1,
-                                6.8718700749205790830e2,
-                                5.3941960214247511077e3,
-                                2.1213794301586595867e4,
-                                3.9307895800092710610e4,
-                                2.8729085735721942674e4,
-                                5.2264952788528545610e3};
-    static const double c[8] = {1.42343711074968357734e0,  4.63033784615654529590e0,
-                                5.76949722146069140550e0,  3.64784832476320460504e0,
-                                1.27045825245236838258e0,  2.41780725177450611770e-1,
-                                2.27238449892691845833e-2, 7.74545014278341407640e-4};
-    static const double d[8] = {1.0,
-                                2.05319162663775882187e0,
-                                1.67638483018380384940e0,
-                                6.89767334985100004550e-1,
-                                1.48103976427480074590e-1,
-                                1.51986665636164571966e-2,
-                                5.47593808499534494600e-4,
-                                1.05075007164441684324e-9};
-    static const double e[8] = {6.65790464350110377720e0,  5.46378491116411436990e0,
-                                1.78482653991729133580e0,  2.96560571828504891230e-1,
-                                2.65321895265761230930e-2, 1.24266094738807843860e-3,
-                                2.71155556874348757815e-5, 2.01033439929228813265e-7};
-    static const double f[8] = {1.0,
-                                5.99832206555887937690e-1,
-                                1.36929880922735805310e-1,
-                                1.48753612908506148525e-2,
-                                7.86869131145613259100e-4,
-                                1.84631831751005468180e-5,
-                                1.42151175831644588870e-7,
-                                2.04426310338993978564e-15};
-    double q = u - 0.5;
-    if (fabs(q) <= 0.425) return q * ratio(a, b, 0.180625 - q * q);
-    double tail = q < 0 ? u : 1 - u;
-    if (tail < SMALLEST) tail = SMALLEST;
-    double r = sqrt(-log(tail));
-    double x = r <= 5 ? ratio(c, d, r - 1.6) : ratio(e, f, r - 5);
-    return q < 0 ? -x : x;
-}
 
 /* The continued fraction of the incomplete beta function by Lentz's method (Press et al., "Numerical Recipes", 6.4). */
 static double beta_fraction(double x, double a, double b)
@@ -126,9 +66,9 @@ static double continuous(const space_parameter *p, double u)
         return exp(log(p->min) + share * (log(p->max) - log(p->min)));
     }
     case SPACE_NORMAL:
-        return p->mu + p->sigma * distribution_normal_quantile(u);
+        return p->mu + p->sigma * normal_quantile(u);
     case SPACE_LOG_NORMAL:
-        return exp(p->mu + p->sigma * distribution_normal_quantile(u));
+        return exp(p->mu + p->sigma * normal_quantile(u));
     case SPACE_BETA:
         return distribution_beta_quantile(u, p->a, p->b);
     case SPACE_CHOICE:
@@ -151,10 +91,10 @@ static double share_of(const space_parameter *p, double x)
         if (p->kind == SPACE_INV_LOG) u = 1 - u;
         break;
     case SPACE_NORMAL:
-        u = distribution_normal_cdf((x - p->mu) / p->sigma);
+        u = normal_cdf((x - p->mu) / p->sigma);
         break;
     case SPACE_LOG_NORMAL:
-        u = x > 0 ? distribution_normal_cdf((log(x) - p->mu) / p->sigma) : 0;
+        u = x > 0 ? normal_cdf((log(x) - p->mu) / p->sigma) : 0;
         break;
     case SPACE_BETA:
         u = distribution_beta_cdf(x, p->a, p->b);

@@ -14,9 +14,7 @@ double distribution_values(const space_parameter *p);
 /* The least and the largest multiple of q between the bounds; false when there is none. */
 bool distribution_multiples(const space_parameter *p, double *least, double *largest);
 
-/* The standard normal distribution and the beta distribution. */
-double distribution_normal_cdf(double x);
-double distribution_normal_quantile(double u);
+/* The beta distribution. */
 double distribution_beta_cdf(double x, double a, double b);
 double distribution_beta_quantile(double u, double a, double b);
 

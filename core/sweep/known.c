@@ -1,6 +1,7 @@
 /* Owns the index from configuration to runs; must not know who asks, nor the database. */
 #include "sweep/known.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,29 +9,46 @@
 #include "base/memory.h"
 #include "sweep/runs.h"
 
+/* Few bytes: a folder may hold tens of thousands. */
 typedef struct entry {
-    const char *hash, *name, *exact_key, *sweep;
-    int64_t number;
+    plan_key key;
+    int32_t number;
+    uint32_t exact_key, sweep; /* into the texts; 0: none */
 } entry;
 
 struct known {
     arena memory;
     char *results;
-    entry *items; /* by hash, then newest first */
-    size_t n;
+    const char **texts; /* keys and sweeps, most of them in many runs */
+    size_t n_texts, cap_texts;
+    entry *items; /* by key, then newest first */
+    size_t n, cap;
 };
 
-static int by_hash(const void *a, const void *b)
+static int by_key(const void *a, const void *b)
 {
     const entry *x = a, *y = b;
-    int order = strcmp(x->hash, y->hash);
+    int order = memcmp(x->key.b, y->key.b, sizeof x->key.b);
     return order ? order : (x->number < y->number) - (x->number > y->number);
+}
+
+/* The number of a text: mostly it is one of the last. */
+static uint32_t text_number(known_runs *k, const char *s)
+{
+    if (!s) return 0;
+    for (size_t i = k->n_texts; i-- > 1;)
+        if (!strcmp(k->texts[i], s)) return (uint32_t)i;
+    k->texts = MEM_GROW(k->texts, k->n_texts, &k->cap_texts);
+    k->texts[k->n_texts] = arena_text(&k->memory, s);
+    return (uint32_t)k->n_texts++;
 }
 
 known_runs *known_open(const char *results)
 {
     known_runs *k = mem_alloc(sizeof *k);
     k->results = mem_text(results);
+    k->texts = MEM_GROW(k->texts, k->n_texts, &k->cap_texts);
+    k->texts[k->n_texts++] = NULL;
     size_t n;
     int64_t *numbers = runs_numbers(results, 'r', &n);
     k->items = mem_array(n + 1, sizeof *k->items);
@@ -38,15 +56,14 @@ known_runs *known_open(const char *results)
         arena a = {0}; /* of the description, most of which is of no interest */
         run_info r;
         char *name = mem_printf("r%lld", (long long)numbers[i]);
-        if (runs_read(results, name, &a, &r, NULL) == CVY_OK && *r.config_hash)
-            k->items[k->n++] =
-                (entry){arena_text(&k->memory, r.config_hash), arena_text(&k->memory, name),
-                        arena_text(&k->memory, r.exact_key), arena_text(&k->memory, r.sweep), numbers[i]};
+        if (numbers[i] <= INT32_MAX && runs_read(results, name, &a, &r, NULL) == CVY_OK && *r.config_hash)
+            k->items[k->n++] = (entry){plan_key_of(r.config_hash), (int32_t)numbers[i],
+                                       text_number(k, r.exact_key), text_number(k, r.sweep)};
         mem_free(name);
         arena_free(&a);
     }
     mem_free(numbers);
-    if (k->n) qsort(k->items, k->n, sizeof *k->items, by_hash);
+    if (k->n) qsort(k->items, k->n, sizeof *k->items, by_key);
     return k;
 }
 
@@ -55,6 +72,7 @@ void known_close(known_runs *k)
     if (!k) return;
     arena_free(&k->memory);
     mem_free(k->items);
+    mem_free(k->texts);
     mem_free(k->results);
     mem_free(k);
 }
@@ -70,21 +88,24 @@ static follow_state state_in(const known_runs *k, const char *name)
     return s;
 }
 
-bool known_find(known_runs *k, const char *config_hash, const char *sweep, known_run *out)
+bool known_find(known_runs *k, const plan_key *key, const char *sweep, known_run *out)
 {
-    size_t low = 0, high = k->n; /* the first entry whose hash is not below */
+    size_t low = 0, high = k->n; /* the first entry whose key is not below */
+    if (plan_key_none(key)) return false;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (strcmp(k->items[middle].hash, config_hash) < 0)
+        if (memcmp(k->items[middle].key.b, key->b, sizeof key->b) < 0)
             low = middle + 1;
         else
             high = middle;
     }
     bool found = false;
-    for (; low < k->n && !strcmp(k->items[low].hash, config_hash); low++) {
+    for (; low < k->n && plan_key_equal(&k->items[low].key, key); low++) {
         const entry *it = &k->items[low];
-        if (sweep && (!it->sweep || strcmp(it->sweep, sweep) != 0)) continue;
-        known_run r = {it->name, it->exact_key, state_in(k, it->name)};
+        if (sweep && (!it->sweep || strcmp(k->texts[it->sweep], sweep) != 0)) continue;
+        known_run r = {.exact_key = it->exact_key ? k->texts[it->exact_key] : ""};
+        snprintf(r.name, sizeof r.name, "r%d", (int)it->number);
+        r.state = state_in(k, r.name);
         if (!found || r.state == FOLLOW_FINISHED) *out = r;
         found = true;
         if (r.state == FOLLOW_FINISHED) break;

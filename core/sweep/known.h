@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include "sweep/follow.h"
+#include "sweep/plan.h"
 
 typedef struct known known_runs;
 
@@ -14,13 +15,13 @@ known_runs *known_open(const char *results);
 void known_close(known_runs *k);
 
 typedef struct known_run {
-    const char *name; /* owned by `known` */
-    const char *exact_key;
+    char name[24];         /* "r12" */
+    const char *exact_key; /* owned by `known` */
     follow_state state;
 } known_run;
 
 /* The run that stands for a configuration: a finished one if there is any, else the newest. `sweep`: only
  * runs of that sweep (NULL: all). False when there is none. */
-bool known_find(known_runs *k, const char *config_hash, const char *sweep, known_run *out);
+bool known_find(known_runs *k, const plan_key *key, const char *sweep, known_run *out);
 
 #endif

@@ -48,8 +48,20 @@ size_t members_of_all(const char *label)
     return n;
 }
 
-void members_make(const experiment *x, const space *s, const double *point, int64_t config,
-                  const char *const *given, size_t n_given, arena *a, trial *out)
+void members_make(const experiment *x, int64_t config, trial *out)
+{
+    const size_t n = members_count(x);
+    for (size_t r = 0; r < n; r++) {
+        int64_t fold;
+        const uint64_t seed = experiment_member(x, (int64_t)r, &fold);
+        out[r].config = (int32_t)config;
+        out[r].repeat = (int32_t)r;
+        out[r].seed = x->repeats > 1 ? (int64_t)seed : -1;
+    }
+}
+
+void members_words(const experiment *x, const space *s, const double *point, const char *const *given,
+                   size_t n_given, arena *a, trial_words *out)
 {
     const size_t n = members_count(x);
     size_t n_own = 0;
@@ -60,15 +72,11 @@ void members_make(const experiment *x, const space *s, const double *point, int6
     text label = {0};
     if (s) label_of(s, point, &label);
     for (size_t r = 0; r < n; r++) {
-        trial *t = &out[r];
-        t->config = config;
-        t->repeat = (int64_t)r;
         int64_t fold;
         const uint64_t seed = experiment_member(x, (int64_t)r, &fold);
-        t->seed = x->repeats > 1 ? (int64_t)seed : -1;
-        t->overrides = members_fold(all, n_given + n_own, fold, a);
-        t->n_overrides = n_given + n_own + (fold > 0);
-        t->label = members_label(x, &label, seed, fold, a);
+        out[r].overrides = members_fold(all, n_given + n_own, fold, a);
+        out[r].n_overrides = n_given + n_own + (fold > 0);
+        out[r].label = members_label(x, &label, seed, fold, a);
     }
     text_free(&label);
 }

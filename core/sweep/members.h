@@ -7,10 +7,12 @@
 
 /* How many trials a configuration has. */
 size_t members_count(const experiment *x);
-/* Makes them of a point of the space (s NULL: a single run), out[0 .. members_count(x)), not planned yet. `given`: overrides of the
- * command line, which come first. Texts live in the arena. */
-void members_make(const experiment *x, const space *s, const double *point, int64_t config,
-                  const char *const *given, size_t n_given, arena *a, trial *out);
+/* Numbers them, out[0 .. members_count(x)): who they are, not planned yet. */
+void members_make(const experiment *x, int64_t config, trial *out);
+/* Their words, of a point of the space (s NULL: a single run). `given`: overrides of the command line, which come first. All lives
+ * in the arena. */
+void members_words(const experiment *x, const space *s, const double *point, const char *const *given,
+                   size_t n_given, arena *a, trial_words *out);
 /* Bytes of a member's label that are its configuration's, and not its seed's and its fold's. */
 size_t members_of_all(const char *label);
 

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/normal.h"
 #include "sweep/distribution.h"
 #include "sweep/random.h"
 
@@ -79,7 +80,7 @@ static void make_numbers(parzen *p, const space_tpe *o, size_t d, const parzen_v
         sigma[k] = s < least ? least : s > 1 ? 1 : s;
         norm[k] = log(sigma[k]) + HALF_LOG_2PI;
         double inside =
-            distribution_normal_cdf((1 - mu[k]) / sigma[k]) - distribution_normal_cdf(-mu[k] / sigma[k]);
+            normal_cdf((1 - mu[k]) / sigma[k]) - normal_cdf(-mu[k] / sigma[k]);
         p->constant[k] -= norm[k] + log(inside);
     }
 }
@@ -156,8 +157,8 @@ static double draw_choice(const parzen *p, size_t d, size_t k, double u)
 
 static double draw_number(double mu, double sigma, double u)
 {
-    double low = distribution_normal_cdf(-mu / sigma), high = distribution_normal_cdf((1 - mu) / sigma);
-    double x = mu + sigma * distribution_normal_quantile(low + u * (high - low));
+    double low = normal_cdf(-mu / sigma), high = normal_cdf((1 - mu) / sigma);
+    double x = mu + sigma * normal_quantile(low + u * (high - low));
     return x < 0x1p-53 ? 0x1p-53 : x > 1 - 0x1p-53 ? 1 - 0x1p-53 : x;
 }
 
@@ -178,8 +179,8 @@ void parzen_draw(const parzen *p, philox_stream *r, double *out)
 /* Logarithm of what a normal distribution has between two bounds; 0 where that is too little for this way. */
 static double log_between(double low, double high)
 {
-    double mass = low > 0 ? distribution_normal_cdf(-low) - distribution_normal_cdf(-high)
-                          : distribution_normal_cdf(high) - distribution_normal_cdf(low);
+    double mass = low > 0 ? normal_cdf(-low) - normal_cdf(-high)
+                          : normal_cdf(high) - normal_cdf(low);
     return mass > 1e-280 ? log(mass) : 0;
 }
 

@@ -23,8 +23,11 @@ enum {
 
 typedef struct session {
     const planning_options *o;
+    const planning_many *many; /* whose plans they are; NULL: `plans` */
     plan *plans;
     size_t n, done; /* trials answered */
+    errors *e;      /* for those who take them */
+    bool unwanted;
     /* the child at work */
     process child;
     int output, talk; /* its standard output; a file with its standard error */
@@ -54,18 +57,13 @@ static void put_question(json_writer *w, const planning_request *r)
     json_close(w, '}');
 }
 
-/* The questions from number `from` on, in a file that is read from its begin. A pipe could fill and block
- * both sides. */
-static int questions(const planning_request *requests, size_t from, size_t n, errors *e)
+/* What was written so far goes into the file, but for its last byte: the writer of JSON goes by it. -1 after reporting, and closing
+ * the file. */
+static int put_away(int fd, text *out, errors *e)
 {
-    json_writer w = {0};
-    json_open(&w, '[');
-    for (size_t i = from; i < n; i++) put_question(&w, &requests[i]);
-    json_close(&w, ']');
-    int fd = memory_file("convoy-questions", e);
-    size_t written = 0;
-    while (fd >= 0 && written < w.out.n) {
-        ssize_t got = write(fd, w.out.s + written, w.out.n - written);
+    const char last[2] = {out->s[out->n - 1], '\0'};
+    for (size_t written = 0; fd >= 0 && written < out->n - 1;) {
+        ssize_t got = write(fd, out->s + written, out->n - 1 - written);
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) {
             errors_add(e, CVY_ERR_RESOURCE, NULL, NULL, "cannot write to a file in memory: %s",
@@ -76,8 +74,30 @@ static int questions(const planning_request *requests, size_t from, size_t n, er
             written += (size_t)got;
         }
     }
-    if (fd >= 0) lseek(fd, 0, SEEK_SET);
+    text_free(out);
+    text_add(out, last);
+    return fd;
+}
+
+/* The questions from number `from` on, in a file that is read from its begin. A pipe could fill and block
+ * both sides. */
+static int questions(const planning_many *m, size_t from, errors *e)
+{
+    enum { PIECE = 1 << 16 };
+    json_writer w = {0};
+    int fd = memory_file("convoy-questions", e);
+    json_open(&w, '[');
+    for (size_t i = from; i < m->n && fd >= 0; i++) {
+        planning_request r = {0};
+        m->ask(m->ctx, i, &r);
+        put_question(&w, &r);
+        if (w.out.n >= PIECE) fd = put_away(fd, &w.out, e);
+    }
+    json_close(&w, ']');
+    text_char(&w.out, '\n');
+    fd = put_away(fd, &w.out, e);
     text_free(&w.out);
+    if (fd >= 0) lseek(fd, 0, SEEK_SET);
     return fd;
 }
 
@@ -142,10 +162,22 @@ static void end(session *s)
 
 /* ---- listening ---- */
 
+static void deliver(session *s, plan p)
+{
+    const size_t i = s->done++;
+    if (!s->many)
+        s->plans[i] = p;
+    else if (s->unwanted)
+        plan_free(&p);
+    else
+        s->unwanted = !s->many->take(s->many->ctx, i, &p, s->e);
+}
+
 static void take_line(session *s, const char *line, size_t n)
 {
-    if (s->done < s->n && plan_read(line, n, &s->plans[s->done])) {
-        s->done++;
+    plan p;
+    if (s->done < s->n && plan_read(line, n, &p)) {
+        deliver(s, p);
         s->answered++;
         s->heard = process_now();
         if (s->o->progress) s->o->progress(s->o->ctx, s->done, s->n);
@@ -171,7 +203,7 @@ static bool listen(session *s)
     return true;
 }
 
-typedef enum ending { ENDED, HUNG, BABBLED, INTERRUPTED } ending;
+typedef enum ending { ENDED, HUNG, BABBLED, INTERRUPTED, UNWANTED } ending;
 
 /* Until the child ends, or nothing good is to be expected of it any more. */
 static ending hear(session *s)
@@ -179,6 +211,7 @@ static ending hear(session *s)
     double patience = s->o->patience > 0 ? s->o->patience : PLANNING_PATIENCE;
     while (s->done < s->n) {
         if (interrupt_count()) return INTERRUPTED;
+        if (s->unwanted) return UNWANTED;
         double left = s->heard + patience - process_now();
         if (left <= 0) return HUNG;
         struct pollfd fds[2] = {{s->output, POLLIN, 0}, {interrupt_fd(), POLLIN, 0}};
@@ -213,37 +246,64 @@ static plan verdict(session *s, ending how)
     return p;
 }
 
-cvy_status planning_run(const planning_options *o, const planning_request *requests, size_t n, plan *plans,
-                        errors *e)
+cvy_status planning_each(const planning_options *o, const planning_many *m, errors *e)
 {
-    session s = {.o = o, .plans = plans, .n = n, .output = -1, .talk = -1};
+    session s = {.o = o, .many = m, .n = m->n, .e = e, .output = -1, .talk = -1};
     size_t fruitless = 0;
-    for (size_t i = 0; i < n; i++) plans[i] = (plan){0};
-    while (s.done < n) {
-        if (start(&s, questions(requests, s.done, n, e), false, e) != CVY_OK) {
+    while (s.done < s.n) {
+        if (start(&s, questions(m, s.done, e), false, e) != CVY_OK) {
             end(&s);
             return CVY_ERR_RESOURCE;
         }
         ending how = hear(&s);
-        if (how == INTERRUPTED) {
+        if (how == INTERRUPTED || s.unwanted) {
             end(&s);
+            if (s.unwanted) return errors_status(e) ? errors_status(e) : CVY_ERR_RESOURCE;
             return errors_add(e, CVY_FORCED, NULL, NULL, "interrupted while planning: nothing was begun");
         }
         /* Its end is worth a moment: how it ended is what there is to say. */
-        if (how == ENDED && s.done < n) process_wait(&s.child, 5);
-        if (s.done < n && how != ENDED) process_signal(&s.child, SIGKILL);
-        if (s.done < n) {
+        if (how == ENDED && s.done < s.n) process_wait(&s.child, 5);
+        if (s.done < s.n && how != ENDED) process_signal(&s.child, SIGKILL);
+        if (s.done < s.n) {
             while (!process_wait(&s.child, 1)) process_signal(&s.child, SIGKILL);
             fruitless = s.answered ? 0 : fruitless + 1;
-            size_t cost = fruitless >= FRUITLESS_MAX ? n - s.done : 1;
-            while (cost--) plans[s.done++] = verdict(&s, how);
-            if (o->progress) o->progress(o->ctx, s.done, n);
+            size_t cost = fruitless >= FRUITLESS_MAX ? s.n - s.done : 1;
+            while (cost--) deliver(&s, verdict(&s, how));
+            if (o->progress) o->progress(o->ctx, s.done, s.n);
         } else {
             process_wait(&s.child, 2);
         }
         end(&s);
     }
+    if (s.unwanted) return errors_status(e) ? errors_status(e) : CVY_ERR_RESOURCE;
     return CVY_OK;
+}
+
+/* Questions and plans that lie in arrays. */
+typedef struct lists {
+    const planning_request *requests;
+    plan *plans;
+} lists;
+
+static void ask_list(void *ctx, size_t i, planning_request *out)
+{
+    *out = ((const lists *)ctx)->requests[i];
+}
+
+static bool take_list(void *ctx, size_t i, plan *p, errors *e)
+{
+    (void)e;
+    ((const lists *)ctx)->plans[i] = *p;
+    return true;
+}
+
+cvy_status planning_run(const planning_options *o, const planning_request *requests, size_t n, plan *plans,
+                        errors *e)
+{
+    lists l = {requests, plans};
+    const planning_many m = {.n = n, .ask = ask_list, .take = take_list, .ctx = &l};
+    for (size_t i = 0; i < n; i++) plans[i] = (plan){0};
+    return planning_each(o, &m, e);
 }
 
 /* ---- a child that stays ---- */

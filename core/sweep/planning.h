@@ -33,6 +33,17 @@ typedef struct planning_options {
 cvy_status planning_run(const planning_options *o, const planning_request *requests, size_t n, plan *plans,
                         errors *e);
 
+/* The same for many trials, of which none has to be in memory for longer than its turn. */
+typedef struct planning_many {
+    size_t n;
+    /* Fills the question about trial i; it is needed no longer than until the next. */
+    void (*ask)(void *ctx, size_t i, planning_request *out);
+    /* Takes over the plan of trial i; in order. False: the rest is not wanted any more, *e says why. */
+    bool (*take)(void *ctx, size_t i, plan *p, errors *e);
+    void *ctx;
+} planning_many;
+cvy_status planning_each(const planning_options *o, const planning_many *m, errors *e);
+
 /* The same with a child that stays for later questions. What the options point to is kept by the caller. */
 typedef struct planner planner;
 planner *planning_open(const planning_options *o);

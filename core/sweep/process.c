@@ -97,7 +97,8 @@ enum { MAX_VARIABLES = 12 };
 static size_t variables_for(const process_options *o, char number[24], variable *v)
 {
     size_t n = 0;
-    if (o->threads <= 0) return 0;
+    if (o->bound) v[n++] = (variable){"LD_BIND_NOW", "1", true};
+    if (o->threads <= 0) return n;
     text t = {0};
     text_printf(&t, "%lld", (long long)o->threads);
     memcpy(number, text_str(&t), t.n + 1);

@@ -28,6 +28,7 @@ typedef struct process_options {
     const int *cores;            /* that it may run on, n_cores of them; NULL: all of ours */
     size_t n_cores;
     bool crowded; /* more threads than cores will run: waiting must not spin */
+    bool bound;   /* what its libraries call of each other is looked up at once, and not at the first call */
 } process_options;
 
 cvy_status process_start(const process_options *o, process *p, errors *e);

@@ -75,6 +75,16 @@ void recorder_flush(recorder *r, errors *warnings)
     r->flushed = process_now();
 }
 
+bool recorder_is_due(const recorder *r)
+{
+    return process_now() - r->flushed >= GATHER;
+}
+
+void recorder_rest(recorder *r, double seconds)
+{
+    r->flushed = process_now() + seconds - GATHER;
+}
+
 void recorder_take(recorder *r, const char *dir, errors *warnings)
 {
     bool there = false;
@@ -83,7 +93,7 @@ void recorder_take(recorder *r, const char *dir, errors *warnings)
         r->dirs = MEM_GROW(r->dirs, r->n, &r->cap);
         r->dirs[r->n++] = mem_text(dir);
     }
-    if (process_now() - r->flushed >= GATHER) recorder_flush(r, warnings);
+    if (recorder_is_due(r)) recorder_flush(r, warnings);
 }
 
 int64_t recorder_last_number(recorder *r, char kind, errors *warnings)

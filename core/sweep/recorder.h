@@ -3,6 +3,7 @@
 #ifndef SWEEP_RECORDER_H
 #define SWEEP_RECORDER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "base/error.h"
 
@@ -11,6 +12,10 @@ typedef struct recorder recorder;
 recorder *recorder_open(const char *results);
 /* Takes in what is new in a run's or sweep's folder, together with others within a second. Warnings go to `warnings`. */
 void recorder_take(recorder *r, const char *dir, errors *warnings);
+/* Whether the next recorder_take() will not wait for others. */
+bool recorder_is_due(const recorder *r);
+/* Nothing is taken in for so long but by recorder_flush(). */
+void recorder_rest(recorder *r, double seconds);
 /* Now. */
 void recorder_flush(recorder *r, errors *warnings);
 /* The largest number in use by runs ('r') or sweeps ('s') that the database knows. */

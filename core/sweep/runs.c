@@ -59,7 +59,7 @@ int64_t *runs_numbers(const char *results, char kind, size_t *n)
     int64_t *out = numbers(results, kind, &all);
     for (size_t i = 0; i < all; i++) {
         char *path = mem_printf("%s/%c%lld/%s", results, kind, (long long)out[i], description_of(kind));
-        if (file_exists(path)) out[kept++] = out[i];
+        if (file_size(path) > 0) out[kept++] = out[i]; /* a power cut may leave an empty one */
         mem_free(path);
     }
     *n = kept;
@@ -128,7 +128,9 @@ cvy_status runs_begin(const char *results, char kind, int64_t least, runs_draft 
 
 cvy_status runs_publish(runs_draft *d, errors *e)
 {
-    cvy_status status = file_sync_dir(d->dir, e);
+    /* Of a run there is nothing to be lost before its first checkpoint, which sees to its folder too. */
+    const bool durable = path_base(d->final)[0] != 'r';
+    cvy_status status = durable ? file_sync_dir(d->dir, e) : CVY_OK;
     if (status == CVY_OK && rename(d->dir, d->final))
         status = errors_add(e, CVY_ERR_RESOURCE, &PLACE_FILE(d->final), NULL, "cannot make the folder: %s",
                             strerror(errno));
@@ -136,7 +138,7 @@ cvy_status runs_publish(runs_draft *d, errors *e)
     mem_free(d->dir);
     d->dir = NULL;
     char *results = path_dir(d->final);
-    status = file_sync_dir(results, e);
+    if (durable) status = file_sync_dir(results, e);
     mem_free(results);
     note_given(d);
     file_unlock(d->lock);
@@ -312,4 +314,32 @@ bool runs_held(const char *dir)
     bool held = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
     close(fd);
     return held;
+}
+
+/* ---- removing ---- */
+
+cvy_status runs_remove(const char *results, const char *name, errors *e)
+{
+    char *dir = path_join(results, name), *lock = path_join(dir, "lock"),
+         *away = mem_printf("%s/.removing-%s", results, name);
+    cvy_status status = file_remove_tree(away, e); /* of a process that died */
+    int held = -1;
+    if (status == CVY_OK && file_is_dir(dir)) {
+        errors failed = {0};
+        held = file_lock(lock, 0, &failed);
+        status = errors_status(&failed);
+        errors_move(e, &failed);
+        if (status == CVY_OK && held < 0)
+            status = errors_add(e, CVY_ERR_RESOURCE, &PLACE_FILE(dir), NULL, "a process works in it");
+        if (status == CVY_OK && rename(dir, away))
+            status = errors_add(e, CVY_ERR_RESOURCE, &PLACE_FILE(dir), NULL, "cannot be removed: %s",
+                                strerror(errno));
+        if (status == CVY_OK) status = file_sync_dir(results, e);
+        if (status == CVY_OK) status = file_remove_tree(away, e);
+        if (held >= 0) file_unlock(held);
+    }
+    mem_free(dir);
+    mem_free(lock);
+    mem_free(away);
+    return status;
 }

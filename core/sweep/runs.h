@@ -21,7 +21,7 @@ typedef struct runs_draft {
 /* Makes the results folder when absent, and in it a draft with the next number behind `least` and all that are
  * there: kind 'r' or 's'. Until the draft is published or dropped, other processes wait here. */
 cvy_status runs_begin(const char *results, char kind, int64_t least, runs_draft *out, errors *e);
-/* Durably; the draft is gone either way, but name and final stay until runs_drop(). */
+/* A sweep durably, a run not: its first checkpoint is the first that there is to be lost. The draft is gone either way, but name and final stay until runs_drop(). */
 cvy_status runs_publish(runs_draft *d, errors *e);
 void runs_drop(runs_draft *d); /* removes what was not published; frees; fine when all zero */
 
@@ -49,6 +49,10 @@ const json *runs_read_sweep(const char *results, const char *name, arena *a, err
 /* What a word stands for: r12, s3, `last` (the newest of both), the name of an experiment or the only
  * beginning of one (its newest run, or the sweep that this belongs to). *name lives in the arena. */
 cvy_status runs_find(const char *results, const char *word, arena *a, const char **name, errors *e);
+
+/* Takes a run's or sweep's folder away, at once for whoever looks for it: it gets another name before its files go. Where a
+ * process works in it: CVY_ERR_RESOURCE. Absent is fine. What an earlier call was killed over goes too. */
+cvy_status runs_remove(const char *results, const char *name, errors *e);
 
 /* Whether a process holds the folder's lock, and so works in it. */
 bool runs_held(const char *dir);

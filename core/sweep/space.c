@@ -113,32 +113,6 @@ void space_read_add(space_reader *r, const space_parameter *p, const space_when 
 
 /* ---- metric ---- */
 
-static const char *const metric_names[] = {
-    "val_accuracy",
-    "val_loss",
-    "val_top5_accuracy",
-    "train_accuracy",
-    "train_loss",
-    "test_accuracy",
-    "test_loss",
-    "test_top5_accuracy",
-    "train_top5_accuracy",
-    "val_average_accuracy",
-    "val_average_loss",
-    "val_average_top5_accuracy",
-    "test_average_accuracy",
-    "test_average_loss",
-    "test_average_top5_accuracy",
-};
-enum { N_METRICS = sizeof metric_names / sizeof *metric_names };
-
-static bool metric_known(const char *name)
-{
-    for (size_t i = 0; i < N_METRICS; i++)
-        if (!strcmp(metric_names[i], name)) return true;
-    return false;
-}
-
 static cvy_status read_goal(space_reader *r, const node *goal)
 {
     space_metric *m = &r->out->metric;
@@ -198,9 +172,6 @@ static cvy_status read_metric(space_reader *r, const node *n)
     if (!name) return space_read_wrong(r, &n->at, "as in name: val_accuracy", "`name:` is missing");
     if (!node_string(name, &r->out->metric.name, r->e)) return CVY_ERR_CONFIG;
     r->out->metric_at = &name->at;
-    if (!metric_known(r->out->metric.name)) /* a plugin may log it */
-        errors_warn(r->e, &name->at, suggest_near(r->a, r->out->metric.name, metric_names, N_METRICS),
-                    "no metric of Convoy is called \"%s\"", suggest_shown(r->a, r->out->metric.name));
     return worse(status, read_goal(r, node_get(n, "goal")));
 }
 
@@ -279,7 +250,8 @@ static cvy_status try_values(const space_reader *r, size_t parameter)
     errors_push(r->e, "sweep");
     for (size_t i = 0; i < n && status == CVY_OK; i++) {
         errors found = {0};
-        experiment *copy = experiment_copy(r->x);
+        experiment *copy =
+            experiment_copy_bare(r->x); /* what is swept may be long, and there may be as many copies */
         status = set_conditions(s, copy, parameter, r->a, &found);
         if (status == CVY_OK)
             status =

@@ -13,9 +13,11 @@
 #include "journal/record.h"
 #include "sweep/interrupt.h"
 #include "sweep/process.h"
+#include "sweep/server.h"
 
 #define LOOK   0.1  /* seconds between two looks at the journals */
 #define RECORD 1.0  /* seconds between two ways to the database */
+#define YOUNG  3.0  /* seconds after which a trial waits for the disk itself, and then some */
 #define GRACE  10.0 /* seconds for a checkpoint, once a trial has had its time */
 
 typedef struct worker {
@@ -36,11 +38,16 @@ typedef struct team {
     worker *workers;
     size_t n, running;
     int lifeline, lifeline_end; /* read by the children; held by us */
+    bool many;                  /* trials: then a server is worth its start */
+    server *server;             /* of which they are born; NULL: each is started by itself */
     int asked;                  /* interrupts already passed on */
     bool failing;               /* a trial failed under fail_fast */
     int *cores;                 /* for all workers; NULL: they are not pinned */
     agenda *agenda;
     double recorded;
+    /* What young trials write is made durable for all of them together. */
+    double young;   /* until then a trial may write what nobody has waited for */
+    bool unsettled; /* there may be such files */
 } team;
 
 int64_t supervise_threads(int64_t given, size_t trials, int64_t cores)
@@ -82,11 +89,26 @@ static void tell_as_warnings(const team *m, const trial *t, errors *found)
     if (warnings.n) tell(m, SUPERVISE_WARNING, t, &warnings);
 }
 
+/* Before the database hears of it. Returns how long it took. */
+static double settle(team *m)
+{
+    const double begin = process_now();
+    errors found = {0};
+    if (!m->unsettled) return 0;
+    if (begin > m->young) m->unsettled = false;
+    file_sync_all(m->o->origin->results, &found);
+    tell_as_warnings(m, NULL, &found);
+    return process_now() - begin;
+}
+
 static void record(team *m, const char *dir, const trial *t)
 {
     errors warnings = {0};
     if (!m->o->recorder) return;
+    const double took = recorder_is_due(m->o->recorder) ? settle(m) : 0;
     recorder_take(m->o->recorder, dir, &warnings);
+    /* A disk that is slow, or busy with other people's files, is not asked all the time. */
+    if (9 * took > RECORD) recorder_rest(m->o->recorder, 9 * took);
     if (warnings.n) tell(m, SUPERVISE_WARNING, t, &warnings);
 }
 
@@ -130,6 +152,7 @@ static cvy_status spawn(team *m, worker *w, errors *e)
     argv[n++] = arena_printf(&a, "%lld", (long long)o->threads);
     argv[n++] = "--lifeline";
     argv[n++] = arena_printf(&a, "%d", PROCESS_PASSED);
+    argv[n++] = "--grouped";
     if (w->t->inexact) argv[n++] = "--inexact";
     if (w->until) argv[n++] = "--until", argv[n++] = arena_printf(&a, "%lld", (long long)w->until);
     argv[n] = NULL;
@@ -142,7 +165,9 @@ static cvy_status spawn(team *m, worker *w, errors *e)
                           .cores = w->cores,
                           .n_cores = (size_t)o->threads,
                           .crowded = o->workers * o->threads > process_cores()};
-    cvy_status status = process_start(&po, &w->child, e);
+    if (m->many && !m->server) m->server = server_open(o->program, &po);
+    m->many = m->server != NULL;
+    cvy_status status = server_start(m->server, &po, &w->child) ? CVY_OK : process_start(&po, &w->child, e);
     arena_free(&a);
     return status;
 }
@@ -151,7 +176,7 @@ static cvy_status start(team *m, worker *w, const agenda_task *task, errors *e)
 {
     trial *t = task->trial;
     const bool goes_on = t->state == TRIAL_PAUSED || t->retries > 0;
-    cvy_status status = t->dir ? CVY_OK : trial_make_run(t, m->o->origin, e);
+    cvy_status status = trial_begin(t, m->o->origin, e);
     if (status != CVY_OK) return status;
     *w = (worker){.t = t, .output = -1, .until = task->until};
     if (m->cores) w->cores = m->cores + (w - m->workers) * m->o->threads;
@@ -165,6 +190,8 @@ static cvy_status start(team *m, worker *w, const agenda_task *task, errors *e)
         return status;
     }
     note_start(m, w);
+    m->unsettled = true;
+    m->young = process_now() + YOUNG;
     t->state = TRIAL_RUNNING;
     m->running++;
     tell(m, goes_on ? SUPERVISE_CONTINUES : SUPERVISE_STARTED, t, NULL);
@@ -261,7 +288,7 @@ static cvy_status finish(team *m, worker *w, errors *e)
     process_free(&w->child);
     m->running--;
     follow_read(t->journals); /* what was just noted */
-    follow_rest(t->journals);
+    trial_measure(t, &m->o->origin->metric);
     const bool again = worth_trying(m, w);
     const agenda_task task = {.trial = t, .until = w->until};
     mem_free(w->limit);
@@ -283,6 +310,7 @@ static cvy_status finish(team *m, worker *w, errors *e)
         m->failing = true;
         stop_all(m);
     }
+    trial_rest(t);
     return CVY_OK;
 }
 
@@ -291,6 +319,7 @@ static void conclude(team *m, const agenda_task *task)
 {
     trial *t = task->trial;
     errors found = {0};
+    trial_wake(t, m->o->origin);
     if (t->state == TRIAL_PRUNED && t->dir && follow_state_of(t->journals) != FOLLOW_FINISHED &&
         follow_state_of(t->journals) != FOLLOW_PRUNED) {
         char *path = path_join(t->dir, "events");
@@ -299,11 +328,10 @@ static void conclude(team *m, const agenda_task *task)
         journal_close(events);
         mem_free(path);
         tell_as_warnings(m, t, &found);
-        follow_read(t->journals);
-        follow_rest(t->journals);
         record(m, t->dir, t);
     }
     tell(m, SUPERVISE_ENDED, t, NULL);
+    trial_rest(t);
 }
 
 /* Time and memory. Resident bytes are looked at ten times a second; an address-space limit would count what is only reserved. */
@@ -419,6 +447,7 @@ cvy_status supervise_agenda(const supervise_options *o, agenda *g, errors *e)
     if (m.lifeline < 0) return CVY_ERR_RESOURCE;
     m.workers = mem_array(m.n + 1, sizeof *m.workers);
     m.cores = own_cores(o, m.n);
+    m.many = g->n > 1;
     struct pollfd *fds = mem_array(m.n + 1, sizeof *fds);
     cvy_status status = CVY_OK;
     for (;;) {
@@ -430,12 +459,14 @@ cvy_status supervise_agenda(const supervise_options *o, agenda *g, errors *e)
         cvy_status seen = look(&m, e);
         if (status == CVY_OK) status = seen;
     }
+    settle(&m);
     if (o->sweep_dir) record(&m, o->sweep_dir, NULL);
     if (o->recorder) {
         errors warnings = {0};
         recorder_flush(o->recorder, &warnings);
         if (warnings.n) tell(&m, SUPERVISE_WARNING, NULL, &warnings);
     }
+    server_close(m.server);
     close(m.lifeline);
     close(m.lifeline_end);
     mem_free(m.workers);

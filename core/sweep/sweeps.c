@@ -1,6 +1,8 @@
 /* Owns the folder of a sweep: its description, plans and decisions. Must not know processes. */
 #include "sweep/sweeps.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -35,8 +37,7 @@ void sweeps_hash(const trial *trials, size_t n, const space_metric *by, const ch
     sha256_text(&s, by->name);
     sha256_text(&s, by->maximize ? "maximize" : "minimize");
     if (asked) sha256_text(&s, asked);
-    for (size_t i = 0; i < n; i++)
-        sha256_text(&s, trials[i].plan.config_hash ? trials[i].plan.config_hash : "");
+    for (size_t i = 0; i < n; i++) sha256_add(&s, trials[i].key.b, sizeof trials[i].key.b);
     sha256_hex(&s, hex);
 }
 
@@ -70,17 +71,23 @@ static void put_parameters(json_writer *w, const space *s)
     json_close(w, '}');
 }
 
-static void put_member(json_writer *w, const trial *t)
+static void put_member(json_writer *w, const trial *t, const trial_words *words, const plan *p)
 {
     json_open(w, '{');
     json_put_int(w, "trial", t->config);
     json_put_int(w, "repeat", t->repeat);
     json_put_int(w, "seed", t->seed);
-    json_put_text(w, "label", t->label);
-    json_put_text(w, "config_hash", t->plan.config_hash);
-    put_texts(w, "overrides", t->overrides, t->n_overrides);
-    json_put_text(w, "run", t->state == TRIAL_KNOWN ? t->run : NULL);
+    json_put_text(w, "label", words->label);
+    json_put_text(w, "config_hash", p->config_hash);
+    put_texts(w, "overrides", words->overrides, words->n_overrides);
     json_close(w, '}');
+}
+
+static size_t planned(const sweep *w)
+{
+    size_t n = 0;
+    while (n < w->n && w->trials[n].state != TRIAL_OPEN) n++;
+    return n;
 }
 
 static void describe(const sweep *w, const space *s, json_writer *out)
@@ -114,10 +121,7 @@ static void describe(const sweep *w, const space *s, json_writer *out)
     if (w->estimate > 0) json_put_double(out, "estimate", w->estimate);
     put_parameters(out, s);
     put_texts(out, "overrides", w->overrides, w->n_overrides);
-    json_key(out, "members");
-    json_open(out, '[');
-    for (size_t i = 0; i < w->n && w->trials[i].state != TRIAL_OPEN; i++) put_member(out, &w->trials[i]);
-    json_close(out, ']');
+    json_put_int(out, "planned", (int64_t)planned(w));
     json_close(out, '}');
 }
 
@@ -144,6 +148,31 @@ static cvy_status put_file(const char *dir, const char *name, const text *t, err
     return status;
 }
 
+/* The pages of its trials, one after the other. */
+static cvy_status keep_trials(const sweep *w, const char *dir, errors *e)
+{
+    char *path = path_join(dir, "trials");
+    FILE *f = fopen(path, "wxe");
+    bool good = f != NULL;
+    int error = errno;
+    for (size_t i = 0; good && i < w->n && w->trials[i].state != TRIAL_OPEN; i++) {
+        size_t n = 0;
+        errno = EIO;
+        char *line = book_line(w->book, w->trials[i].page, &n);
+        good = line && fwrite(line, 1, n, f) == n && fputc('\n', f) != EOF;
+        error = errno;
+        mem_free(line);
+    }
+    if (f && good && (fflush(f) != 0 || fsync(fileno(f)) != 0)) good = false, error = errno;
+    if (f) fclose(f);
+    cvy_status status = CVY_OK;
+    if (!good)
+        status = errors_add(e, CVY_ERR_RESOURCE, &PLACE_FILE(path), NULL, "cannot be written: %s",
+                            strerror(error));
+    mem_free(path);
+    return status;
+}
+
 cvy_status sweeps_create(sweep *w, const char *results, int64_t least, const space *s, errors *e)
 {
     runs_draft draft = {0};
@@ -151,16 +180,12 @@ cvy_status sweeps_create(sweep *w, const char *results, int64_t least, const spa
     if (status != CVY_OK) return status;
     w->name = mem_text(draft.name);
     w->dir = mem_text(draft.final);
-    text plans = {0};
-    for (size_t i = 0; i < w->n && w->trials[i].state != TRIAL_OPEN; i++)
-        text_printf(&plans, "%s\n", w->trials[i].plan.line ? w->trials[i].plan.line : "{}");
-    status = put_file(draft.dir, "plans", &plans, e);
+    status = keep_trials(w, draft.dir, e);
     if (status == CVY_OK && w->file) status = keep_source(w, draft.dir, e);
-    text_free(&plans);
     json_writer out = {0};
     describe(w, s, &out);
     text_char(&out.out, '\n');
-    if (status == CVY_OK) status = copies_make(draft.dir, w->trials, w->n, e);
+    if (status == CVY_OK) status = copies_make(draft.dir, w->book, w->trials, w->n, e);
     if (status == CVY_OK) status = put_file(draft.dir, "sweep.json", &out.out, e);
     if (status == CVY_OK) status = runs_publish(&draft, e);
     if (w->file) {
@@ -185,20 +210,81 @@ static const char *const *read_texts(const json *v, arena *a, size_t *n)
     return out;
 }
 
-static cvy_status read_plans(sweep *w, errors *e)
+static cvy_status no_page(const char *path, size_t at, size_t i, errors *e)
+{
+    return errors_add(e, CVY_ERR_RESOURCE, &PLACE_AT(path, at), NULL, "not the plan of trial %zu", i);
+}
+
+static trial_words read_member(const json *m, trial *t, arena *a)
+{
+    trial_words words = {.label = json_get_text(m, "label", "")};
+    t->config = (int32_t)json_get_int(m, "trial", t->config);
+    t->repeat = (int32_t)json_get_int(m, "repeat", 0);
+    t->seed = json_get_int(m, "seed", -1);
+    words.overrides = read_texts(json_get(m, "overrides"), a, &words.n_overrides);
+    return words;
+}
+
+static bool take_planned(trial *t, const json *planned, book *b)
+{
+    plan p = {0};
+    const bool good = plan_take(planned, &p) && p.status == CVY_OK;
+    if (good) trial_take_plan(t, &p, b);
+    plan_free(&p);
+    return good;
+}
+
+static cvy_status read_trials(sweep *w, const char *path, size_t n, errors *e)
+{
+    int64_t page = 0;
+    cvy_status status = CVY_OK;
+    if (!(w->book = book_open(path, e))) return CVY_ERR_RESOURCE;
+    for (size_t i = 0; status == CVY_OK && i < n; i++) {
+        const size_t before = (size_t)page;
+        page = book_next(w->book, page);
+        arena a = {0};
+        size_t bytes = 0;
+        char *line = page ? book_line(w->book, page, &bytes) : NULL;
+        const json *v = line ? json_parse(&a, line, bytes, NULL, NULL) : NULL,
+                   *planned_as = json_get(v, "plan");
+        trial *t = &w->trials[i];
+        if (!v || v->kind != JSON_OBJECT || !planned_as) {
+            status = no_page(path, page ? (size_t)page - 1 : before, i, e);
+        } else {
+            read_member(v, t, &a);
+            t->page = page;
+            if (planned_as->kind == JSON_NULL)
+                t->state = TRIAL_REFUSED;
+            else if (!take_planned(t, planned_as, w->book))
+                status = no_page(path, (size_t)page - 1, i, e);
+        }
+        mem_free(line);
+        arena_free(&a);
+    }
+    return status;
+}
+
+/* The folder of a sweep of an older Convoy has its members in sweep.json and their plans in `plans`, a line for each or "{}". */
+static cvy_status read_older(sweep *w, const json *members, errors *e)
 {
     char *path = path_join(w->dir, "plans"), *s = NULL;
     size_t n = 0, at = 0;
+    w->book = book_new();
     cvy_status status = file_read(path, PLANS_MAX, &s, &n, e);
-    for (size_t i = 0; status == CVY_OK && i < w->n && w->trials[i].state != TRIAL_OPEN; i++) {
+    for (size_t i = 0; status == CVY_OK && i < members->n; i++) {
         const char *newline = memchr(s + at, '\n', n - at);
         size_t length = newline ? (size_t)(newline - s) - at : n - at;
         trial *t = &w->trials[i];
+        arena a = {0};
+        plan p = {.status = CVY_ERR_CONFIG};
+        const trial_words words = read_member(members->items[i], t, &a);
         if (length == 2 && !memcmp(s + at, "{}", 2))
             t->state = TRIAL_REFUSED;
-        else if (!plan_read(s + at, length, &t->plan) || t->plan.status != CVY_OK)
-            status =
-                errors_add(e, CVY_ERR_RESOURCE, &PLACE_AT(path, at), NULL, "not the plan of trial %zu", i);
+        else if (!plan_read(s + at, length, &p) || p.status != CVY_OK)
+            status = no_page(path, at, i, e);
+        if (status == CVY_OK) status = trial_plan(t, &words, &p, w->book, e);
+        plan_free(&p);
+        arena_free(&a);
         at += length + (newline != NULL);
     }
     mem_free(s);
@@ -206,39 +292,33 @@ static cvy_status read_plans(sweep *w, errors *e)
     return status;
 }
 
-static void read_member(sweep *w, const json *m, trial *t)
+static cvy_status read_members(sweep *w, const json *v, errors *e)
 {
-    t->config = json_get_int(m, "trial", t->config);
-    t->repeat = json_get_int(m, "repeat", 0);
-    t->seed = json_get_int(m, "seed", -1);
-    t->label = json_get_text(m, "label", "");
-    t->overrides = read_texts(json_get(m, "overrides"), &w->memory, &t->n_overrides);
-}
-
-static void read_members(sweep *w, const json *members, int64_t planned)
-{
-    const size_t listed = members && members->kind == JSON_ARRAY ? members->n : 0;
-    w->n = listed;
-    if (w->per > 0 && planned > (int64_t)listed && planned <= SEARCH_MAX_TRIALS && planned % w->per == 0)
-        w->n = (size_t)planned;
+    const json *members = json_get(v, "members");
+    const bool older = members && members->kind == JSON_ARRAY;
+    const int64_t all = json_get_int(v, "trials", 0);
+    int64_t listed = older ? (int64_t)members->n : json_get_int(v, "planned", all);
+    if (listed < 0 || listed > SEARCH_MAX_TRIALS) listed = 0;
+    w->n = (size_t)listed;
+    if (w->per > 0 && all > listed && all <= SEARCH_MAX_TRIALS && all % w->per == 0) w->n = (size_t)all;
     w->trials = mem_array(w->n + 1, sizeof *w->trials);
     for (size_t i = 0; i < w->n; i++) {
-        trial *t = &w->trials[i];
-        t->config = (int64_t)i;
-        if (i < listed) {
-            read_member(w, members->items[i], t);
-            continue;
-        }
-        t->config = (int64_t)i / w->per;
-        t->repeat = (int64_t)i % w->per;
-        t->seed = -1;
-        t->label = "";
-        t->state = TRIAL_OPEN;
+        w->trials[i] = (trial){.config = (int32_t)i, .seed = -1};
+        if (i < (size_t)listed) continue;
+        w->trials[i] = (trial){.config = (int32_t)((int64_t)i / w->per),
+                               .repeat = (int32_t)((int64_t)i % w->per),
+                               .seed = -1,
+                               .state = TRIAL_OPEN};
     }
+    if (older) return read_older(w, members, e);
+    char *path = path_join(w->dir, "trials");
+    cvy_status status = read_trials(w, path, (size_t)listed, e);
+    mem_free(path);
+    return status;
 }
 
 /* What was chosen later. A record that makes no sense is as good as none: the same would be chosen again. */
-static void read_proposed(sweep *w, const json *v)
+static void read_proposed(sweep *w, const json *v, arena *a)
 {
     const json *members = json_get(v, "members"), *plans = json_get(v, "plans"),
                *point = json_get(v, "point");
@@ -256,13 +336,17 @@ static void read_proposed(sweep *w, const json *v)
     for (size_t k = 0; k < members->n; k++) {
         trial *t = &first[k];
         const json *line = plans->items[k];
-        read_member(w, members->items[k], t);
+        errors quiet = {0}; /* what cannot be kept is refused */
+        plan p = {.status = CVY_ERR_CONFIG};
+        const trial_words words = read_member(members->items[k], t, a);
         t->state = TRIAL_REFUSED;
         t->status = CVY_ERR_CONFIG;
-        if (line->kind == JSON_TEXT && plan_read(line->s, strlen(line->s), &t->plan) &&
-            t->plan.status == CVY_OK)
-            t->state = TRIAL_WAITING;
-        t->seed = t->state == TRIAL_WAITING ? t->plan.seed : t->seed;
+        const bool good =
+            line->kind == JSON_TEXT && plan_read(line->s, strlen(line->s), &p) && p.status == CVY_OK;
+        if (good) t->seed = p.seed;
+        if (trial_plan(t, &words, &p, w->book, &quiet) == CVY_OK && good) t->state = TRIAL_WAITING;
+        plan_free(&p);
+        errors_free(&quiet);
     }
 }
 
@@ -274,8 +358,10 @@ static void read_events(sweep *w)
         if (journal_open(&r, part, 0, NULL) == CVY_OK) {
             while (journal_next(&r) == JOURNAL_RECORD) {
                 if (r.n < 16 || memcmp(r.payload, "{\"t\":\"proposed\"", 15) != 0) continue;
-                const json *v = json_parse(&w->memory, r.payload, r.n, NULL, NULL);
-                if (v) read_proposed(w, v);
+                arena a = {0};
+                const json *v = json_parse(&a, r.payload, r.n, NULL, NULL);
+                if (v) read_proposed(w, v, &a);
+                arena_free(&a);
             }
             journal_end(&r);
         }
@@ -317,8 +403,7 @@ sweep *sweeps_open(const char *results, const char *name, errors *e)
     w->estimate = json_get_double(v, "estimate", 0);
     const char *file = json_get_text(v, "source_file", NULL);
     if (file) w->file = path_join(w->dir, file);
-    read_members(w, json_get(v, "members"), json_get_int(v, "trials", 0));
-    if (v && w->threads >= 1 && read_plans(w, e) == CVY_OK) {
+    if (v && w->threads >= 1 && read_members(w, v, e) == CVY_OK) {
         read_events(w);
         return w;
     }
@@ -343,11 +428,38 @@ const char *sweeps_find(const char *results, const char *hash, arena *a)
     return found;
 }
 
+bool sweeps_is_like(const char *results, const char *name, int64_t threads, const trial *trials, size_t n)
+{
+    arena whole = {0};
+    char *dir = path_join(results, name), *path = path_join(dir, "trials");
+    const json *v = runs_read_sweep(results, name, &whole, NULL);
+    bool same = v && json_get_int(v, "threads", 1) == threads;
+    book *b = same ? book_open(path, NULL) : NULL;
+    int64_t page = b ? book_next(b, 0) : 0;
+    same = same && b;
+    for (size_t i = 0; same && page && i < n; i++, page = book_next(b, page)) {
+        arena a = {0};
+        size_t bytes;
+        char *line = trials[i].facts ? book_line(b, page, &bytes) : NULL;
+        const json *planned_as = line ? json_get(json_parse(&a, line, bytes, NULL, NULL), "plan") : NULL;
+        const char *key = json_get_text(planned_as, "exact_key", NULL);
+        same = !key || !strcmp(key, trials[i].facts->exact_key);
+        mem_free(line);
+        arena_free(&a);
+    }
+    book_close(b);
+    arena_free(&whole);
+    mem_free(dir);
+    mem_free(path);
+    return same;
+}
+
 void sweeps_close(sweep *w)
 {
     if (!w) return;
     for (size_t i = 0; i < w->n; i++) trial_free(&w->trials[i]);
     mem_free(w->trials);
+    book_close(w->book);
     journal_close(w->events);
     file_unlock(w->lock);
     if (w->read) experiment_free(w->x);
@@ -388,7 +500,7 @@ cvy_status sweeps_decide(sweep *w, const trial *t, const char *how, errors *e)
     json_put_text(&out, "t", "decision");
     json_put_int(&out, "trial", t->config);
     json_put_int(&out, "repeat", t->repeat);
-    json_put_text(&out, "run", t->run);
+    json_put_text(&out, "run", TRIAL_RUN(t));
     json_put_text(&out, "how", how);
     json_put_double(&out, "time", now());
     json_close(&out, '}');
@@ -397,24 +509,25 @@ cvy_status sweeps_decide(sweep *w, const trial *t, const char *how, errors *e)
     return status;
 }
 
-cvy_status sweeps_propose(sweep *w, const trial *members, size_t n, const double *point, errors *e)
+cvy_status sweeps_propose(sweep *w, const trial *members, const trial_words *words, const plan *plans,
+                          size_t n, const double *point, errors *e)
 {
     json_writer out = {0};
     json_open(&out, '{');
     json_put_text(&out, "t", "proposed");
     json_put_int(&out, "trial", members->config);
-    json_put_text(&out, "label", members->label);
+    json_put_text(&out, "label", words->label);
     json_key(&out, "point");
     json_open(&out, '[');
     for (size_t i = 0; i < w->space.n; i++) json_double(&out, point[i]);
     json_close(&out, ']');
     json_key(&out, "members");
     json_open(&out, '[');
-    for (size_t i = 0; i < n; i++) put_member(&out, &members[i]);
+    for (size_t i = 0; i < n; i++) put_member(&out, &members[i], &words[i], &plans[i]);
     json_close(&out, ']');
     json_key(&out, "plans");
     json_open(&out, '[');
-    for (size_t i = 0; i < n; i++) json_text(&out, members[i].plan.line);
+    for (size_t i = 0; i < n; i++) json_text(&out, plans[i].line);
     json_close(&out, ']');
     json_put_double(&out, "time", now());
     json_close(&out, '}');
@@ -428,13 +541,13 @@ cvy_status sweeps_event(sweep *w, const char *kind, const char *what, errors *e)
     return w->events ? record_event(w->events, kind, what, e) : CVY_OK;
 }
 
-void sweeps_check_plugins(const sweep *w, trial *t)
+void sweeps_check_plugins(const sweep *w, plan *p)
 {
     errors found = {0};
-    if (copies_extend(w->dir, t, &found) != CVY_OK) {
+    if (copies_extend(w->dir, p, &found) != CVY_OK) {
         char *what = mem_text(found.n ? found.items[0].what : "its plugins cannot be copied");
-        plan_free(&t->plan);
-        t->plan = plan_failed(CVY_ERR_PLUGIN, NULL, "%s", what);
+        plan_free(p);
+        *p = plan_failed(CVY_ERR_PLUGIN, NULL, "%s", what);
         mem_free(what);
     }
     errors_free(&found);
@@ -454,10 +567,10 @@ void sweeps_end(sweep *w, int code, double seconds, errors *e)
 static bool run_for(const sweep *w, const trial *t, known_runs *k, known_run *out)
 {
     known_run other;
-    bool own = known_find(k, t->plan.config_hash, w->name, out);
+    bool own = known_find(k, &t->key, w->name, out);
     if (w->again || (own && out->state == FOLLOW_FINISHED)) return own;
-    if (!known_find(k, t->plan.config_hash, NULL, &other)) return own;
-    bool continues = !strcmp(other.exact_key, t->plan.exact_key) && other.state != FOLLOW_RUNNING;
+    if (!known_find(k, &t->key, NULL, &other)) return own;
+    bool continues = !strcmp(other.exact_key, trial_facts(t)->exact_key) && other.state != FOLLOW_RUNNING;
     if (other.state != FOLLOW_FINISHED && (own || !continues)) return own;
     *out = other;
     return true;
@@ -467,8 +580,7 @@ void sweeps_match_one(const sweep *w, const char *results, known_runs *k, trial 
 {
     known_run r;
     if (t->state != TRIAL_WAITING || !run_for(w, t, k, &r)) return;
-    trial_take_run(t, results, r.name);
-    follow_rest(t->journals);
+    trial_take_run(t, results, r.name, &w->metric);
     if (r.state == FOLLOW_FINISHED)
         t->state = TRIAL_KNOWN;
     else

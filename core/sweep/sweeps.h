@@ -4,16 +4,15 @@
  *   sweep.json   written once: {"sweep":"s3","experiment":..,"created":..,"source":..,"method":"grid",
  *                "metric":{"name","goal"},"trials":18,"configs":6,"repeats":3,"threads":1,"again":false,"hash":"..",
  *                "per":3,"source_file":"source/x.yaml","base_dir":"/abs","plugins":[..],"estimate":{..} | absent,
- *                "parameters":{"path":["value",..]},"overrides":[..],
- *                "members":[{"trial":0,"repeat":0,"seed":1,"label":..,"config_hash":..,"overrides":[..],
- *                            "run":"r3" | null},..]}    run: one that stood there finished before the sweep
- *                Fewer members than trials: the others are chosen when results are there, each configuration `per` trials.
- *   plans        one line per member, the planning child's
+ *                "parameters":{"path":["value",..]},"overrides":[..],"planned":12}
+ *                Fewer planned than trials: the others are chosen when results are there, each configuration `per` trials.
+ *   trials       a line for each that was planned, see trial_page():
+ *                {"trial":0,"repeat":0,"seed":1,"label":..,"overrides":[..],"config_hash":..,"plan":{..} | null}
  *   source/      the experiment file as it was, from which the space is read again
  *   plugins/     copies of the plugin files, see copies.h
  *   events       a journal: {"t":"start"|"exit",...} of supervisors as in journal/record.h, and
  *                {"t":"decision","trial":0,"repeat":0,"run":"r7","how":"new|known|resumed","time":..}
- *                {"t":"proposed","trial":12,"label":..,"point":[..],"members":[as above],"plans":[line | null,..],"time":..}
+ *                {"t":"proposed","trial":12,"label":..,"point":[..],"members":[as above without plans],"plans":[line | null,..],"time":..}
  *                of a configuration that was chosen later; and events: a trial that was stopped early or tried again, a limit
  *                that was met, the estimated and the real time
  *   lock         held by the supervisor for life */
@@ -36,6 +35,7 @@ typedef struct sweep {
     bool again; /* its runs are its own: others of equal configuration do not count */
     trial *trials;
     size_t n;
+    book *book; /* where they are told of */
     /* What is asked for. x is NULL in the folder of a sweep of an older Convoy: then all its trials are there. */
     experiment *x; /* not owned where it was not read by sweeps_open() */
     space space;
@@ -66,17 +66,20 @@ sweep *sweeps_open(const char *results, const char *name, errors *e);
 cvy_status sweeps_read_space(sweep *w, const char *const *architectures, errors *e);
 /* The newest sweep with this hash; NULL when there is none. In the arena. */
 const char *sweeps_find(const char *results, const char *hash, arena *a);
+/* Whether it was planned for the same builds, libraries and machine (exact_key), and for as many threads, as these trials. */
+bool sweeps_is_like(const char *results, const char *name, int64_t threads, const trial *trials, size_t n);
 void sweeps_close(sweep *w); /* frees the trials too; NULL is fine */
 
 /* Takes its lock and notes the start of a supervisor. False when another holds it, waiting up to wait_ms. */
 bool sweeps_begin(sweep *w, int wait_ms, errors *e);
 /* Notes what a trial's run is. */
 cvy_status sweeps_decide(sweep *w, const trial *t, const char *how, errors *e);
-/* Notes trials that were chosen now: the members of a configuration, with their plans. */
-cvy_status sweeps_propose(sweep *w, const trial *members, size_t n, const double *point, errors *e);
+/* Notes trials that were chosen now: the members of a configuration, with their words and plans. */
+cvy_status sweeps_propose(sweep *w, const trial *members, const trial_words *words, const plan *plans,
+                          size_t n, const double *point, errors *e);
 cvy_status sweeps_event(sweep *w, const char *kind, const char *what, errors *e);
-/* A trial planned later, whose plugins must be those of the sweep: makes copies of others, or takes its plan away. */
-void sweeps_check_plugins(const sweep *w, trial *t);
+/* A plan made later, whose plugins must be those of the sweep: makes copies of others, or takes the plan away. */
+void sweeps_check_plugins(const sweep *w, plan *p);
 /* Notes the end, lets go of the lock. */
 void sweeps_end(sweep *w, int code, double seconds, errors *e);
 

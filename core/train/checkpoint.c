@@ -45,13 +45,13 @@ static void checkpoint_add_slot(checkpoint_list *l, const optimizer *o, size_t s
 }
 
 static checkpoint_list checkpoint_tensors(const state *s, const optimizer *o, const best_copy *best,
-                                          bool with_best)
+                                          bool with_best, bool with_slots)
 {
     const net *n = s->net;
     checkpoint_list l = {0};
     checkpoint_add(&l, "", n->weights, n->n_weights, s->weights);
     checkpoint_add(&l, "", n->buffers, n->n_buffers, s->buffers);
-    for (size_t i = 0; i < o->n_slots; i++)
+    for (size_t i = 0; with_slots && i < o->n_slots; i++)
         for (size_t k = 0; k < n->n_weights; k++) checkpoint_add_slot(&l, o, i, k);
     if (with_best) {
         checkpoint_add(&l, "best.", n->weights, n->n_weights, best->weights);
@@ -118,7 +118,8 @@ cvy_status checkpoint_write_last(const char *dir, const state *s, const optimize
     arena a = {0};
     text sums = {0};
     metrics_write(&at->sums, &sums);
-    checkpoint_list l = checkpoint_tensors(s, o, best, checkpoint_needs_best(at));
+    checkpoint_list l =
+        checkpoint_tensors(s, o, best, checkpoint_needs_best(at), !(at->finished && at->bare));
     const char *values[META_COUNT] = {CHECKPOINT_FORMAT,
                                       config_hash,
                                       arena_printf(&a, "%" PRId64, at->step),
@@ -132,8 +133,10 @@ cvy_status checkpoint_write_last(const char *dir, const state *s, const optimize
                                                    at->stopping.seen, at->stopping.waited, at->stopped),
                                       checkpoint_checksum(l.items, l.n, &a)};
     char *path = checkpoint_path(dir, checkpoint_last);
-    cvy_status status = (at->finished ? safetensors_write_loose : safetensors_write)(
-        path, l.items, l.n, checkpoint_keys, values, META_COUNT, e);
+    cvy_status status =
+        (at->unsynced   ? safetensors_write_unsynced
+         : at->finished ? safetensors_write_loose
+                        : safetensors_write)(path, l.items, l.n, checkpoint_keys, values, META_COUNT, e);
     mem_free(path);
     checkpoint_list_free(&l);
     text_free(&sums);
@@ -152,11 +155,19 @@ cvy_status checkpoint_write_best(const char *dir, const net *n, const best_copy 
     const char *values[] = {CHECKPOINT_FORMAT, arena_printf(&a, "%" PRId64, at->best_epoch),
                             arena_printf(&a, "%.17g", at->best_value), checkpoint_checksum(l.items, l.n, &a)};
     char *path = checkpoint_path(dir, checkpoint_best);
-    cvy_status status = safetensors_write_loose(path, l.items, l.n, keys, values, 4, e);
+    cvy_status status = (at->unsynced ? safetensors_write_unsynced
+                                      : safetensors_write_loose)(path, l.items, l.n, keys, values, 4, e);
     mem_free(path);
     checkpoint_list_free(&l);
     arena_free(&a);
     return status;
+}
+
+void checkpoint_drop_last(const char *dir)
+{
+    char *path = checkpoint_path(dir, checkpoint_last);
+    (void)unlink(path); /* it costs space and nothing else */
+    mem_free(path);
 }
 
 void checkpoint_tidy(const char *dir)
@@ -260,13 +271,15 @@ cvy_status checkpoint_read_last(const char *dir, state *s, optimizer *o, best_co
 {
     char *path = checkpoint_path(dir, checkpoint_last);
     safetensors f = {0};
-    progress_point p = {.averaged = at->averaged};
+    progress_point p = {.averaged = at->averaged, .bare = at->bare};
     checkpoint_list l = {0};
-    *found = file_exists(path);
+    /* An empty one is what a power cut leaves of a file that nobody had waited for. */
+    *found = file_size(path) > 0;
     cvy_status status = *found ? safetensors_read(path, &f, e) : CVY_OK;
     if (*found && !status) status = checkpoint_parse(&f, path, config_hash, &p, e);
     if (*found && !status) {
-        l = checkpoint_tensors(s, o, best, checkpoint_needs_best(&p));
+        const size_t without = s->net->n_weights + s->net->n_buffers;
+        l = checkpoint_tensors(s, o, best, checkpoint_needs_best(&p), !(p.finished && f.n == without));
         status = checkpoint_match(&f, &l, path, e);
     }
     if (*found && !status) {

@@ -1,7 +1,7 @@
 /* Everything of a run that is not a function of (configuration, step), as safetensors files. Knows no schedule of them.
  *
- * checkpoints/last.safetensors   weights and buffers by their paths; `optimizer.SLOT.PATH`; `best.PATH` while training
- *                                when the best weights are not the last; position, sums, best-so-far and a checksum of
+ * checkpoints/last.safetensors   weights and buffers by their paths; `optimizer.SLOT.PATH`, unless the run is finished and does
+ *                                without; `best.PATH` while training when the best weights are not the last; position, sums, best-so-far and a checksum of
  *                                the tensors as metadata
  * checkpoints/best.safetensors   weights and buffers of the best epoch, at the end of the run
  * The bytes hold no time and no host: equal runs give equal files. */
@@ -29,8 +29,10 @@ typedef struct progress_point {
     patience stopping; /* of early stopping */
     bool stopped;      /* it has ended the epochs */
     bool finished;     /* tested, reported: nothing left to do */
-    bool
-        averaged; /* the best weights are averaged ones, never the present ones: said by the run, in no file */
+    /* said by the run, in no file */
+    bool averaged; /* the best weights are averaged ones, never the present ones */
+    bool unsynced; /* somebody else sees to it that the files get to the disk */
+    bool bare;     /* once it is finished nobody will ask for the optimizer's state */
 } progress_point;
 
 typedef struct best_copy { /* the weights and buffers of the best epoch, like the state's arrays */
@@ -40,11 +42,13 @@ typedef struct best_copy { /* the weights and buffers of the best epoch, like th
 /* Removes what a killed attempt left half-written. */
 void checkpoint_tidy(const char *dir);
 
-/* While training durable when it returns, folder included. The last of a finished run saves that sync, as does the best's
+/* While training durable when it returns, folder included, unless `unsynced`. The last of a finished run saves that sync, as does the best's
  * file, which is written right before it: both files' data are safe, and a power cut within seconds may only bring back
  * the checkpoint before, from which the run ends with the same bits. */
 cvy_status checkpoint_write_last(const char *dir, const state *s, const optimizer *o, const best_copy *best,
                                  const progress_point *at, const char *config_hash, errors *e);
+/* Takes the last away: of a finished run of which the best is enough. */
+void checkpoint_drop_last(const char *dir);
 cvy_status checkpoint_write_best(const char *dir, const net *n, const best_copy *best,
                                  const progress_point *at, errors *e);
 /* Restores from checkpoints/last.safetensors; *found is false when there is none yet. A damaged file, one of another

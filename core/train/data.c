@@ -26,25 +26,38 @@ static void data_check_answer(const data *d, const cvy_dataset_read *r)
     }
 }
 
-/* One sample as the plugin has it; with pixels and target NULL only its label and shape. */
-static cvy_status data_fetch(const data *d, cvy_split split, int64_t i, void *pixels, cvy_shape *shape,
-                             int32_t *label, float *target, errors *e)
+static host data_host(const data *d, errors *own)
+{
+    return host_make(own, CVY_ERR_CONFIG, &d->at, d->seed, NULL);
+}
+
+/* One sample as the plugin has it; with pixels and target NULL only its label and shape. `h`: data_host() of a list of
+ * messages that is empty. */
+static cvy_status data_fetch_by(const data *d, host *h, cvy_split split, int64_t i, void *pixels,
+                                cvy_shape *shape, int32_t *label, float *target, errors *e)
 {
     static const char *const names[] = {"training", "test"};
-    errors own = {0};
-    host h = host_make(&own, CVY_ERR_CONFIG, &d->at, d->seed, NULL);
+    errors *own = h->e;
     if (d->info.targets < 1) target = NULL;
-    cvy_dataset_read r = {.host = &h.face, .split = split, .index = i, .pixels = pixels, .target = target};
-    if (d->type->read(&r, d->config, d->opened) && !errors_count(&own))
+    cvy_dataset_read r = {.host = &h->face, .split = split, .index = i, .pixels = pixels, .target = target};
+    if (d->type->read(&r, d->config, d->opened) && !errors_count(own))
         cvy_fail(&r, "read failed without saying why");
     r.target = target;
-    if (!errors_count(&own)) data_check_answer(d, &r);
-    if (!errors_count(&own) && d->info.varied) sizes_check(d, &r);
-    if (errors_count(&own))
-        return blame(&own, e, "dataset (%s): %s sample %lld", d->plugin->name, names[split], (long long)i);
+    if (!errors_count(own)) data_check_answer(d, &r);
+    if (!errors_count(own) && d->info.varied) sizes_check(d, &r);
+    if (errors_count(own))
+        return blame(own, e, "dataset (%s): %s sample %lld", d->plugin->name, names[split], (long long)i);
     *label = d->info.classes > 0 ? r.label : 0;
     *shape = d->info.varied ? r.shape : d->info.sample;
     return CVY_OK;
+}
+
+static cvy_status data_fetch(const data *d, cvy_split split, int64_t i, void *pixels, cvy_shape *shape,
+                             int32_t *label, float *target, errors *e)
+{
+    errors own = {0};
+    host h = data_host(d, &own);
+    return data_fetch_by(d, &h, split, i, pixels, shape, label, target, e);
 }
 
 /* ---- splitting -------------------------------------------------------------------------------------------------- */
@@ -168,8 +181,10 @@ static cvy_status data_labels(data *d, cvy_split split, int32_t *labels, errors 
 {
     cvy_shape shape;
     cvy_status status = sizes_expect(d, split, e);
+    errors own = {0};
+    host h = data_host(d, &own); /* one for all: there may be millions */
     for (int64_t i = 0; i < d->info.n[split] && !status; i++) {
-        status = data_fetch(d, split, i, NULL, &shape, &labels[i], NULL, e);
+        status = data_fetch_by(d, &h, split, i, NULL, &shape, &labels[i], NULL, e);
         if (!status) sizes_note(d, split, i, &shape);
     }
     return status;

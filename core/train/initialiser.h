@@ -24,7 +24,4 @@ cvy_status initialiser_check(const cvy_child *i, const place *at, errors *e);
 cvy_status initialiser_fill(const cvy_child *i, const initialiser_tensor *t, uint64_t seed, float *v,
                             errors *e);
 
-/* The x below which a standard normal number falls with probability p, 0 < p < 1. */
-double initialiser_quantile(double p);
-
 #endif

@@ -5,6 +5,18 @@
 
 #include "device/buffer.h"
 
+int lens_reader(const net *n, int unit)
+{
+    int found = -1;
+    for (size_t i = 1; i < n->n_nodes; i++)
+        for (int k = 0; k < n->nodes[i].n_in; k++)
+            if (n->nodes[i].in[k] == unit && found != (int)i) {
+                if (found >= 0) return -1;
+                found = (int)i;
+            }
+    return found;
+}
+
 /* In evaluation as in training with everything frozen, which leaves gradients of activations alone. */
 static void lens_freeze(lens *l, const net *n)
 {

@@ -20,6 +20,9 @@ typedef struct lens {
     cvy_shape y_shape;
 } lens; /* a zeroed one is empty */
 
+/* The only node that reads what this one gives; -1: none does, or several do. */
+int lens_reader(const net *n, int unit);
+
 /* For `batch` samples at once. `nodes` (0: the input) and the state outlive the lens. To be closed even after it failed. */
 cvy_status lens_open(lens *l, const net *n, state *s, const int *nodes, size_t n_nodes,
                      const cvy_shape *sample, int64_t batch, bool gradients, errors *e);

@@ -5,8 +5,8 @@
 
 #include "device/buffer.h"
 
-/* A plan's kernels keep packed copies of the weights, forward and backward, and code made for its shapes: of large networks
- * fewer plans are kept. */
+/* Kernels have code made for a plan's shapes, and those of an evaluation may keep packed copies of the weights: of large
+ * networks fewer plans are kept. */
 #define PLANS_MOST  256
 #define PLANS_LEAST 4
 #define PLANS_BYTES ((size_t)1 << 30) /* to be held by them, about */

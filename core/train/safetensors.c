@@ -143,23 +143,26 @@ static int open_temporary(const char *path, char **temporary)
     return fd;
 }
 
-static bool stream(int fd, const text *header, const safetensor *items, size_t n)
+/* What is waited for. */
+typedef enum care { CARE_NOTHING, CARE_DATA, CARE_NAME } care;
+
+static bool stream(int fd, const text *header, const safetensor *items, size_t n, care least)
 {
     uint64_t length = header->n;
     if (!write_all(fd, &length, sizeof length) || !write_all(fd, header->s, header->n)) return false;
     for (size_t i = 0; i < n; i++)
         if (!write_all(fd, items[i].data, (size_t)items[i].count * sizeof(float))) return false;
-    return fsync(fd) == 0;
+    return least == CARE_NOTHING || fsync(fd) == 0;
 }
 
 /* As file_replace() does it, but without a second copy of all weights in memory. */
-static cvy_status replace(const char *path, const text *header, const safetensor *items, size_t n,
-                          bool settle, errors *e)
+static cvy_status replace(const char *path, const text *header, const safetensor *items, size_t n, care least,
+                          errors *e)
 {
     char *temporary;
     int fd = open_temporary(path, &temporary), error = fd < 0 ? errno : 0;
     if (fd >= 0) {
-        if (!stream(fd, header, items, n)) error = errno;
+        if (!stream(fd, header, items, n, least)) error = errno;
         /* A network file system may report a full disk only here. */
         if (close(fd) && !error) error = errno;
         if (!error && rename(temporary, path)) error = errno;
@@ -170,7 +173,7 @@ static cvy_status replace(const char *path, const text *header, const safetensor
         place at = PLACE_FILE(path);
         return errors_add(e, CVY_ERR_RESOURCE, &at, NULL, "cannot write: %s", strerror(error));
     }
-    if (!settle) return CVY_OK;
+    if (least < CARE_NAME) return CVY_OK;
     char *dir = path_dir(path);
     cvy_status status = file_sync_dir(dir, e);
     mem_free(dir);
@@ -178,7 +181,7 @@ static cvy_status replace(const char *path, const text *header, const safetensor
 }
 
 static cvy_status write_file(const char *path, const safetensor *items, size_t n, const char *const *keys,
-                             const char *const *values, size_t n_metadata, bool settle, errors *e)
+                             const char *const *values, size_t n_metadata, care least, errors *e)
 {
     cvy_status status = check_items(path, items, n, e);
     if (!status) status = check_names(path, keys, n_metadata, "two metadata keys are called", e);
@@ -191,7 +194,7 @@ static cvy_status write_file(const char *path, const safetensor *items, size_t n
                             "cannot write: a header of %zu bytes is beyond the format's %d", header.n,
                             SAFETENSORS_HEADER_MAX);
     } else {
-        status = replace(path, &header, items, n, settle, e);
+        status = replace(path, &header, items, n, least, e);
     }
     text_free(&header);
     return status;
@@ -200,14 +203,21 @@ static cvy_status write_file(const char *path, const safetensor *items, size_t n
 cvy_status safetensors_write(const char *path, const safetensor *items, size_t n, const char *const *keys,
                              const char *const *values, size_t n_metadata, errors *e)
 {
-    return write_file(path, items, n, keys, values, n_metadata, true, e);
+    return write_file(path, items, n, keys, values, n_metadata, CARE_NAME, e);
 }
 
 cvy_status safetensors_write_loose(const char *path, const safetensor *items, size_t n,
                                    const char *const *keys, const char *const *values, size_t n_metadata,
                                    errors *e)
 {
-    return write_file(path, items, n, keys, values, n_metadata, false, e);
+    return write_file(path, items, n, keys, values, n_metadata, CARE_DATA, e);
+}
+
+cvy_status safetensors_write_unsynced(const char *path, const safetensor *items, size_t n,
+                                      const char *const *keys, const char *const *values, size_t n_metadata,
+                                      errors *e)
+{
+    return write_file(path, items, n, keys, values, n_metadata, CARE_NOTHING, e);
 }
 
 /* ---- what was read ---- */

@@ -39,6 +39,10 @@ cvy_status safetensors_write(const char *path, const safetensor *items, size_t n
 cvy_status safetensors_write_loose(const char *path, const safetensor *items, size_t n,
                                    const char *const *keys, const char *const *values, size_t n_metadata,
                                    errors *e);
+/* The same without waiting for the disk at all. */
+cvy_status safetensors_write_unsynced(const char *path, const safetensor *items, size_t n,
+                                      const char *const *keys, const char *const *values, size_t n_metadata,
+                                      errors *e);
 /* Reads and checks the whole file: F32 tensors only here (others are an error naming dtype and tensor). Errors carry file
  * and byte offset. On failure *out is empty. */
 cvy_status safetensors_read(const char *path, safetensors *out, errors *e);

@@ -188,19 +188,6 @@ static bool saliency_same_maps(const net_node *a, const net_node *b)
            memcmp(a->out.dim, b->out.dim, (size_t)a->out.rank * sizeof *a->out.dim) == 0;
 }
 
-/* The only node that reads it; -1. */
-static int saliency_reader(const net *n, int unit)
-{
-    int found = -1;
-    for (size_t i = 1; i < n->n_nodes; i++)
-        for (int k = 0; k < n->nodes[i].n_in; k++)
-            if (n->nodes[i].in[k] == unit && found != (int)i) {
-                if (found >= 0) return -1;
-                found = (int)i;
-            }
-    return found;
-}
-
 static bool saliency_has_kernels(const net *n, const net_node *unit)
 {
     for (int k = 0; k < unit->n_weights; k++)
@@ -210,7 +197,7 @@ static bool saliency_has_kernels(const net *n, const net_node *unit)
 
 int saliency_settled(const net *n, int layer)
 {
-    for (int next; (next = saliency_reader(n, layer)) >= 0; layer = next)
+    for (int next; (next = lens_reader(n, layer)) >= 0; layer = next)
         if (saliency_has_kernels(n, &n->nodes[next]) ||
             !saliency_same_maps(&n->nodes[next], &n->nodes[layer]))
             break;

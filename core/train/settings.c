@@ -2,6 +2,7 @@
 #include "train/settings.h"
 
 static const char *const select_choices[] = {"best", "last", "best_average", NULL};
+static const char *const keep_choices[] = {"auto", "all", "weights", "best", NULL};  /* as KEEP_* */
 static const char *const algorithm_choices[] = {"auto", "direct", "winograd", NULL}; /* as plan_algorithm */
 static const char *const target_choices[] = {"label", "input", NULL};
 
@@ -62,6 +63,11 @@ static const cvy_param train_params[] = {
     CVY_ALSO("convolution_algorithm conv_algo cudnn_conv_algo"),
     CVY_INT(train_settings, checkpoint_seconds, 60, 0, 86400,
             "least time between checkpoints while training"),
+    CVY_ENUM(train_settings, keep, auto, keep_choices,
+             "what stays of a finished run's checkpoints: all (the best weights, and the last with the "
+             "optimizer's state), weights (best and last, without that state), best (these alone), or auto: "
+             "all of a single run, weights of a sweep's"),
+    CVY_ALSO("keep_checkpoints save_total_limit save_weights_only"),
     CVY_INT(
         train_settings, histograms, 0, 0, 1000000,
         "epochs between logged histograms of each weight tensor and its last gradient; 0 logs none. `convoy "

@@ -19,9 +19,13 @@ typedef struct train_settings {
     int64_t log_every;                     /* steps between logged step metrics; 0: none */
     int32_t conv_algorithm;                /* a plan_algorithm */
     int64_t checkpoint_seconds;            /* at least this long between checkpoints while training */
+    int32_t keep;                          /* KEEP_*: what stays of a finished run's checkpoints */
     int64_t histograms; /* epochs between logged histograms of weights and gradients; 0: none */
     int32_t inspect;    /* at the end, dead units and cosines between filters are logged */
 } train_settings;
+
+/* KEEP_AUTO: KEEP_ALL of a single run, KEEP_WEIGHTS (no state of the optimizer) of a sweep's, of which there are many. */
+enum { KEEP_AUTO, KEEP_ALL, KEEP_WEIGHTS, KEEP_BEST };
 
 /* SELECT_BEST_AVERAGE: of the weights that the optimizer averages, those of the epoch in which they validated best. */
 enum { SELECT_BEST, SELECT_LAST, SELECT_BEST_AVERAGE };

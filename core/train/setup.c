@@ -200,19 +200,13 @@ static void setup_check_select(const setup *s, errors *e)
 {
     const cvy_child *optimizer = &s->train.optimizer;
     if (s->train.select != SELECT_BEST_AVERAGE || !optimizer->plugin) return;
-    arena a = {0};
-    const char *names[CVY_MAX_SLOTS];
-    size_t n = wrapped_slots(optimizer, &a, names);
-    bool any = false;
-    for (size_t i = 0; i < n && i < CVY_MAX_SLOTS; i++) any = any || wrapped_is_average(names[i]);
     const node *slot = experiment_get(s->x, "train.select");
-    if (!any)
+    if (!wrapped_averages(optimizer))
         errors_add(
             e, CVY_ERR_CONFIG, slot ? &slot->at : NULL,
             "wrap it: `optimizer: {type: ema, optimizer: ...}`, or write `select: best`",
             "train.select: best_average chooses among averaged weights, and the optimizer %s keeps none",
             optimizer->plugin->name);
-    arena_free(&a);
 }
 
 static bool setup_check_watches(const setup *s, errors *e)
@@ -508,7 +502,8 @@ void setup_canonical(const setup *s, text *out)
     json_key(&w, "train");
     json_open(&w, '{');
     train_settings train = s->train;
-    train.checkpoint_seconds = 0; /* moves no result */
+    train.checkpoint_seconds = 0; /* moves no result, and neither does what is kept of it */
+    train.keep = KEEP_AUTO;
     train.early_stopping = train.lr_range = NULL;
     params_table t = settings_of_train(&train);
     params_write(&t, &w);

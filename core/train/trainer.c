@@ -12,6 +12,7 @@
 #include "journal/record.h"
 #include "train/checkpoint.h"
 #include "train/data_card.h"
+#include "train/logged.h"
 #include "train/lr_range.h"
 #include "train/schedule.h"
 #include "train/stepper.h"
@@ -26,9 +27,11 @@ typedef struct trainer {
     best_copy best;
     journal *journal;
     progress_point at;
-    bool unsaved;                       /* the position is past the last checkpoint */
-    double checkpointed, epoch_started; /* monotonic seconds */
-    int64_t epoch_images;               /* trained in this process in this epoch */
+    bool unsaved;                              /* the position is past the last checkpoint */
+    double begun, checkpointed, epoch_started; /* monotonic seconds */
+    bool settled;                              /* the run's own description is on the disk */
+    bool afresh;          /* there was no checkpoint: none can be lost by one that comes too late */
+    int64_t epoch_images; /* trained in this process in this epoch */
     errors *e;
 } trainer;
 
@@ -93,11 +96,31 @@ static cvy_status trainer_check_finite(const trainer *t, int64_t epoch)
     return stepper_check_finite(&t->w, &at, t->e);
 }
 
+/* The folder was made without waiting for the disk: nothing is lost with it before there is a checkpoint. */
+static cvy_status trainer_settle(trainer *t)
+{
+    static const char *const files[] = {"spec.yaml", "run.json"};
+    cvy_status status = CVY_OK;
+    for (size_t i = 0; i < 2 && !status && !t->settled; i++) {
+        char *path = path_join(t->o->dir, files[i]);
+        status = file_sync(path, t->e);
+        mem_free(path);
+    }
+    char *results = path_dir(t->o->dir);
+    if (!status && !t->settled) status = file_sync_dir(t->o->dir, t->e);
+    if (!status && !t->settled) status = file_sync_dir(results, t->e);
+    mem_free(results);
+    t->settled = !status;
+    return status;
+}
+
 /* Records first, durable, then the checkpoint that makes them count. */
 static cvy_status trainer_checkpoint(trainer *t)
 {
     cvy_status status = trainer_check_finite(t, t->at.batch || !t->at.epoch ? t->at.epoch : t->at.epoch - 1);
-    if (!status) status = journal_sync(t->journal, t->e);
+    t->at.unsynced = t->o->grouped && t->afresh && trainer_now() - t->begun < TRAINER_YOUNG;
+    if (!status && !t->at.unsynced) status = trainer_settle(t);
+    if (!status && !t->at.unsynced) status = journal_sync(t->journal, t->e);
     if (!status && t->at.finished)
         status = checkpoint_write_best(t->o->dir, t->s->net, &t->best, &t->at, t->e);
     if (!status)
@@ -106,6 +129,13 @@ static cvy_status trainer_checkpoint(trainer *t)
     t->checkpointed = trainer_now();
     t->unsaved = status != CVY_OK;
     return status;
+}
+
+/* What stays once the run is finished. */
+static int32_t trainer_keeps(const trainer *t)
+{
+    const int32_t keep = t->s->train.keep;
+    return keep != KEEP_AUTO ? keep : t->o->one_of_many ? KEEP_WEIGHTS : KEEP_ALL;
 }
 
 static bool trainer_checkpoint_due(const trainer *t)
@@ -226,25 +256,16 @@ static cvy_status trainer_evaluate(trainer *t, data_part part, metrics *m)
     return stepper_evaluate(&t->w, part, &at, t->o->stop, t->o->ctx, m, t->e);
 }
 
-/* Loss and, where there are classes to be right about, top-1 and (with more than five of them) top-5 of sums under a
- * prefix; returns how many metrics. */
-static size_t trainer_metrics(const trainer *t, const char *prefix, const metrics *m, metric out[3])
+/* A family's figures of sums; returns how many metrics. */
+static size_t trainer_metrics(const trainer *t, logged_family family, const metrics *m,
+                              metric out[LOGGED_FIGURES])
 {
-    static const char *const prefixes[] = {"train", "val", "test", "val_average", "test_average"};
-    static const char *const names[][3] = {
-        {"train_loss", "train_accuracy", "train_top5_accuracy"},
-        {"val_loss", "val_accuracy", "val_top5_accuracy"},
-        {"test_loss", "test_accuracy", "test_top5_accuracy"},
-        {"val_average_loss", "val_average_accuracy", "val_average_top5_accuracy"},
-        {"test_average_loss", "test_average_accuracy", "test_average_top5_accuracy"}};
-    size_t row = 0;
-    while (strcmp(prefix, prefixes[row]) != 0) row++;
-    double n = m->samples > 0 ? (double)m->samples : 1;
-    out[0] = (metric){names[row][0], metrics_loss(m)};
-    if (!t->s->accuracy) return 1;
-    out[1] = (metric){names[row][1], (double)m->top1 / n};
-    out[2] = (metric){names[row][2], (double)m->top5 / n};
-    return t->s->data->info.classes > 5 ? 3 : 2;
+    const char *const *names;
+    const size_t count = logged_figures(t->s, family, &names);
+    const double n = m->samples > 0 ? (double)m->samples : 1;
+    const double values[LOGGED_FIGURES] = {metrics_loss(m), (double)m->top1 / n, (double)m->top5 / n};
+    for (size_t i = 0; i < count; i++) out[i] = (metric){names[i], values[i]};
+    return count;
 }
 
 static cvy_status trainer_measured(trainer *t)
@@ -260,13 +281,13 @@ static cvy_status trainer_measured(trainer *t)
 }
 
 /* The weights that the optimizer keeps beside the raw ones, with the raw ones' buffers. */
-static cvy_status trainer_evaluate_average(trainer *t, data_part part, const char *prefix, metrics *v,
+static cvy_status trainer_evaluate_average(trainer *t, data_part part, logged_family family, metrics *v,
                                            metric *m, size_t *n)
 {
     optimizer_exchange_average(&t->w.optimizer);
     cvy_status status = trainer_evaluate(t, part, v);
     optimizer_exchange_average(&t->w.optimizer);
-    if (!status) *n += trainer_metrics(t, prefix, v, m + *n);
+    if (!status) *n += trainer_metrics(t, family, v, m + *n);
     return status;
 }
 
@@ -320,7 +341,7 @@ static cvy_status trainer_end_epoch(trainer *t)
     const setup *s = t->s;
     cvy_status finite = trainer_check_finite(t, t->at.epoch);
     if (finite) return finite;
-    size_t n = trainer_metrics(t, "train", &t->at.sums, m);
+    size_t n = trainer_metrics(t, LOGGED_TRAIN, &t->at.sums, m);
     double seconds = trainer_now() - t->epoch_started; /* training alone */
     double factor = schedule_factor(&s->train.lr_schedule, t->at.step - 1, s->steps_per_epoch,
                                     s->train.epochs, &t->at.schedule);
@@ -331,10 +352,10 @@ static cvy_status trainer_end_epoch(trainer *t)
         metrics v;
         cvy_status status = trainer_evaluate(t, DATA_VALIDATION, &v);
         if (status) return status;
-        n += trainer_metrics(t, "val", &v, m + n);
+        n += trainer_metrics(t, LOGGED_VAL, &v, m + n);
         if (optimizer_averages(&t->w.optimizer)) {
             metrics average;
-            status = trainer_evaluate_average(t, DATA_VALIDATION, "val_average", &average, m, &n);
+            status = trainer_evaluate_average(t, DATA_VALIDATION, LOGGED_VAL_AVERAGE, &average, m, &n);
             if (status) return status;
             if (trainer_selects_average(t)) v = average;
         }
@@ -441,9 +462,9 @@ static cvy_status trainer_finish(trainer *t)
         status = trainer_evaluate(t, DATA_TEST, &v);
         if (other) trainer_exchange_best(t);
         if (status) return status;
-        n = trainer_metrics(t, "test", &v, m);
+        n = trainer_metrics(t, LOGGED_TEST, &v, m);
         if (optimizer_averages(&t->w.optimizer)) /* of the last epoch: no others are kept */
-            status = trainer_evaluate_average(t, DATA_TEST, "test_average", &v, m, &n);
+            status = trainer_evaluate_average(t, DATA_TEST, LOGGED_TEST_AVERAGE, &v, m, &n);
         if (status) return status;
     }
     if (s->train.inspect) {
@@ -457,7 +478,7 @@ static cvy_status trainer_finish(trainer *t)
     status = record_metrics(t->journal, "run", t->at.step, t->at.epoch, m, n, t->e);
     if (!status)
         status = record_artifact(t->journal, "checkpoint", "checkpoints/best.safetensors", t->at.step, t->e);
-    if (!status)
+    if (!status && trainer_keeps(t) != KEEP_BEST)
         status = record_artifact(t->journal, "checkpoint", "checkpoints/last.safetensors", t->at.step, t->e);
     if (status) return status;
     t->at.finished = true;
@@ -488,9 +509,11 @@ static cvy_status trainer_restore(trainer *t)
 {
     bool found;
     t->at.averaged = trainer_selects_average(t);
+    t->at.bare = trainer_keeps(t) != KEEP_ALL;
     checkpoint_tidy(t->o->dir);
     cvy_status status = checkpoint_read_last(t->o->dir, t->w.state, &t->w.optimizer, &t->best, &t->at,
                                              t->o->config_hash, &found, t->e);
+    t->afresh = !found;
     if (!status && !found) status = setup_load_weights(t->s, t->w.state, t->e);
     return status || !found ? status : trainer_check_position(t);
 }
@@ -524,7 +547,7 @@ static cvy_status trainer_train(trainer *t, const char *journal_path)
 
 cvy_status trainer_run(const setup *s, const trainer_options *o, const char *journal_path, errors *e)
 {
-    trainer t = {.s = s, .o = o, .e = e};
+    trainer t = {.s = s, .o = o, .e = e, .begun = trainer_now()};
     cvy_status status = trainer_train(&t, journal_path);
     if (t.journal) {
         text why = {0};
@@ -538,6 +561,7 @@ cvy_status trainer_run(const setup *s, const trainer_options *o, const char *jou
             status = errors_status(&failed);
             errors_move(e, &failed);
         }
+        if (status == CVY_OK && trainer_keeps(&t) == KEEP_BEST) checkpoint_drop_last(o->dir);
         errors_free(&failed);
         text_free(&why);
     }

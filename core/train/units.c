@@ -20,18 +20,6 @@ static int units_kernels(const net *n, const net_node *unit)
     return -1;
 }
 
-static int units_reader(const net *n, int unit)
-{
-    int found = -1;
-    for (size_t i = 1; i < n->n_nodes; i++)
-        for (int k = 0; k < n->nodes[i].n_in; k++)
-            if (n->nodes[i].in[k] == unit && found != (int)i) {
-                if (found >= 0) return -1;
-                found = (int)i;
-            }
-    return found;
-}
-
 static bool units_same_shape(const cvy_shape *a, const cvy_shape *b)
 {
     return a->rank == b->rank && memcmp(a->dim, b->dim, (size_t)a->rank * sizeof *a->dim) == 0;
@@ -41,7 +29,7 @@ static bool units_same_shape(const cvy_shape *a, const cvy_shape *b)
 static int units_response(const net *n, int from)
 {
     int response = -1, at = from;
-    for (int next; (next = units_reader(n, at)) >= 0; at = next) {
+    for (int next; (next = lens_reader(n, at)) >= 0; at = next) {
         const net_node *unit = &n->nodes[next], *before = &n->nodes[at];
         if (unit->n_in != 1 || units_kernels(n, unit) >= 0 || unit->out.rank != before->out.rank ||
             unit->out.dim[1] != before->out.dim[1])

@@ -90,3 +90,14 @@ const void *wrapped_without_decay(const cvy_child *optimizer, arena *a)
     }
     return copy;
 }
+
+bool wrapped_averages(const cvy_child *optimizer)
+{
+    arena a = {0};
+    const char *names[CVY_MAX_SLOTS];
+    size_t n = wrapped_slots(optimizer, &a, names);
+    bool any = false;
+    for (size_t i = 0; i < n && i < CVY_MAX_SLOTS; i++) any = any || wrapped_is_average(names[i]);
+    arena_free(&a);
+    return any;
+}

@@ -10,6 +10,8 @@
 /* How many state arrays are needed, and the names of the first CVY_MAX_SLOTS: "average", "lookahead.slow",
  * "lookahead.adam.mean". */
 size_t wrapped_slots(const cvy_child *optimizer, arena *a, const char *names[CVY_MAX_SLOTS]);
+/* Whether one of them is an average of the weights. */
+bool wrapped_averages(const cvy_child *optimizer);
 /* Whether a state array of that name holds averaged weights: CVY_SLOT_AVERAGE, its own or that of one it wraps. */
 bool wrapped_is_average(const char *slot);
 /* Whether all of them may be called on pieces of a tensor. */

@@ -30,6 +30,12 @@ static int conv3d_backward(const cvy_plain *call, const void *config)
     return conv_nd_backward(call, &g);
 }
 
+static cvy_value conv3d_lower(cvy_lower *l, const void *config)
+{
+    const conv_nd g = conv_nd_of(config, 3, false, l->in, l->out);
+    return conv_nd_lower(l, &g);
+}
+
 static const cvy_layer conv3d_layer = {
     .size = sizeof(cvy_layer),
     .min_in = 1,
@@ -37,6 +43,7 @@ static const cvy_layer conv3d_layer = {
     .infer = conv3d_infer,
     .forward = conv3d_forward,
     .backward = conv3d_backward,
+    .lower = conv3d_lower,
 };
 
 CVY_PLUGIN(CVY_LAYER, conv3d, "Conv3d Conv3D VolumetricConvolution Convolution3D",

@@ -322,10 +322,23 @@ static inline int conv_nd_transposed_infer(cvy_infer *in, const conv_config *c, 
     return conv_nd_declare(in, &g, &weight, g.taps);
 }
 
-/* ---- lower, of one and two axes ---- */
+/* ---- lower ---- */
+
+static inline cvy_conv3d_attr conv_nd_volume(const conv_nd *g)
+{
+    cvy_conv3d_attr attr = {.groups = g->groups, .flip = g->flip};
+    for (int d = 0; d < 3; d++) {
+        attr.stride[d] = g->stride[d];
+        attr.dilation[d] = g->dilation[d];
+        attr.padding[d] = g->before[d];
+        attr.padding[d + 3] = g->after[d];
+    }
+    return attr;
+}
 
 static inline cvy_value conv_nd_lower(cvy_lower *l, const conv_nd *g)
 {
+    const cvy_conv3d_attr volume = conv_nd_volume(g);
     const cvy_conv_attr attr = {
         .stride = {g->stride[1], g->stride[2]},
         .dilation = {g->dilation[1], g->dilation[2]},
@@ -334,6 +347,7 @@ static inline cvy_value conv_nd_lower(cvy_lower *l, const conv_nd *g)
         .flip = g->flip,
     };
     cvy_value operands[] = {cvy_in(0), cvy_weight(0), cvy_weight(1)};
+    if (g->axes == 3) return l->op(l, CVY_OP_CONV3D, operands, g->bias ? 3 : 2, &volume);
     if (g->axes == 2) return l->op(l, CVY_OP_CONV, operands, g->bias ? 3 : 2, &attr);
     const cvy_reshape_attr line = {cvy_shape4(l->in[0].dim[0], l->in[0].dim[1], 1, l->in[0].dim[2])};
     operands[0] = l->op(l, CVY_OP_RESHAPE, operands, 1, &line);
@@ -342,7 +356,7 @@ static inline cvy_value conv_nd_lower(cvy_lower *l, const conv_nd *g)
     return l->op(l, CVY_OP_RESHAPE, &y, 1, &sequence);
 }
 
-/* A transposed convolution, of two axes. */
+/* A transposed convolution, of two or three axes. */
 static inline cvy_value conv_nd_transposed_lower(cvy_lower *l, const conv_nd *g)
 {
     const cvy_conv_transpose_attr attr = {
@@ -353,7 +367,10 @@ static inline cvy_value conv_nd_transposed_lower(cvy_lower *l, const conv_nd *g)
         .size = {g->wide[1], g->wide[2]},
     };
     const cvy_value operands[] = {cvy_in(0), cvy_weight(0)};
-    const cvy_value y = l->op(l, CVY_OP_CONV_TRANSPOSE, operands, 2, &attr), with[] = {y, cvy_weight(1)};
+    const cvy_conv3d_transpose_attr volume = {conv_nd_volume(g), {g->wide[0], g->wide[1], g->wide[2]}};
+    const cvy_value y = g->axes == 3 ? l->op(l, CVY_OP_CONV3D_TRANSPOSE, operands, 2, &volume)
+                                     : l->op(l, CVY_OP_CONV_TRANSPOSE, operands, 2, &attr);
+    const cvy_value with[] = {y, cvy_weight(1)};
     return g->bias ? l->op(l, CVY_OP_BIAS, with, 2, NULL) : y;
 }
 

@@ -32,6 +32,12 @@ static int conv_transpose3d_backward(const cvy_plain *call, const void *config)
     return conv_nd_backward(call, &g);
 }
 
+static cvy_value conv_transpose3d_lower(cvy_lower *l, const void *config)
+{
+    const conv_nd g = conv_nd_of(config, 3, true, l->in, l->out);
+    return conv_nd_transposed_lower(l, &g);
+}
+
 static const cvy_layer conv_transpose3d_layer = {
     .size = sizeof(cvy_layer),
     .min_in = 1,
@@ -39,6 +45,7 @@ static const cvy_layer conv_transpose3d_layer = {
     .infer = conv_transpose3d_infer,
     .forward = conv_transpose3d_forward,
     .backward = conv_transpose3d_backward,
+    .lower = conv_transpose3d_lower,
 };
 
 CVY_PLUGIN(

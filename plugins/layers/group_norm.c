@@ -10,6 +10,7 @@
 
 #include "convoy/layer.h"
 #include "shape_text.h"
+#include "sums.h"
 
 typedef struct gn_config {
     int64_t groups;
@@ -83,10 +84,7 @@ static void measure_groups(void *ctx, int64_t begin, int64_t end)
     const int64_t count = j->width * j->pixels;
     for (int64_t at = begin; at < end; at++) {
         const cvy_real *x = j->call->x[0] + at * count;
-        double sum = 0, squares = 0;
-        for (int64_t i = 0; i < count; i++) sum += (double)x[i];
-        const double mean = sum / (double)count;
-        for (int64_t i = 0; i < count; i++) squares += ((double)x[i] - mean) * ((double)x[i] - mean);
+        const double mean = sums_of(x, count) / (double)count, squares = sums_of_squares(x, mean, count);
         j->stats[2 * at] = mean;
         j->stats[2 * at + 1] = 1 / sqrt(squares / (double)count + j->eps);
     }
@@ -119,13 +117,8 @@ static void backward_groups(void *ctx, int64_t begin, int64_t end)
         for (int64_t plane = at * j->width; plane < (at + 1) * j->width; plane++) {
             const cvy_real *x = j->call->x[0] + plane * j->pixels, *gy = j->call->gy + plane * j->pixels;
             const double gamma = j->gamma ? (double)j->gamma[plane % j->channels] : 1;
-            double own = 0, own_z = 0;
-            for (int64_t i = 0; i < j->pixels; i++) {
-                own += (double)gy[i];
-                own_z += (double)gy[i] * ((double)x[i] - mean) * inverse;
-            }
-            sum += own * gamma / count;
-            sum_z += own_z * gamma / count;
+            sum += sums_of(gy, j->pixels) * gamma / count;
+            sum_z += sums_of_products(gy, x, mean, j->pixels) * inverse * gamma / count;
         }
         for (int64_t plane = at * j->width; plane < (at + 1) * j->width; plane++) {
             const cvy_real *x = j->call->x[0] + plane * j->pixels, *gy = j->call->gy + plane * j->pixels;
@@ -149,10 +142,8 @@ static void backward_channels(void *ctx, int64_t begin, int64_t end)
             const int64_t plane = n * j->channels + c, at = plane / j->width;
             const cvy_real *x = j->call->x[0] + plane * j->pixels, *gy = j->call->gy + plane * j->pixels;
             const double mean = j->stats[2 * at], inverse = j->stats[2 * at + 1];
-            for (int64_t i = 0; i < j->pixels; i++) {
-                sum += (double)gy[i];
-                sum_z += (double)gy[i] * ((double)x[i] - mean) * inverse;
-            }
+            sum += sums_of(gy, j->pixels);
+            sum_z += sums_of_products(gy, x, mean, j->pixels) * inverse;
         }
         if (j->call->gw[0]) j->call->gw[0][c] = (cvy_real)sum_z;
         if (j->call->gw[1]) j->call->gw[1][c] = (cvy_real)sum;

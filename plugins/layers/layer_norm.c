@@ -8,6 +8,7 @@
 
 #include "convoy/layer.h"
 #include "shape_text.h"
+#include "sums.h"
 
 typedef struct ln_config {
     int64_t axes;
@@ -94,10 +95,8 @@ static void measure_rows(void *ctx, int64_t begin, int64_t end)
     const ln_job *j = ctx;
     for (int64_t row = begin; row < end; row++) {
         const cvy_real *x = j->call->x[0] + row * j->count;
-        double sum = 0, squares = 0;
-        for (int64_t i = 0; i < j->count; i++) sum += (double)x[i];
-        const double mean = sum / (double)j->count;
-        for (int64_t i = 0; i < j->count; i++) squares += ((double)x[i] - mean) * ((double)x[i] - mean);
+        const double mean = sums_of(x, j->count) / (double)j->count;
+        const double squares = sums_of_squares(x, mean, j->count);
         j->stats[2 * row] = mean;
         j->stats[2 * row + 1] = 1 / sqrt(squares / (double)j->count + j->eps);
     }

@@ -48,6 +48,13 @@ static void writes(void **state)
     json_close(&w, ']');
     assert_string_equal(text_str(&w.out), "[]");
     text_free(&w.out);
+    /* what a terminal would obey, or nobody would see */
+    json_text(&w, "\x7f\xC2\x9B\xE2\x80\xAE\xF3\xA0\x81\x81\xF0\x9F\x94\xAC");
+    assert_string_equal(text_str(&w.out), "\"\\u007f\\u009b\\u202e\\udb40\\udc41\xF0\x9F\x94\xAC\"");
+    text_free(&w.out);
+    json_text_n(&w, "a\0b", 3);
+    assert_string_equal(text_str(&w.out), "\"a\\u0000b\"");
+    text_free(&w.out);
 }
 
 static json *parse(arena *a, const char *s)

@@ -225,6 +225,41 @@ static void safe(void **state)
               "cd",
               3, "ab..."); /* no half letter */
     same_safe("abc", SIZE_MAX, "abc");
+    same_safe("a\xE2\x80\xAE"
+              "b",
+              100,
+              "a\\xE2\\x80\\xAE"
+              "b"); /* U+202E turns what follows */
+    same_safe("a\xE2\x80\xA8"
+              "b\xEF\xBB\xBF",
+              100,
+              "a\\xE2\\x80\\xA8"
+              "b\\xEF\\xBB\\xBF");
+    same_safe("\xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x94\xAC", 100,
+              "\xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x94\xAC"); /* joined, as emoji are */
+}
+
+static void same_lines(const char *s, bool marks, const char *expected)
+{
+    text t = {0};
+    text_lines(&t, s, strlen(s), marks);
+    assert_string_equal(text_str(&t), expected);
+    text_free(&t);
+}
+
+static void lines(void **state)
+{
+    (void)state;
+    same_lines("", true, "");
+    same_lines("a\tb\nc\n", false, "a\tb\nc\n");
+    same_lines("\x1b[1mT\x1b[0m\n\x1b[31;1mx", true, "\x1b[1mT\x1b[0m\n\x1b[31;1mx");
+    same_lines("\x1b[1mT", false, "\\x1B[1mT");
+    same_lines("\x1b[2J\x1b]0;x\x07\r\x1b[", true, "\\x1B[2J\\x1B]0;x\\x07\\x0D\\x1B[");
+    same_lines("\xff\xc2\x9b"
+               "31m\xc3",
+               true,
+               "\\xFF\\xC2\\x9B"
+               "31m\\xC3");
 }
 
 static void utf8(void **state)
@@ -272,6 +307,7 @@ int main(void)
         cmocka_unit_test(doubles_ignore_the_locale),
         cmocka_unit_test(counts),
         cmocka_unit_test(safe),
+        cmocka_unit_test(lines),
         cmocka_unit_test(utf8),
     };
     return cmocka_run_group_tests_name("text", tests, NULL, NULL);

@@ -254,9 +254,16 @@ def train(net, batch, steps, threads, limit, channels_last):
     }))
 
 
+def blas():
+    """The file of the library that multiplies matrices for PyTorch; "" where it is part of PyTorch itself (MKL in wheels)."""
+    with open("/proc/self/maps") as maps:
+        files = {line.split()[-1] for line in maps if "blas" in line.rsplit("/", 1)[-1]}
+    return min(files, key=lambda file: ("openblas" not in file, file)) if files else ""
+
+
 def main():
     if sys.argv[1] == "--describe":
-        print(json.dumps({"torch": torch.__version__, **{net: describe(net) for net in sys.argv[2:]}}))
+        print(json.dumps({"torch": torch.__version__, "blas": blas(), **{net: describe(net) for net in sys.argv[2:]}}))
     else:
         net, batch, steps, threads, seconds, layout = sys.argv[1:]
         train(net, int(batch), int(steps), int(threads), float(seconds), layout == "channels-last")

@@ -106,7 +106,7 @@ if command -v sqlite3 >/dev/null; then
     [ "$(grep -c '^r1 r2 r3|' again)" = 4 ] || fail "an ensemble twice: $(cat again)"
     sqlite3 results/convoy.db 'UPDATE schema_version SET version = 1; DROP VIEW evaluations'
     expect 0 ls
-    says err "written by an older Convoy: made again"
+    says err "written by an older Convoy (schema 1): brought up to date"
     [ "$(figures | wc -l)" = "$(wc -l <kept)" ] || fail "after an older Convoy: $(figures)"
 fi
 chmod a-w results/evaluations 2>/dev/null

@@ -155,7 +155,7 @@ END
 sed 's/stem, */stem, /; s/channels: 4,/channels: 0,/; /^sweep/,$d' "$dir/good.yaml" >"$dir/bad.yaml"
 expect 0 check "$dir/good.yaml"
 says "$out" "good.yaml: ok: 3 layers,"
-says "$out" "3 batches of 32 per epoch, 2 epochs; 6 trials: 2 configurations, 3 seeds"
+says "$out" "3 batches of 32 per epoch, 2 epochs; 6 trials: 2 configurations x 3 seeds"
 expect 2 check "$dir/bad.yaml" "$dir/good.yaml"
 says "$err" "bad.yaml:3:24: layer \"stem\" (conv2d): channels: 0 is below 1"
 says "$out" "good.yaml: ok"

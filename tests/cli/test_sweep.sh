@@ -18,7 +18,7 @@ END
 # ---- the dry run
 expect 0 sweep swept.yaml --dry-run
 says out "adam lr=0.01, channels=8"
-says err "8 trials, 8 to train, 1 thread each"
+says err "8 trials: 4 configurations x 2 seeds, 8 to train, 1 thread each"
 [ ! -e results ] || fail "a dry run wrote something"
 
 # ---- one worker or two
@@ -47,7 +47,7 @@ grep -q '"path":"[^"]*/one/s1/plugins/[0-9a-f]*/conv2d.so"' one/r8/run.json || f
 
 # ---- what is known is not trained again
 expect 0 sweep swept.yaml --results one
-says err "s1: 8 trials, 8 finished: nothing trained"
+says err "s1: 8 trials: 4 configurations x 2 seeds, 8 finished: nothing trained"
 expect 0 run --base swept.yaml model.stem.channels=4 train.optimizer='{type: sgd, lr: 0.1}' repeats=1 seed=8 --results one --threads 1
 says err "same as r2 (finished)"
 expect 0 run --base swept.yaml model.stem.channels=4 repeats=1 --results mixed --threads 1

@@ -69,6 +69,20 @@ static void test_table(void **state)
     table_cell(&t, "b");
     says(&t, true, "a  b\n");
     table_free(&t);
+    char *endless = mem_alloc(70001);
+    memset(endless, 'x', 70000);
+    table_column(&t, "a\x1b[31m\nb", TABLE_LEFT);
+    table_column(&t, endless, TABLE_LEFT);
+    table_cell(&t, endless);
+    table_cell(&t, "y");
+    text out = {0};
+    table_write(&t, false, &out);
+    assert_true(text_starts(text_str(&out), "a\\x1B[31m\\x0Ab"));
+    assert_non_null(strstr(text_str(&out), "xxx...  y\n"));
+    assert_true(out.n < 3000);
+    text_free(&out);
+    table_free(&t);
+    mem_free(endless);
 }
 
 static void line(const progress *p, int64_t done, int64_t total, const char *label, size_t width,
@@ -112,13 +126,39 @@ static void test_progress_off(void **state)
     progress_clear(&p);
 }
 
+/* A long table in pieces reads as if it had been one. */
+static void test_pieces(void **unused)
+{
+    (void)unused;
+    static const char *const rows[][2] = {{"a", "1"}, {"as wide as none", "22"}, {"b\xc3\xa4", "333"}};
+    table whole = {0}, parts = {0};
+    text once = {0}, pieces = {0};
+    table_column(&whole, "NAME", TABLE_LEFT);
+    table_column(&whole, "N", TABLE_RIGHT);
+    table_column(&parts, "NAME", TABLE_LEFT);
+    table_column(&parts, "N", TABLE_RIGHT);
+    for (int k = 0; k < 6; k++) table_cell(&whole, rows[k / 2][k % 2]);
+    table_write(&whole, false, &once);
+    for (int k = 0; k < 6; k++) {
+        table_cell(&parts, rows[k / 2][k % 2]);
+        if (k % 2) table_measure(&parts);
+    }
+    for (int k = 0; k < 6; k++) {
+        table_cell(&parts, rows[k / 2][k % 2]);
+        if (k % 2) table_piece(&parts, false, &pieces);
+    }
+    assert_string_equal(text_str(&pieces), text_str(&once));
+    table_free(&whole);
+    table_free(&parts);
+    text_free(&once);
+    text_free(&pieces);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_width),
-        cmocka_unit_test(test_table),
-        cmocka_unit_test(test_progress),
-        cmocka_unit_test(test_progress_off),
+        cmocka_unit_test(test_width),        cmocka_unit_test(test_table),  cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_progress_off), cmocka_unit_test(test_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,6 +59,20 @@ static void add_conv(text *out, const cvy_conv_attr *a)
     text_printf(out, " groups %" PRId64 " flip %" PRId32, a->groups, a->flip);
 }
 
+static void add_numbers(text *out, const char *name, const int64_t *v, int n)
+{
+    text_printf(out, " %s", name);
+    for (int i = 0; i < n; i++) text_printf(out, " %" PRId64, v[i]);
+}
+
+static void add_conv3d(text *out, const cvy_conv3d_attr *a)
+{
+    add_numbers(out, "stride", a->stride, 3);
+    add_numbers(out, "dilation", a->dilation, 3);
+    add_numbers(out, "padding", a->padding, 6);
+    text_printf(out, " groups %" PRId64 " flip %" PRId32, a->groups, a->flip);
+}
+
 static void add_attributes(text *out, cvy_op op, const void *attr)
 {
     switch (op) {
@@ -69,6 +83,15 @@ static void add_attributes(text *out, cvy_op op, const void *attr)
         const cvy_conv_transpose_attr *a = attr;
         add_conv(out, &a->conv);
         add_pair(out, "size", a->size);
+        break;
+    }
+    case CVY_OP_CONV3D:
+        add_conv3d(out, attr);
+        break;
+    case CVY_OP_CONV3D_TRANSPOSE: {
+        const cvy_conv3d_transpose_attr *a = attr;
+        add_conv3d(out, &a->conv);
+        add_numbers(out, "size", a->size, 3);
         break;
     }
     case CVY_OP_BN_STATS:
@@ -132,6 +155,8 @@ static cvy_value emit(cvy_lower *l, cvy_op op, const cvy_value *in, int32_t n, c
         [CVY_OP_SHORTCUT_PAD] = "shortcut_pad",
         [CVY_OP_CONV_TRANSPOSE] = "conv_transpose",
         [CVY_OP_BIAS] = "bias",
+        [CVY_OP_CONV3D] = "conv3d",
+        [CVY_OP_CONV3D_TRANSPOSE] = "conv_transpose3d",
     };
     emitter *e = l->core;
     assert_true(op > 0 && op < CVY_OP_PUBLIC_END);

@@ -210,9 +210,14 @@ static void test_fusion(void **unused)
     bound b = bound_of(&n, s, &m, (plan_options){.batch = 4, .train = true});
     assert_int_equal(count_steps(b.plan, "bn_stats", NULL), 0);
     assert_int_equal(count_steps(b.plan, "relu", NULL), 0);
-    assert_int_equal(count_steps(b.plan, "conv", "statistics"), 5);
+    assert_int_equal(count_steps(b.plan, "conv", NULL), 5);
+    assert_int_equal(count_steps(b.plan, "conv", "statistics") +
+                         count_steps(b.plan, "conv", "batch norm, relu before; statistics"),
+                     5);
     assert_int_equal(count_steps(b.plan, "bn_apply", "residual, relu"), 2);
-    assert_int_equal(count_steps(b.plan, "bn_apply", "relu"), 3);
+    assert_int_equal(count_steps(b.plan, "bn_apply", "relu") +
+                         count_steps(b.plan, "conv", "batch norm, relu before; statistics"),
+                     3);
     bound apart = bound_of(&n, s, &m, (plan_options){.batch = 4, .train = true, .no_fusion = true});
     assert_int_equal(count_steps(apart.plan, "bn_stats", NULL), 5);
     assert_int_equal(count_steps(apart.plan, "relu", NULL), 5);
@@ -237,6 +242,45 @@ static void test_transposed_steps(void **unused)
     assert_int_equal(count_steps(b.plan, "bias.bwd", NULL), 3);
     assert_int_equal(count_steps(b.plan, "bn_stats", NULL), 1); /* no convolution gathers them */
     bound_free(&b);
+    state_free(s);
+    network_free(&n);
+}
+
+/* What only convolutions read is normalised on the way into them, forward and for the gradient of their weights; the stem's
+ * output, which a sum reads too, in the backward pass alone. */
+static void test_normalised_while_read(void **unused)
+{
+    (void)unused;
+    network n = network_of(
+        "- conv2d: {channels: 32, kernel: 3, padding: 1, bias: false, name: stem}\n- batch_norm\n- relu\n"
+        "- residual: {channels: 32, blocks: 2}\n- conv2d: {channels: 48, kernel: 1, bias: false}\n"
+        "- batch_norm\n- conv2d: {channels: 20, kernel: 1, name: last}\n- batch_norm\n"
+        "- global_avg_pool\n- linear: {units: classes}\n",
+        3, 16, 16, 10);
+    assert_non_null(n.net);
+    machine m = machine_here();
+    state *s = state_new(n.net, 1, true, &n.e);
+    plan_options o = {.batch = 8, .train = true, .algorithm = PLAN_WINOGRAD};
+    bound b = bound_of(&n, s, &m, o);
+    assert_int_equal(count_steps(b.plan, "conv", "batch norm, relu before; statistics"), 2);
+    assert_int_equal(count_steps(b.plan, "conv.bwd_weights", "batch norm, relu before"),
+                     3); /* the stem's too */
+    assert_int_equal(count_steps(b.plan, "bn_apply", "relu"), 1);
+    assert_int_equal(count_steps(b.plan, "bn_apply", "residual, relu"), 2);
+    assert_int_equal(count_steps(b.plan, "bn_apply", ""),
+                     count_steps(b.plan, "conv", "batch norm before; statistics") ? 1 : 2);
+    assert_int_equal(count_steps(b.plan, "bn.bwd", NULL), 7);
+    /* With somebody looking at it the value is there. */
+    int watched = 0;
+    for (size_t i = 0; i < n.net->n_nodes; i++)
+        if (n.net->nodes[i].plugin && strcmp(n.net->nodes[i].plugin->name, "relu") == 0 && i > 3 && !watched)
+            watched = (int)i; /* the first block's, behind its first normalisation */
+    assert_true(watched > 0);
+    o.watched = &watched;
+    o.n_watched = 1;
+    bound w = bound_of(&n, s, &m, o);
+    assert_int_equal(count_steps(w.plan, "conv", "batch norm, relu before; statistics"), 1);
+    bound_free(&b), bound_free(&w);
     state_free(s);
     network_free(&n);
 }
@@ -269,7 +313,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fast_is_plain), cmocka_unit_test(test_gradient_of_whole_network),
         cmocka_unit_test(test_fusion),        cmocka_unit_test(test_transposed_steps),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_memory),        cmocka_unit_test(test_normalised_while_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

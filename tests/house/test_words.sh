@@ -80,7 +80,7 @@ found=$(tracked | while read -r file; do
     [ -f "$file" ] && grep -InHE '(^|[^A-Za-z0-9_.~/}-])/(home|root|Users|work|workspace|mnt|media|srv|scratch)/[A-Za-z0-9_.-]' "$file"
 done | grep -v '/home/somebody' | cut -c 1-200)
 [ -z "$found" ] || fail "paths of a machine:"$'\n'"$found"
-found=$(tracked | grep -E '\.(so|o|a|pyc|whl|db|safetensors)$' | grep -vE '^(\./)?tests/(.*\.safetensors|abi/abi[0-9]+_[a-z]+\.so)$')
+found=$(tracked | grep -E '\.(so|o|a|pyc|whl|db|safetensors)$' | grep -vE '^(\./)?tests/(.*\.safetensors|abi/abi[0-9]+_[a-z]+\.so|report/old/v[0-9]+\.db)$')
 [ -z "$found" ] || fail "products of a build or a run: $found"
 
 [ $failures = 0 ]

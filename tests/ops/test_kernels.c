@@ -109,13 +109,20 @@ static void run_kernel(const kernel *k, const op *o, const machine *m, void *con
     if (k->prepare) assert_int_equal(k->prepare(o, m, &plan, &e), CVY_OK);
     assert_int_equal(errors_count(&e), 0);
     errors_free(&e);
-    if (k->pack) k->pack(o, plan.state, in[1]);
-    char *scratch = fresh(plan.scratch + CANARY);
+    char *scratch = fresh(plan.scratch + CANARY), *packed = fresh(plan.packed + CANARY);
     memset(scratch, 0xFF, plan.scratch + CANARY);
-    kernel_args a = {.in = in, .out = out, .scratch = scratch, .step = 5000000001u, .first_sample = 3};
+    memset(packed, 0xFF, plan.packed + CANARY);
+    if (k->pack) k->pack(o, plan.state, in[1], packed, scratch);
+    memset(scratch, 0xFF, plan.scratch);
+    kernel_args a = {
+        .in = in, .out = out, .scratch = scratch, .packed = packed, .step = 5000000001u, .first_sample = 3};
     k->run(o, plan.state, &a);
-    for (int i = 0; i < CANARY; i++) assert_int_equal((unsigned char)scratch[plan.scratch + (size_t)i], 0xFF);
+    for (int i = 0; i < CANARY; i++) {
+        assert_int_equal((unsigned char)scratch[plan.scratch + (size_t)i], 0xFF);
+        assert_int_equal((unsigned char)packed[plan.packed + (size_t)i], 0xFF);
+    }
     free(scratch);
+    free(packed);
     if (k->release) k->release(plan.state);
 }
 

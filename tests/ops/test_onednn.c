@@ -124,8 +124,11 @@ static void run_kernel(const kernel *k, const op *o, const machine *m, value *in
     void *ins[MOST] = {0}, *outs[MOST] = {0};
     for (int i = 0; i < o->n_in; i++) ins[i] = in[i].data;
     for (int i = 0; i < o->n_out; i++) outs[i] = out[i].data;
-    if (k->pack) k->pack(o, plan.state, in[1].data);
-    kernel_args a = {.in = ins, .out = outs, .scratch = scratch};
+    void *packed = plan.packed ? buffer_new(plan.packed, &e) : NULL;
+    if (packed) memset(packed, 0xff, plan.packed);
+    if (k->pack) k->pack(o, plan.state, in[1].data, packed, scratch);
+    if (scratch) memset(scratch, 0xff, plan.scratch);
+    kernel_args a = {.in = ins, .out = outs, .scratch = scratch, .packed = packed};
     k->run(o, plan.state, &a);
     /* Again, into memory full of something else: the same bits. */
     for (int i = 0; i < o->n_out; i++) {
@@ -144,6 +147,7 @@ static void run_kernel(const kernel *k, const op *o, const machine *m, value *in
             outs[i] = out[i].data;
         }
     buffer_free(scratch, plan.scratch);
+    buffer_free(packed, plan.packed);
     if (k->release) k->release(plan.state);
     errors_free(&e);
 }
@@ -281,6 +285,13 @@ static void convolutions(op_type t)
             }
     }
     parallel_set_threads(0);
+    int all = 0;
+    for (int i = 0; i < SHAPES; i++) all += offered[i];
+    if (!all) { /* Debian's oneDNN for Arm: built without the Arm Compute Library */
+        print_message("skipped: for this machine oneDNN has no %s but its reference, which is never used\n",
+                      op_name(t));
+        skip();
+    }
     assert_true(offered[0] > 0 && offered[1] > 0 && offered[2] > 0);
 }
 

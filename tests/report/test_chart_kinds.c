@@ -170,7 +170,7 @@ static void cost(void **state)
     near(front->x[1], 20);
     near(front->y[1], 83);
     const figure_mark *best = mark(&f.panels[1], FIGURE_POINTS, "adam, lr 0.1");
-    assert_true(best->ringed);
+    assert_true(best->circled);
     near(best->x[0], 269.722);
     assert_false(mark(&f.panels[1], FIGURE_POINTS, "adam, lr 0.001")->ringed);
 }
@@ -272,7 +272,7 @@ static void contour_of_points(void **state)
     unsigned noise = 7;
     for (int i = 0; i < 30; i++) {
         char params[120];
-        const double lr = pow(10, -4 + 3 * made_noise(&noise)), p = made_noise(&noise), v = 0.5;
+        const double lr = pow(10, -4 + 3 * made_noise(&noise)), p = made_noise(&noise), v = 0.5 + 1e-10 * i;
         snprintf(params, sizeof params, ",\"train.lr\":\"%.9g\",\"model.p\":\"%.9g\"", lr, p);
         make(i + 1, i, 1, params, &v, 1, NULL);
     }
@@ -287,7 +287,35 @@ static void contour_of_points(void **state)
     assert_true(empty < 5);
     assert_true(f.panels->x.log && !f.panels->y.log);
     assert_int_equal(mark(f.panels, FIGURE_POINTS, "configuration")->n, 30);
-    assert_int_equal(BUILD(chart_importance, 0), CVY_ERR_CONFIG); /* all came to the same */
+}
+
+/* Maps of one pair of values, or of one value everywhere, would only look as if they said something. */
+static void contour_of_nothing(void **state)
+{
+    (void)state;
+    static const char *const lr[] = {"0.1", "0.2", "0.1", "0.2"}, *const p[] = {"0.3", "0.3", "0.6", "0.6"};
+    made_sweep(results, "s1", 4);
+    for (int i = 0; i < 4; i++) {
+        char params[120];
+        const double v = 0.5;
+        snprintf(params, sizeof params, ",\"train.lr\":\"%s\",\"model.p\":\"%s\"%s", lr[i], p[i],
+                 i ? ",\"model.q\":\"7\"" : "");
+        make(i + 1, i, 1, params, &v, 1, NULL);
+    }
+    bool nothing = false;
+    assert_int_equal(BUILD(chart_contour, .by = "train.lr,model.p", .nothing = &nothing), CVY_ERR_CONFIG);
+    assert_true(nothing);
+    assert_non_null(
+        strstr(e.items[e.n - 1].what, "nothing to draw: all pairs of values came to the same, 50"));
+    nothing = false;
+    assert_int_equal(BUILD(chart_contour, .by = "train.lr,model.q", .nothing = &nothing), CVY_ERR_CONFIG);
+    assert_true(nothing);
+    assert_non_null(strstr(e.items[e.n - 1].what, "model.q has the same value wherever it is set"));
+    nothing = false;
+    assert_int_equal(BUILD(chart_contour, .by = "train.lr,lr", .nothing = &nothing), CVY_ERR_CONFIG);
+    assert_false(nothing);                                                          /* a mistake */
+    assert_int_equal(BUILD(chart_importance, .nothing = &nothing), CVY_ERR_CONFIG); /* all came to the same */
+    assert_true(nothing);
 }
 
 static void importance_bars(void **state)
@@ -300,6 +328,7 @@ static void importance_bars(void **state)
     assert_string_equal(f.panels->x.names[0], "lr");
     assert_true(bars->y[0] > 60 && bars->y[0] <= 100);
     assert_true(bars->low[0] <= bars->y[0] && bars->high[0] >= bars->y[0]);
+    says("1 stopped early, with the best of fewer epochs");
     const figure_mark *rest = mark(f.panels, FIGURE_BARS, "only together with others");
     near(bars->y[0] + bars->y[1] + rest->y[0], 100);
     says("6 configurations");
@@ -374,8 +403,12 @@ static void no_values(void **state)
         assert_int_equal(BUILD(kinds[i], 0), CVY_ERR_CONFIG);
         assert_non_null(strstr(e.items[e.n - 1].what, "no run has a finite val_accuracy yet"));
     }
-    assert_int_equal(BUILD(chart_final, .metric = "val_acuracy"), CVY_ERR_CONFIG);
+    bool nothing = false;
+    assert_int_equal(BUILD(chart_final, .metric = "val_acuracy", .nothing = &nothing), CVY_ERR_CONFIG);
     assert_non_null(strstr(e.items[e.n - 1].hint, "did you mean val_accuracy?"));
+    assert_false(nothing); /* a mistake, unlike a metric that is there and never finite */
+    assert_int_equal(BUILD(chart_final, .metric = "val_accuracy", .nothing = &nothing), CVY_ERR_CONFIG);
+    assert_true(nothing);
     assert_int_equal(BUILD(chart_final, .metric = "val_loss,lr"), CVY_ERR_CONFIG);
     chart_request nobody = {.groups = &(groups){0}};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
@@ -527,6 +560,7 @@ int main(void)
         TEST(slice),
         TEST(contour),
         TEST(contour_of_points),
+        TEST(contour_of_nothing),
         TEST(importance_bars),
         TEST(history),
         TEST(rungs),

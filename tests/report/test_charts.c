@@ -143,6 +143,27 @@ static void many(void **state)
     mem_free(svg);
 }
 
+/* More than can be told apart: the best have colours, the pointer names the others. */
+static void crowd(void **state)
+{
+    (void)state;
+    for (int i = 1; i <= 30; i++) {
+        char params[32];
+        snprintf(params, sizeof params, ",\"lr\":\"%d\"", i);
+        make(i, "x", params, 2);
+    }
+    assert_int_equal(draw_as("x", true, (chart_request){.title = "t", .metric = "val_accuracy", .most = 30}),
+                     CVY_OK);
+    size_t n;
+    char *svg = picture("svg", &n);
+    assert_non_null(strstr(svg, ">the others<"));
+    size_t hovers = 0, grey = 0;
+    for (const char *at = svg; (at = strstr(at, "<title>")); at++) hovers++;
+    for (const char *at = svg; (at = strstr(at, "136, 136, 136")); at++) grey++;
+    assert_true(hovers >= 30 && grey > 0);
+    mem_free(svg);
+}
+
 static void one_point(void **state)
 {
     (void)state;
@@ -291,7 +312,7 @@ static void options(void **state)
         CVY_OK);
     assert_true(svg_has("95 % confidence interval of the mean") && svg_has("weight 0.6"));
     assert_int_equal(draw_as("x", false, (chart_request){.title = "t", .band = CHART_BAND_NONE}), CVY_OK);
-    assert_true(svg_has("mean of up to 3 runs") && !svg_has("band"));
+    assert_true(svg_has("mean over n = 3 runs") && !svg_has("band"));
     assert_int_equal(draw_as("x", true, (chart_request){.title = "t", .x = CHART_X_IMAGES, .log_x = true}),
                      CVY_OK);
     assert_true(svg_has(">images seen<"));
@@ -444,6 +465,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(usual, setup, teardown),
         cmocka_unit_test_setup_teardown(many, setup, teardown),
+        cmocka_unit_test_setup_teardown(crowd, setup, teardown),
         cmocka_unit_test_setup_teardown(one_point, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(not_finite, setup, teardown),

@@ -229,7 +229,7 @@ static void of_an_older_convoy(void **state)
         assert_int_equal(errors_count(&e), 0);
         assert_int_equal(e.n, 1);
         assert_true(e.items[0].warning);
-        assert_non_null(strstr(e.items[0].what, "made again"));
+        assert_non_null(strstr(e.items[0].what, "brought up to date"));
         errors_free(&e);
         char *after = dump_all(results);
         assert_string_equal(before, after);

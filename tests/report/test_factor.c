@@ -137,6 +137,24 @@ static void whole_configurations(void **state)
     assert_int_equal(factor_compare(&f, 0, 3, PAIRED_SIGN_FLIP).n, 3);
 }
 
+/* 1e-1 and 0.1 are one value, whoever wrote it how. */
+static void spelled(void **state)
+{
+    (void)state;
+    static const char *const rates[] = {"1e-1", "0.1", "0.10", "1e-2"};
+    for (int i = 0; i < 4; i++) make(i + 1, "wide", "sgd", rates[i], i + 1, 0.5 + 0.1 * i);
+    load();
+    factor f;
+    groups g;
+    assert_int_equal(factor_make(s, runs, n, "train.optimizer.lr", best, true, &a, &f, &e), CVY_OK);
+    assert_int_equal(f.n, 2);
+    assert_int_equal(f.levels[0].g.n, 1);
+    assert_int_equal(f.levels[1].g.n, 3);
+    assert_int_equal(f.n_seeds, 4);
+    assert_int_equal(groups_make(s, runs, n, false, &a, &g, &e), CVY_OK);
+    assert_int_equal(g.n, 2);
+}
+
 static void unknown(void **state)
 {
     (void)state;
@@ -172,6 +190,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(of_a_plugin, setup, teardown),
         cmocka_unit_test_setup_teardown(a_run_missing, setup, teardown),
         cmocka_unit_test_setup_teardown(whole_configurations, setup, teardown),
+        cmocka_unit_test_setup_teardown(spelled, setup, teardown),
         cmocka_unit_test_setup_teardown(unknown, setup, teardown),
         cmocka_unit_test_setup_teardown(explained, setup, teardown),
     };

@@ -101,6 +101,35 @@ static void scripts(void **state)
     }
 }
 
+/* Ticks at the values that there are, unless they would lie on each other; long words in place of marks in several lines. */
+static void ticks_and_words(void **state)
+{
+    (void)state;
+    const double depths[] = {20, 32, 44, 56}, close[] = {20, 20.01, 20.02, 56};
+    figure_mark m = {.kind = FIGURE_POINTS, .x = depths, .y = ys, .n = 4};
+    figure_panel p = {.marks = &m, .n = 1};
+    auto_axes(&p);
+    p.x.ticks = depths;
+    p.x.n_ticks = 4;
+    const figure f = {.panels = &p, .n = 1};
+    const figure_look look = {.format = FIGURE_PNG};
+    text script = {0};
+    figure_script(&f, &look, &script);
+    assert_true(has(text_str(&script), "('20' 20, '32' 32, '44' 44, '56' 56)"));
+    text_free(&script);
+    m.x = p.x.ticks = close;
+    figure_script(&f, &look, &script);
+    assert_false(has(text_str(&script), "20.01'"));
+    text_free(&script);
+    p.said = "no configuration with a value has both this parameter with quite a long name and that "
+             "parameter, which has one too";
+    figure_script(&f, &(figure_look){.format = FIGURE_PNG, .inches = 3.5}, &script);
+    assert_true(has(text_str(&script), "'no configuration"));
+    assert_false(has(text_str(&script), p.said) || has(text_str(&script), "..."));
+    assert_true(has(text_str(&script), "one too'"));
+    text_free(&script);
+}
+
 /* Every format, and the widths of print. */
 static void formats(void **state)
 {
@@ -122,7 +151,7 @@ static void formats(void **state)
     mem_free(out);
     mem_free(again);
     assert_int_equal(draw(&f, FIGURE_SVG, 7, &out, &n), CVY_OK);
-    assert_true(has(out, "<title>curve &#60;1&#62;</title>")); /* what the pointer shows */
+    assert_true(has(out, "<title>curve &lt;1&gt;</title>")); /* what the pointer shows */
     assert_true(has(out, "<title>p: third</title>"));
     assert_false(has(out, "gnuplot_plot_") || has(out, "<script"));
     assert_int_equal(draw(&f, FIGURE_SVG, 7, &again, &n_again), CVY_OK);
@@ -289,8 +318,8 @@ static void many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scripts), cmocka_unit_test(formats), cmocka_unit_test(unfinished),
-        cmocka_unit_test(hostile), cmocka_unit_test(many),
+        cmocka_unit_test(scripts),    cmocka_unit_test(ticks_and_words), cmocka_unit_test(formats),
+        cmocka_unit_test(unfinished), cmocka_unit_test(hostile),         cmocka_unit_test(many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <time.h>
 #include "journal/record.h"
+#include "sweep/server.h"
 
 static char *folders[64];
 static size_t n_folders;
@@ -18,8 +19,12 @@ char *fake_folder(void)
     return folders[n_folders - 1];
 }
 
+static book *told;
+
 void fake_cleanup(void)
 {
+    book_close(told);
+    told = NULL;
     while (n_folders) {
         file_remove_tree(folders[--n_folders], NULL);
         mem_free(folders[n_folders]);
@@ -287,8 +292,25 @@ static void trial_child(const char *dir, int64_t until)
     steps(j, checkpoint, word, lr, from, until);
 }
 
+/* Of which trials are born, where FAKE_SERVER does not say after how many it dies. */
+static void trial_server(int fd)
+{
+    const char *dies = getenv("FAKE_SERVER");
+    serving q;
+    for (int n = 0; serving_wait(fd, &q); n++) {
+        if (dies && n >= atoi(dies)) raise(SIGKILL);
+        if (serving_fork() == 0) {
+            if (serving_become(fd, &q)) fake_child(q.argc, q.argv);
+            _exit(9);
+        }
+        serving_free(&q);
+    }
+    _exit(0);
+}
+
 void fake_child(int argc, char **argv)
 {
+    if (argc > 3 && !strcmp(argv[1], "trial") && !strcmp(argv[2], "--serve")) trial_server(atoi(argv[3]));
     for (int i = 2; i < argc && !strcmp(argv[1], "planner"); i++)
         if (!strcmp(argv[i], "--stream")) stream();
     if (argc > 1 && !strcmp(argv[1], "planner")) planner();
@@ -298,20 +320,30 @@ void fake_child(int argc, char **argv)
     if (argc > 2 && !strcmp(argv[1], "trial")) trial_child(argv[2], until);
 }
 
+book *fake_book(void)
+{
+    if (!told) told = book_new();
+    return told;
+}
+
+trial fake_labelled(const char *word, const char *hash, const char *label, size_t config)
+{
+    trial t = {.config = (int32_t)config, .seed = 1};
+    json_writer w = {0};
+    plan p;
+    char set[60];
+    const char *const overrides[] = {set};
+    const trial_words words = {label, overrides, 1};
+    plan_line(&w, word, hash, 1, "key");
+    assert_true(plan_read(text_str(&w.out), w.out.n - 1, &p));
+    snprintf(set, sizeof set, "fake=%s", word);
+    assert_int_equal(trial_plan(&t, &words, &p, fake_book(), NULL), CVY_OK);
+    plan_free(&p);
+    text_free(&w.out);
+    return t;
+}
+
 trial fake_trial(const char *word, const char *hash)
 {
-    trial t = {.seed = 1, .label = word};
-    json_writer w = {0};
-    plan_line(&w, word, hash, 1, "key");
-    assert_true(plan_read(text_str(&w.out), w.out.n - 1, &t.plan));
-    text_free(&w.out);
-    static char texts[64][40];
-    static const char *lists[64];
-    static size_t used;
-    size_t i = used++ % 64;
-    snprintf(texts[i], sizeof texts[i], "fake=%s", word);
-    lists[i] = texts[i];
-    t.overrides = &lists[i];
-    t.n_overrides = 1;
-    return t;
+    return fake_labelled(word, hash, word, 0);
 }

@@ -31,7 +31,10 @@ static inline char *messages(const errors *e)
     return text_take(&t);
 }
 
-/* A trial that was planned, whose child does what the word says. */
+/* A trial that was planned, whose child does what the word says; it is told of in fake_book(), which fake_cleanup() closes. */
 trial fake_trial(const char *word, const char *hash);
+/* The same as configuration `config` of a sweep, under another label. */
+trial fake_labelled(const char *word, const char *hash, const char *label, size_t config);
+book *fake_book(void);
 
 #endif

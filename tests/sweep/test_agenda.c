@@ -48,20 +48,26 @@ static sweep *make(const char *results, const char *path)
     w->per = (int64_t)members_count(w->x);
     w->n = configs * (size_t)w->per;
     w->trials = mem_array(w->n, sizeof *w->trials);
+    w->book = book_new();
     planning_options o = {.program = self, .file = path};
     for (size_t i = 0; i < configs; i++) {
         trial *first = &w->trials[i * (size_t)w->per];
         double point[4];
-        first[0] = first[1] = (trial){.config = (int64_t)i, .seed = -1, .label = "", .state = TRIAL_OPEN};
+        first[0] = first[1] = (trial){.config = (int32_t)i, .seed = -1, .state = TRIAL_OPEN};
         first[1].repeat = 1;
         if (search_find(w->space.method)->adaptive && search_visible(&w->space, i) > 0) continue;
         assert_true(search_propose(&w->space, 3, NULL, 0, i, point, &e));
         first[0].state = first[1].state = TRIAL_WAITING;
-        members_make(w->x, &w->space, point, (int64_t)i, NULL, 0, &w->memory, first);
+        trial_words words[2];
+        members_make(w->x, (int64_t)i, first);
+        members_words(w->x, &w->space, point, NULL, 0, &w->memory, words);
         for (size_t k = 0; k < 2; k++) {
-            planning_request r = {first[k].overrides, first[k].n_overrides, first[k].seed};
-            assert_int_equal(planning_run(&o, &r, 1, &first[k].plan, &e), CVY_OK);
-            assert_non_null(first[k].plan.line);
+            plan p;
+            planning_request r = {words[k].overrides, words[k].n_overrides, first[k].seed};
+            assert_int_equal(planning_run(&o, &r, 1, &p, &e), CVY_OK);
+            assert_non_null(p.line);
+            assert_int_equal(trial_plan(&first[k], &words[k], &p, w->book, &e), CVY_OK);
+            plan_free(&p);
         }
     }
     if (sweeps_create(w, results, 0, &w->space, &e) != CVY_OK) fail_msg("%s", messages(&e));
@@ -92,8 +98,12 @@ static cvy_status work(sweep *w, const char *results, int64_t workers, int start
                          .known = known_open(results)};
     sweeps_match(w, results, ao.known);
     agenda *g = agenda_sweep(w, &ao);
-    trial_origin origin = {
-        .results = results, .source = "x.yaml", .sweep = w->name, .metric = w->metric, .threads = 1};
+    trial_origin origin = {.results = results,
+                           .source = "x.yaml",
+                           .sweep = w->name,
+                           .metric = w->metric,
+                           .threads = 1,
+                           .book = w->book};
     supervise_options o = {.program = self,
                            .origin = &origin,
                            .workers = workers,
@@ -118,9 +128,11 @@ static char *came_to(const sweep *w)
     text t = {0};
     for (size_t i = 0; i < w->n; i++) {
         const trial *one = &w->trials[i];
-        text_printf(&t, "%lld.%lld %s %s %lld;\n", (long long)one->config, (long long)one->repeat, one->label,
-                    one->state == TRIAL_KNOWN ? "finished" : trial_state_name(one->state),
-                    (long long)(one->journals ? one->journals->epoch : 0));
+        arena a = {0};
+        text_printf(&t, "%d.%d %s %s %d;\n", (int)one->config, (int)one->repeat,
+                    trial_read_words(one, w->book, &a).label,
+                    one->state == TRIAL_KNOWN ? "finished" : trial_state_name(one->state), (int)one->epoch);
+        arena_free(&a);
     }
     return text_take(&t);
 }
@@ -206,7 +218,7 @@ static void test_twins(void **unused)
     for (size_t i = 0; i < w->n; i++) {
         assert_true(trial_is_done(&w->trials[i]));
         bool first = true;
-        for (size_t k = 0; k < i; k++) first = first && strcmp(w->trials[k].run, w->trials[i].run) != 0;
+        for (size_t k = 0; k < i; k++) first = first && w->trials[k].run != w->trials[i].run;
         runs += first;
     }
     assert_in_range(runs, 2, 4);

@@ -214,6 +214,12 @@ static void test_foreign_descriptions(void **unused)
     fake_cleanup();
 }
 
+static bool find_run(known_runs *k, const char *config_hash, const char *sweep, known_run *out)
+{
+    const plan_key key = plan_key_of(config_hash);
+    return known_find(k, &key, sweep, out);
+}
+
 static void test_known(void **unused)
 {
     (void)unused;
@@ -224,13 +230,13 @@ static void test_known(void **unused)
     make_run(results, 3, "a", "s1", "h1", 3);
     make_run(results, 4, "a", NULL, "h2", 4);
     known_runs *k = known_open(results);
-    assert_true(known_find(k, "h1", NULL, &r));
+    assert_true(find_run(k, "h1", NULL, &r));
     assert_string_equal(r.name, "r3"); /* none is finished: the newest */
     assert_int_equal(r.state, FOLLOW_PLANNED);
-    assert_true(known_find(k, "h1", "s1", &r));
-    assert_false(known_find(k, "h2", "s1", &r));
-    assert_false(known_find(k, "h3", NULL, &r));
-    assert_false(known_find(k, "", NULL, &r));
+    assert_true(find_run(k, "h1", "s1", &r));
+    assert_false(find_run(k, "h2", "s1", &r));
+    assert_false(find_run(k, "h3", NULL, &r));
+    assert_false(find_run(k, "", NULL, &r));
     known_close(k);
     fake_cleanup();
 }
@@ -251,7 +257,7 @@ static void test_known_is_quick(void **unused)
         char hash[24];
         known_run r;
         snprintf(hash, sizeof hash, "hash%d", i);
-        assert_true(known_find(k, hash, NULL, &r));
+        assert_true(find_run(k, hash, NULL, &r));
     }
     known_close(k);
     double seconds = now() - begin;

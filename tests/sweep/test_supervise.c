@@ -23,17 +23,24 @@ static void tell(void *ctx, supervise_news what, const trial *t, errors *warning
 {
     log *l = ctx;
     if (what == SUPERVISE_STARTED) {
-        text_printf(&l->started, "%s ", t->label);
+        text_printf(&l->started, "%s ", trial_label(t));
         if (++l->running > l->most) l->most = l->running;
         if (l->interrupt_after && --l->interrupt_after == 0)
             for (int i = 0; i < l->interrupts; i++) raise(SIGINT);
     }
     if (what == SUPERVISE_ENDED) {
-        text_printf(&l->ended, "%s ", t->label);
+        text_printf(&l->ended, "%s ", trial_label(t));
         l->running--;
     }
     l->stopping += what == SUPERVISE_STOPPING;
     l->warnings += warnings && warnings->n;
+}
+
+/* Its journals, read again: they are closed while it does not run. */
+static const follow *read_again(const char *results, trial *t)
+{
+    trial_wake(t, &(trial_origin){.results = results});
+    return t->journals;
 }
 
 static void log_free(log *l)
@@ -45,8 +52,11 @@ static void log_free(log *l)
 static cvy_status supervise(const char *results, trial *trials, size_t n, int64_t workers, log *l,
                             recorder *r, errors *e)
 {
-    trial_origin origin = {
-        .results = results, .source = "x.yaml", .metric = space_default_metric, .threads = 1};
+    trial_origin origin = {.results = results,
+                           .source = "x.yaml",
+                           .metric = space_default_metric,
+                           .threads = 1,
+                           .book = fake_book()};
     supervise_options o = {.program = self,
                            .origin = &origin,
                            .workers = workers,
@@ -60,8 +70,11 @@ static cvy_status supervise(const char *results, trial *trials, size_t n, int64_
 static cvy_status supervise_so(const char *results, trial *trials, size_t n, supervise_options how, log *l,
                                errors *e)
 {
-    trial_origin origin = {
-        .results = results, .source = "x.yaml", .metric = space_default_metric, .threads = 1};
+    trial_origin origin = {.results = results,
+                           .source = "x.yaml",
+                           .metric = space_default_metric,
+                           .threads = 1,
+                           .book = fake_book()};
     how.program = self;
     how.origin = &origin;
     how.workers = 2;
@@ -114,25 +127,46 @@ static void test_each_for_itself(void **unused)
     assert_string_equal(text_str(&l.started), "good crash good kill fail exit mute late good ");
     assert_int_equal(l.most, 2);
     assert_int_equal(l.warnings, 0);
-    assert_true(follow_last(&t[0].journals->whole, "test_accuracy")->value == 0.75);
+    assert_true(t[0].test_accuracy == 0.75);
+    assert_true(trial_value(&t[0]) == 0.9 && t[0].best_epoch == 2 && t[0].epoch == 3);
     for (size_t i = 0; i < n; i++) {
         static const follow_state seen[] = {FOLLOW_FINISHED, FOLLOW_KILLED,   FOLLOW_FINISHED,
                                             FOLLOW_KILLED,   FOLLOW_FAILED,   FOLLOW_FAILED,
                                             FOLLOW_FAILED,   FOLLOW_FINISHED, FOLLOW_FINISHED};
         char name[16];
         snprintf(name, sizeof name, "r%zu", i + 1); /* names follow the order, whoever ends first */
-        assert_string_equal(t[i].run, name);
-        follow *f = follow_open(t[i].dir);
-        follow_read(f);
+        assert_string_equal(trial_run_name(&t[i]).s, name);
+        assert_null(t[i].dir); /* all that is not of a fixed size was let go */
+        assert_null(t[i].journals);
+        const follow *f = read_again(results, &t[i]);
         assert_int_equal(follow_state_of(f), seen[i]);
         assert_int_equal(f->started, 1);
         assert_int_equal(f->exited, 1);
-        follow_close(f);
     }
     recorder_close(r);
     free_all(t, n);
     log_free(&l);
     fake_cleanup();
+}
+
+/* A server that dies on the way costs nobody anything. */
+static void test_server_dies(void **unused)
+{
+    (void)unused;
+    static const char *const after[] = {"0", "1", "3"};
+    for (size_t k = 0; k < 3; k++) {
+        TRIALS("good", "crash", "good", "kill", "fail", "good");
+        setenv("FAKE_SERVER", after[k], 1);
+        assert_int_equal(supervise(results, t, n, 2, &l, NULL, &e), CVY_OK);
+        unsetenv("FAKE_SERVER");
+        static const trial_state ends[] = {TRIAL_FINISHED, TRIAL_KILLED, TRIAL_FINISHED,
+                                           TRIAL_KILLED,   TRIAL_FAILED, TRIAL_FINISHED};
+        for (size_t i = 0; i < n; i++) assert_int_equal(t[i].state, ends[i]);
+        assert_int_equal(l.warnings, 0);
+        free_all(t, n);
+        log_free(&l);
+        fake_cleanup();
+    }
 }
 
 /* One after the other, or all at once: the same folders with the same metrics. */
@@ -147,8 +181,9 @@ static void test_workers_change_nothing(void **unused)
         for (size_t i = 0; i < n; i++) {
             char name[16];
             snprintf(name, sizeof name, "r%zu", i + 1);
-            assert_string_equal(t[i].run, name);
-            if (i != 2) assert_true(follow_best(t[i].journals, "val_accuracy", true)->value == 0.9);
+            assert_string_equal(trial_run_name(&t[i]).s, name);
+            if (i != 2)
+                assert_true(follow_best(read_again(results, &t[i]), "val_accuracy", true)->value == 0.9);
         }
         free_all(t, n);
         log_free(&l);
@@ -184,15 +219,15 @@ static void test_interrupt(void **unused)
     assert_trial(&t[1], TRIAL_STOPPED, NULL);
     assert_trial(&t[2], TRIAL_STOPPED, NULL);
     assert_trial(&t[3], TRIAL_WAITING, NULL);
-    assert_null(t[4].run);
+    assert_int_equal(t[4].run, 0);
     /* They go on where they were. */
-    int64_t step = t[1].journals->step;
+    int64_t step = read_again(results, &t[1])->step;
     t[1].state = t[2].state = TRIAL_WAITING;
     log again = {0};
     assert_int_equal(supervise(results, t, n, 2, &again, NULL, &e), CVY_OK);
     assert_string_equal(text_str(&again.started), "slow slow good good ");
-    assert_int_equal(t[1].journals->attempt, 2);
-    assert_true(t[1].journals->step == 12 && step < 12);
+    assert_int_equal(read_again(results, &t[1])->attempt, 2);
+    assert_true(read_again(results, &t[1])->step == 12 && step < 12);
     for (size_t i = 0; i < n; i++) assert_trial(&t[i], TRIAL_FINISHED, NULL);
     free_all(t, n);
     log_free(&l);
@@ -270,7 +305,7 @@ static void test_no_folder(void **unused)
     assert_int_equal(supervise("/proc/nowhere", t, n, 1, &l, NULL, &e), CVY_ERR_RESOURCE);
     assert_true(errors_count(&e) > 0);
     assert_trial(&t[0], TRIAL_WAITING, NULL);
-    assert_null(t[0].run);
+    assert_int_equal(t[0].run, 0);
     errors_free(&e);
     self[0] = '!'; /* no such program */
     assert_int_equal(supervise(results, t, n, 1, &l, NULL, &e), CVY_ERR_RESOURCE);
@@ -294,7 +329,7 @@ static void test_retries(void **unused)
     assert_true(t[0].cut);
     assert_trial(&t[1], TRIAL_KILLED, "signal 11");
     assert_int_equal(t[1].retries, 2);
-    assert_int_equal(t[1].journals->attempt, 3);
+    assert_int_equal(read_again(results, &t[1])->attempt, 3);
     assert_trial(&t[2], TRIAL_FAILED, "not finite");
     assert_int_equal(t[2].retries, 0);
     assert_false(t[3].cut);
@@ -312,13 +347,13 @@ static void test_limits(void **unused)
     assert_trial(&t[0], TRIAL_KILLED, "took more than 0.4 s (--timeout)");
     assert_int_equal(t[0].retries, 0);
     assert_true(t[0].cut);
-    assert_string_equal(follow_state_name(follow_state_of(t[0].journals)), "killed");
+    assert_string_equal(follow_state_name(follow_state_of(read_again(results, &t[0]))), "killed");
     t[0].state = TRIAL_WAITING; /* it left a checkpoint */
-    int64_t step = t[0].journals->step;
+    int64_t step = read_again(results, &t[0])->step;
     assert_int_equal(supervise_so(results, t, n, (supervise_options){.memory_limit = 1 << 10}, &l, &e),
                      CVY_OK);
     assert_trial(&t[0], TRIAL_KILLED, "--memory-limit");
-    assert_true(t[0].journals->step >= step);
+    assert_true(read_again(results, &t[0])->step >= step);
     free_all(t, n);
     log_free(&l);
     fake_cleanup();
@@ -363,22 +398,22 @@ static void test_legs(void **unused)
 {
     (void)unused;
     TRIALS("good", "good");
-    trial_origin origin = {
-        .results = results, .source = "x.yaml", .metric = space_default_metric, .threads = 1};
+    trial_origin origin = {.results = results,
+                           .source = "x.yaml",
+                           .metric = space_default_metric,
+                           .threads = 1,
+                           .book = fake_book()};
     supervise_options o = {
         .program = self, .origin = &origin, .workers = 1, .threads = 1, .tell = tell, .ctx = &l};
     agenda g = {.trials = t, .n = n, .next = two_legs};
     assert_int_equal(supervise_agenda(&o, &g, &e), CVY_OK);
     assert_string_equal(text_str(&l.started), "good good "); /* going on is no start */
     assert_trial(&t[0], TRIAL_FINISHED, NULL);
-    assert_int_equal(t[0].journals->attempt, 2);
+    assert_int_equal(read_again(results, &t[0])->attempt, 2);
     assert_trial(&t[1], TRIAL_PRUNED, NULL);
-    assert_int_equal(t[1].journals->epoch, 1);
-    assert_int_equal(t[1].journals->attempt, 1);
-    follow *f = follow_open(t[1].dir);
-    follow_read(f);
-    assert_string_equal(follow_state_name(follow_state_of(f)), "stopped early");
-    follow_close(f);
+    assert_int_equal(read_again(results, &t[1])->epoch, 1);
+    assert_int_equal(read_again(results, &t[1])->attempt, 1);
+    assert_string_equal(follow_state_name(follow_state_of(read_again(results, &t[1]))), "stopped early");
     free_all(t, n);
     log_free(&l);
     fake_cleanup();
@@ -410,6 +445,7 @@ int main(int argc, char **argv)
     self = path_executable();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_for_itself),
+        cmocka_unit_test(test_server_dies),
         cmocka_unit_test(test_workers_change_nothing),
         cmocka_unit_test(test_only_waiting),
         cmocka_unit_test(test_interrupt),

@@ -29,16 +29,24 @@ static sweep *make(const char *results, const char *const *hashes, size_t n)
     w->lock = -1;
     w->n = n;
     w->trials = mem_array(n, sizeof *w->trials);
+    w->book = fake_book();
     for (size_t i = 0; i < n; i++) {
-        w->trials[i] = fake_trial("good", hashes[i]);
-        w->trials[i].config = (int64_t)i;
-        w->trials[i].label = hashes[i];
+        w->trials[i] = fake_labelled("good", hashes[i], hashes[i], i);
     }
     char hex[65];
     sweeps_hash(w->trials, n, &w->metric, NULL, hex);
     w->hash = arena_text(&w->memory, hex);
     if (sweeps_create(w, results, 4, &s, &e) != CVY_OK) fail_msg("%s", messages(&e));
+    w->book = NULL; /* it is not this sweep's own */
     return w;
+}
+
+static char *hash_of(const sweep *w, size_t i)
+{
+    arena a = {0};
+    char *hash = mem_text(json_get_text(trial_read_plan(&w->trials[i], w->book, &a), "config_hash", ""));
+    arena_free(&a);
+    return hash;
 }
 
 static void test_read_back(void **unused)
@@ -59,10 +67,14 @@ static void test_read_back(void **unused)
     assert_int_equal(r->n, 3);
     assert_string_equal(r->overrides[0], "train.epochs=3");
     for (size_t i = 0; i < 3; i++) {
-        assert_string_equal(r->trials[i].plan.config_hash, hashes[i]);
-        assert_string_equal(r->trials[i].plan.line, w->trials[i].plan.line);
-        assert_string_equal(r->trials[i].label, hashes[i]);
-        assert_string_equal(r->trials[i].overrides[0], "fake=good");
+        char *hash = hash_of(r, i);
+        const trial_words words = trial_read_words(&r->trials[i], r->book, &a);
+        assert_string_equal(hash, hashes[i]);
+        assert_true(plan_key_equal(&r->trials[i].key, &w->trials[i].key));
+        assert_string_equal(trial_facts(&r->trials[i])->exact_key, "key");
+        assert_string_equal(words.label, hashes[i]);
+        assert_string_equal(words.overrides[0], "fake=good");
+        mem_free(hash);
         assert_int_equal(r->trials[i].config, (int64_t)i);
         assert_int_equal(r->trials[i].state, TRIAL_WAITING);
     }
@@ -81,10 +93,15 @@ static void test_damaged(void **unused)
 {
     (void)unused;
     static const char *const hashes[] = {"a", "b"};
-    static const char *const plans[] = {"", "{}\n", "x\ny\n", "{\"ok\":false,\"errors\":[]}\n{}\n"};
+    static const char *const plans[] = {"",
+                                        "{}\n",
+                                        "x\ny\n",
+                                        "{\"ok\":false,\"errors\":[]}\n{}\n",
+                                        "{\"trial\":0,\"plan\":{\"ok\":true}}\n",
+                                        "{\"trial\":0,\"plan\":null}"};
     char *results = fake_folder();
     sweep *w = make(results, hashes, 2);
-    char *path = path_join(w->dir, "plans");
+    char *path = path_join(w->dir, "trials");
     for (size_t i = 0; i < sizeof plans / sizeof *plans; i++) {
         errors e = {0};
         assert_int_equal(file_replace(path, plans[i], strlen(plans[i]), &e), CVY_OK);
@@ -104,8 +121,11 @@ static void tell_nothing(void *ctx, supervise_news what, const trial *t, errors 
 
 static void train(const char *results, const char *sweep_name, trial *trials, size_t n)
 {
-    trial_origin origin = {
-        .results = results, .sweep = sweep_name, .metric = space_default_metric, .threads = 1};
+    trial_origin origin = {.results = results,
+                           .sweep = sweep_name,
+                           .metric = space_default_metric,
+                           .threads = 1,
+                           .book = fake_book()};
     supervise_options o = {
         .program = self, .origin = &origin, .workers = 2, .threads = 1, .tell = tell_nothing};
     assert_int_equal(supervise_run(&o, trials, n, NULL), CVY_OK);
@@ -126,28 +146,28 @@ static void test_match(void **unused)
     sweep *r = sweeps_open(results, w->name, &e);
     sweeps_match(r, results, k);
     assert_int_equal(r->trials[0].state, TRIAL_KNOWN);
-    assert_string_equal(r->trials[0].run, "r1");
+    assert_string_equal(trial_run_name(&r->trials[0]).s, "r1");
     assert_true(r->trials[1].state == TRIAL_WAITING && r->trials[1].resumed);
-    assert_string_equal(r->trials[1].run, "r2");
-    assert_string_equal(r->trials[2].run, "r4"); /* its own before another's */
+    assert_string_equal(trial_run_name(&r->trials[1]).s, "r2");
+    assert_string_equal(trial_run_name(&r->trials[2]).s, "r4"); /* its own before another's */
     assert_int_equal(r->trials[3].state, TRIAL_KNOWN);
-    assert_string_equal(r->trials[3].run, "r5");
+    assert_string_equal(trial_run_name(&r->trials[3]).s, "r5");
     assert_true(r->trials[4].state == TRIAL_WAITING && !r->trials[4].run);
     sweeps_close(r);
     r = sweeps_open(results, w->name, &e);
     r->again = true; /* its runs are its own */
     sweeps_match(r, results, k);
-    assert_null(r->trials[0].run);
-    assert_null(r->trials[1].run);
-    assert_string_equal(r->trials[2].run, "r4");
+    assert_int_equal(r->trials[0].run, 0);
+    assert_int_equal(r->trials[1].run, 0);
+    assert_string_equal(trial_run_name(&r->trials[2]).s, "r4");
     assert_int_equal(r->trials[3].state, TRIAL_KNOWN);
     /* An unfinished run of another key cannot go on. */
     sweeps_close(r);
     r = sweeps_open(results, w->name, &e);
-    mem_free(r->trials[1].plan.exact_key);
-    r->trials[1].plan.exact_key = mem_text("another machine");
+    const book_facts elsewhere = {.experiment = "fake", .exact_key = "another machine"};
+    r->trials[1].facts = &elsewhere;
     sweeps_match(r, results, k);
-    assert_null(r->trials[1].run);
+    assert_int_equal(r->trials[1].run, 0);
     sweeps_close(r);
     known_close(k);
     sweeps_close(w);
@@ -167,7 +187,7 @@ static void test_one_supervisor(void **unused)
     assert_int_equal(w->attempt, 1);
     assert_false(sweeps_begin(other, 0, &e));
     assert_int_equal(e.n, 0);
-    trial_take_run(&w->trials[0], results, "r1");
+    trial_take_run(&w->trials[0], results, "r1", &w->metric);
     assert_int_equal(sweeps_decide(w, &w->trials[0], "new", &e), CVY_OK);
     sweeps_end(w, 75, 1.5, &e);
     assert_true(sweeps_begin(other, 0, &e));

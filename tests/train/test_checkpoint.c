@@ -146,11 +146,22 @@ static void test_best_is_the_present(void **unused)
     drop(&a), drop(&b);
 }
 
+static void put(const saved *a, const char *bytes, size_t n)
+{
+    char *path = path_join(a->l.dir, "checkpoints/last.safetensors");
+    assert_int_equal(file_replace(path, bytes, n, NULL), CVY_OK);
+    mem_free(path);
+}
+
 static void test_none_yet(void **unused)
 {
     (void)unused;
     saved a = make(4, 1);
     bool found = true;
+    assert_int_equal(checkpoint_read_last(a.l.dir, a.s, &a.o, &a.best, &a.at, "hash", &found, &a.l.e),
+                     CVY_OK);
+    assert_false(found);
+    put(&a, "", 0); /* what a power cut leaves of a file that nobody had waited for */
     assert_int_equal(checkpoint_read_last(a.l.dir, a.s, &a.o, &a.best, &a.at, "hash", &found, &a.l.e),
                      CVY_OK);
     assert_false(found);
@@ -180,13 +191,6 @@ static void test_another_configuration(void **unused)
     drop(&a), drop(&b), drop(&wider);
 }
 
-static void put(const saved *a, const char *bytes, size_t n)
-{
-    char *path = path_join(a->l.dir, "checkpoints/last.safetensors");
-    assert_int_equal(file_replace(path, bytes, n, NULL), CVY_OK);
-    mem_free(path);
-}
-
 static void test_damaged(void **unused)
 {
     (void)unused;
@@ -198,8 +202,6 @@ static void test_damaged(void **unused)
     put(&a, bytes, n - 4);
     refuses(&b, &a, "hash", "last.safetensors");
     put(&a, bytes, 3);
-    refuses(&b, &a, "hash", "last.safetensors");
-    put(&a, bytes, 0);
     refuses(&b, &a, "hash", "last.safetensors");
     for (size_t at = n - 1; at > n - 2000; at -= 371) { /* one bit, anywhere in the tensors */
         bytes[at] ^= 4;

@@ -291,7 +291,7 @@ static bool best_is_last(const lab *l)
 /* A learning rate that rises until it ruins what was learnt: the best epoch is not the last. */
 #define RUINED                                                                                    \
     "seed: 2\ndataset: {type: shapes, train: 200, test: 60, size: 12, validation: 40}\n" RESIDUAL \
-    "train:\n  epochs: 8\n  batch_size: 20\n  optimizer: {type: sgd, lr: 60, momentum: 0.9}\n"    \
+    "train:\n  epochs: 8\n  batch_size: 20\n  optimizer: {type: sgd, lr: 150, momentum: 0.9}\n"   \
     "  lr_schedule: {type: constant, warmup_epochs: 300}\n"
 
 static void test_select(void **unused)

@@ -29,6 +29,10 @@ typedef enum cvy_op {
                               convolution with this weight does; cvy_conv_transpose_attr. Pixels that no kernel
                               reaches are 0. */
     CVY_OP_BIAS,           /* (x (N,C,...), bias (C)) -> x + bias of its channel; no attributes */
+    CVY_OP_CONV3D,         /* (x (N,C,D,H,W), weight (O,C/groups,Kd,Kh,Kw) [, bias (O)]) -> (N,O,D',H',W');
+                              cvy_conv3d_attr */
+    CVY_OP_CONV3D_TRANSPOSE, /* (x (N,O,D,H,W), weight (O,C/groups,Kd,Kh,Kw)) -> (N,C,D',H',W'), as CONV_TRANSPOSE;
+                                cvy_conv3d_transpose_attr */
     CVY_OP_PUBLIC_END
 } cvy_op;
 
@@ -43,6 +47,18 @@ typedef struct cvy_conv_transpose_attr {
     cvy_conv_attr conv; /* the convolution from (N,C,H',W') to (N,O,H,W) that it is the transpose of */
     int64_t size[2];    /* H', W': with strides, several sizes come to the same H and W */
 } cvy_conv_transpose_attr;
+
+typedef struct cvy_conv3d_attr {
+    int64_t stride[3], dilation[3]; /* along the depth, vertical, horizontal */
+    int64_t padding[6];             /* front, top, left, back, bottom, right; zeros */
+    int64_t groups;
+    int32_t flip; /* 1: the kernel turned round along all three axes */
+} cvy_conv3d_attr;
+
+typedef struct cvy_conv3d_transpose_attr {
+    cvy_conv3d_attr conv; /* the convolution that it is the transpose of */
+    int64_t size[3];      /* D', H', W' */
+} cvy_conv3d_transpose_attr;
 
 typedef struct cvy_bn_attr {
     double eps;

@@ -1,0 +1,266 @@
+/* Owns what a trial server keeps for its trials; must not know how trials are started or trained. */
+#include "cli/warm.h"
+
+#include <dirent.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/digest.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "cli/trained.h"
+#include "device/machine.h"
+#include "train/identity.h"
+
+enum { SETS = 32, RUN_MAX = 64 << 20 };
+
+/* A file that is in this process. */
+typedef struct warm_file {
+    char *path;
+    char sha256[65];
+    struct stat was;
+    bool settled; /* no change of it can have escaped its times */
+} warm_file;
+
+/* The plugins of a run, as its run.json lists them. */
+typedef struct warm_set {
+    char *list; /* the text of that list */
+    registry *r;
+} warm_set;
+
+struct warm {
+    int64_t threads;
+    char key[65];
+    char *library;
+    struct stat library_was;
+    warm_file *files;
+    size_t n_files, cap_files;
+    warm_set sets[SETS];
+    size_t n_sets;
+};
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+           a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+/* Coarse clocks count in 2 s; those that have fractions, in less than a tenth. */
+static bool is_past(const struct timespec *now, const struct timespec *t)
+{
+    const double age = (double)(now->tv_sec - t->tv_sec) + 1e-9 * (double)(now->tv_nsec - t->tv_nsec);
+    return age > (t->tv_nsec % 10000000 ? 0.2 : 3);
+}
+
+static bool is_old(const struct stat *s)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return is_past(&now, &s->st_mtim) && is_past(&now, &s->st_ctim);
+}
+
+warm *warm_new(int64_t threads)
+{
+    warm *w = mem_alloc(sizeof *w);
+    errors found = {0};
+    const machine m = machine_here();
+    struct stat after;
+    w->threads = threads;
+    w->library = path_library();
+    const bool known = w->library && stat(w->library, &w->library_was) == 0 &&
+                       identity_exact_key(&m, w->key, &found) == CVY_OK && stat(w->library, &after) == 0 &&
+                       same_file(&w->library_was, &after);
+    if (!known || !is_old(&w->library_was)) w->key[0] = '\0';
+    errors_free(&found);
+    return w;
+}
+
+void warm_free(warm *w)
+{
+    if (!w) return;
+    for (size_t i = 0; i < w->n_sets; i++) {
+        registry_free(w->sets[i].r);
+        mem_free(w->sets[i].list);
+    }
+    for (size_t i = 0; i < w->n_files; i++) mem_free(w->files[i].path);
+    mem_free(w->files);
+    mem_free(w->library);
+    mem_free(w);
+}
+
+const char *warm_exact_key(const warm *w, int64_t threads)
+{
+    struct stat now;
+    const bool same =
+        w->key[0] && threads == w->threads && stat(w->library, &now) == 0 && same_file(&now, &w->library_was);
+    return same ? w->key : NULL;
+}
+
+/* ---- loading ---- */
+
+static warm_file *file_of(const warm *w, const char *path)
+{
+    for (size_t i = 0; i < w->n_files; i++)
+        if (!strcmp(w->files[i].path, path)) return &w->files[i];
+    return NULL;
+}
+
+/* Whether the file is still what was loaded. */
+static bool unchanged(const warm_file *f)
+{
+    struct stat now;
+    char hash[65];
+    errors quiet = {0};
+    if (stat(f->path, &now) != 0 || !same_file(&now, &f->was)) return false;
+    const bool same =
+        f->settled || (sha256_file_cached(f->path, hash, &quiet) == CVY_OK && !strcmp(hash, f->sha256));
+    errors_free(&quiet);
+    return same;
+}
+
+/* A file whose times have become old enough to tell of every change. */
+static bool settle(warm *w)
+{
+    for (size_t i = 0; i < w->n_files; i++) {
+        warm_file *f = &w->files[i];
+        if (f->settled || !is_old(&f->was)) continue;
+        if (!unchanged(f)) return false;
+        f->settled = true;
+    }
+    return true;
+}
+
+static bool alone(void)
+{
+    size_t n = 0;
+    DIR *d = opendir("/proc/self/task");
+    for (const struct dirent *entry; d && (entry = readdir(d));) n += entry->d_name[0] != '.';
+    if (d) closedir(d);
+    return n == 1;
+}
+
+/* Loads every plugin of the list, from the files as they were before. */
+static bool load_all(registry *r, const json *list)
+{
+    errors quiet = {0};
+    bool all = true;
+    for (size_t i = 0; all && i < list->n; i++) {
+        const json *one = list->items[i];
+        uint32_t kind;
+        all = plugin_kind_parse(json_get_text(one, "kind", ""), &kind) &&
+              registry_find(r, kind, json_get_text(one, "name", ""), NULL, &quiet) != NULL;
+    }
+    errors_free(&quiet);
+    return all;
+}
+
+/* Whether what was loaded has the sums that the run expects, of files that nobody touched meanwhile. */
+static bool as_planned(warm *w, registry *r, const json *list, const struct stat *before,
+                       const plugin_request *files, size_t n_files)
+{
+    size_t n;
+    const plugin_entry *p = registry_list(r, &n);
+    for (size_t i = 0; i < list->n; i++) {
+        const char *name = json_get_text(list->items[i], "name", ""),
+                   *kind = json_get_text(list->items[i], "kind", "");
+        const char *hash = json_get_text(list->items[i], "sha256", "");
+        for (size_t k = 0; k < n; k++)
+            if (p[k].used && !strcmp(p[k].name, name) && !strcmp(plugin_kind_name(p[k].kind), kind) &&
+                strcmp(p[k].sha256, hash) != 0)
+                return false;
+    }
+    for (size_t i = 0; i < n_files; i++) {
+        struct stat now;
+        if (stat(files[i].path, &now) != 0 || !same_file(&now, &before[i])) return false;
+        if (file_of(w, files[i].path)) continue;
+        w->files = MEM_GROW(w->files, w->n_files, &w->cap_files);
+        warm_file *f = &w->files[w->n_files++];
+        *f = (warm_file){.path = mem_text(files[i].path), .was = now};
+        for (size_t k = 0; k < list->n; k++)
+            if (!strcmp(json_get_text(list->items[k], "path", ""), files[i].path))
+                strncpy(f->sha256, json_get_text(list->items[k], "sha256", ""), sizeof f->sha256 - 1);
+    }
+    return true;
+}
+
+static bool load_set(warm *w, const json *list, const char *text_of_list, const plugin_request *files,
+                     size_t n_files)
+{
+    errors quiet = {0};
+    struct stat *before = mem_array(n_files + 1, sizeof *before);
+    bool there = n_files > 0;
+    for (size_t i = 0; i < n_files && there; i++) {
+        const warm_file *known = file_of(w, files[i].path);
+        there = stat(files[i].path, &before[i]) == 0;
+        /* Loading it once more would give what is in this process, and not what lies there now. */
+        if (there && known && !same_file(&before[i], &known->was)) there = false;
+    }
+    registry *r = there ? registry_open_only(files, n_files, &quiet) : NULL;
+    /* What cannot be opened is for the trial to tell. */
+    bool good = true;
+    if (r) good = load_all(r, list) && as_planned(w, r, list, before, files, n_files) && alone();
+    if (r && good)
+        w->sets[w->n_sets++] = (warm_set){mem_text(text_of_list), r};
+    else
+        registry_free(r);
+    mem_free(before);
+    errors_free(&quiet);
+    return good;
+}
+
+/* The list of plugins as the file has it. */
+static char *list_text(const char *bytes)
+{
+    const char *begin = strstr(bytes, "\"plugins\":["), *end = begin ? strchr(begin, ']') : NULL;
+    return end ? mem_text_n(begin, (size_t)(end - begin) + 1) : NULL;
+}
+
+bool warm_load(warm *w, const char *dir)
+{
+    char *path = path_join(dir, "run.json"), *bytes = NULL, *list = NULL;
+    size_t n = 0;
+    errors quiet = {0};
+    bool good = settle(w), known = w->n_sets == SETS;
+    if (good && !known && file_read(path, RUN_MAX, &bytes, &n, &quiet) == CVY_OK) list = list_text(bytes);
+    for (size_t i = 0; list && i < w->n_sets; i++) known = known || !strcmp(w->sets[i].list, list);
+    if (list && !known) {
+        arena a = {0};
+        const json *run = json_parse(&a, bytes, n, NULL, NULL), *plugins = json_get(run, "plugins");
+        size_t n_files = 0;
+        const plugin_request *files = trained_files(run, &a, &n_files);
+        if (plugins && plugins->kind == JSON_ARRAY) good = load_set(w, plugins, list, files, n_files);
+        arena_free(&a);
+    }
+    errors_free(&quiet);
+    mem_free(list);
+    mem_free(bytes);
+    mem_free(path);
+    return good;
+}
+
+/* ---- taking ---- */
+
+warm_answer warm_plugins(warm *w, const char *bytes, const json *run, registry **out)
+{
+    arena a = {0};
+    size_t n = 0;
+    const plugin_request *files = trained_files(run, &a, &n);
+    warm_answer answer = WARM_NONE;
+    for (size_t i = 0; i < n && answer != WARM_CHANGED; i++) {
+        const warm_file *f = file_of(w, files[i].path);
+        if (f && !unchanged(f)) answer = WARM_CHANGED;
+    }
+    arena_free(&a);
+    char *list = answer == WARM_NONE ? list_text(bytes) : NULL;
+    for (size_t i = 0; list && i < w->n_sets && answer == WARM_NONE; i++) {
+        if (strcmp(w->sets[i].list, list) != 0) continue;
+        registry_again(w->sets[i].r);
+        *out = w->sets[i].r;
+        w->sets[i].r = NULL; /* theirs: this is the process of one trial */
+        answer = WARM_READY;
+    }
+    mem_free(list);
+    return answer;
+}
