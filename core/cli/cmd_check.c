@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/metric_asked.h"
 #include "cli/places.h"
 #include "config/model_file.h"
 #include "config/override.h"
@@ -15,6 +16,7 @@
 #include "sweep/describe.h"
 #include "sweep/label.h"
 #include "sweep/search.h"
+#include "train/logged.h"
 #include "train/setup.h"
 
 enum {
@@ -74,8 +76,27 @@ static void describe(const experiment *x, const setup *s, size_t bytes, json_wri
     json_put_int(w, "epochs", s->train.epochs);
 }
 
-/* One configuration, completely; described when w is not NULL. */
-static void plan_one(const experiment *x, const named *files, setup_scope scope, json_writer *w, errors *e)
+/* The metric that a sweep names, and what its configurations would log. */
+typedef struct judged {
+    const space_metric *metric;
+    space_metric usual;
+    metric_asked asked;
+} judged;
+
+static void hear(judged *j, const setup *s, registry *r)
+{
+    const char *names[LOGGED_MOST];
+    const size_t n = logged_names(s, names);
+    text t = {0};
+    for (size_t i = 0; i < n; i++) text_printf(&t, "%s ", names[i]);
+    metric_asked_hear(&j->asked, j->metric, text_str(&t), logged_may_be_more(r));
+    text_free(&t);
+    if (!s->accuracy) j->usual = (space_metric){"val_loss", false};
+}
+
+/* One configuration, completely; described when w is not NULL, its metrics heard of when j is not. */
+static void plan_one(const experiment *x, const named *files, setup_scope scope, json_writer *w, judged *j,
+                     errors *e)
 {
     registry *r = registry_open(files->v, files->n, e);
     setup *s = r ? setup_new(x, r, x->dir, scope, e) : NULL;
@@ -83,6 +104,7 @@ static void plan_one(const experiment *x, const named *files, setup_scope scope,
         int64_t batch = s->batch ? s->batch : MODEL_BATCH, n = s->batch ? s->data->n[DATA_TRAIN] : 0;
         size_t bytes = plan_all(s->net, batch, n % batch, e);
         if (bytes && w) describe(x, s, bytes, w);
+        if (j) hear(j, s, r);
     }
     setup_free(s);
     registry_free(r);
@@ -121,7 +143,7 @@ static size_t depth_of(const char *path)
 /* One configuration of a sweep. Nodes are set and not texts, so that what is wrong with a value is told where
  * the value stands. */
 static void plan_config(const experiment *x, const space *all, const double *point, const named *files,
-                        json_writer *w, errors *e)
+                        json_writer *w, judged *j, errors *e)
 {
     experiment *y = experiment_copy(x);
     arena a = {0};
@@ -135,7 +157,7 @@ static void plan_config(const experiment *x, const space *all, const double *poi
             good = experiment_set(y, set[i].path, set[i].value, &set[i].at, e) == CVY_OK;
             left--;
         }
-    if (good && experiment_resolve(y, e) == CVY_OK) plan_one(y, files, SETUP_ALL, w, e);
+    if (good && experiment_resolve(y, e) == CVY_OK) plan_one(y, files, SETUP_ALL, w, j, e);
     experiment_free(y);
     arena_free(&a);
 }
@@ -170,13 +192,14 @@ static void plan_sweep(const experiment *x, const named *files, json_writer *w, 
     const node *sweep = node_get(x->root, "sweep");
     cvy_status status = space_read(x, NULL, 0, &a, &all, e);
     if (!status) status = search_count(&all, experiment_members(x), &sweep->at, &configs, e);
+    judged j = {.metric = &all.metric, .usual = space_default_metric};
     double *point = arena_array(&a, status ? 1 : all.n + 1, sizeof *point);
     for (; !status && planned < configs && planned < CONFIGS_PLANNED; planned++) {
         errors own = {0};
         text label = {0};
         /* without results: those that a method would choose by them are drawn as its first are */
         if (!search_propose(&all, x->seed, NULL, 0, planned, point, e)) break;
-        plan_config(x, &all, point, files, planned ? NULL : w, &own);
+        plan_config(x, &all, point, files, planned ? NULL : w, all.metric_at ? &j : NULL, &own);
         wrong += errors_status(&own) != CVY_OK;
         label_of(&all, point, &label);
         add_new(e, &seen, &own, text_str(&label), planned + 1);
@@ -185,6 +208,8 @@ static void plan_sweep(const experiment *x, const named *files, json_writer *w, 
     if (wrong > 1)
         errors_add(e, CVY_ERR_CONFIG, &sweep->at, NULL, "%zu of %zu configurations cannot be run", wrong,
                    planned);
+    if (!status && all.metric_at) metric_asked_judge(&j.asked, &all.metric, &j.usual, all.metric_at, e);
+    metric_asked_free(&j.asked);
     if (!status) {
         json_put_int(w, "configurations", (int64_t)configs);
         json_put_int(w, "configurations_planned", (int64_t)planned);
@@ -222,7 +247,7 @@ static void look(const char *file, const common *c, int fd, json_writer *w, erro
         if (space_given(x))
             plan_sweep(x, &files, w, e);
         else
-            plan_one(x, &files, model ? SETUP_MODEL : SETUP_ALL, w, e);
+            plan_one(x, &files, model ? SETUP_MODEL : SETUP_ALL, w, NULL, e);
     }
     experiment_free(x);
     arena_free(&a);

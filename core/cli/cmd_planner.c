@@ -78,15 +78,11 @@ static void planner_metrics(const setup *s, registry *r, json_writer *w)
 {
     const char *names[LOGGED_MOST];
     const size_t n = logged_names(s, names);
-    size_t n_plugins;
-    const plugin_entry *p = registry_list(r, &n_plugins);
-    bool more = false;
-    for (size_t i = 0; i < n_plugins && !more; i++) more = p[i].used && !registry_comes_along(r, &p[i]);
     json_key(w, "metrics");
     json_open(w, '[');
     for (size_t i = 0; i < n; i++) json_text(w, names[i]);
     json_close(w, ']');
-    json_put_bool(w, "more_metrics", more);
+    json_put_bool(w, "more_metrics", logged_may_be_more(r));
 }
 
 static void planner_dataset(const setup *s, json_writer *w)

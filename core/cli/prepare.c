@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "cli/metric_asked.h"
 #include "cli/places.h"
 #include "cli/progress.h"
-#include "config/suggest.h"
 #include "sweep/describe.h"
 #include "sweep/interrupt.h"
 #include "sweep/members.h"
@@ -132,9 +132,7 @@ typedef struct dialogue {
     trial_words *words;
     finding *findings;
     size_t n_findings;
-    char *metrics;           /* that the last planned trial will log, as in plan.metrics */
-    bool more_metrics;       /* plugins of the user's own may log others */
-    size_t looked, unlogged; /* trials planned; those that will not log the sweep's metric */
+    metric_asked asked;
 } dialogue;
 
 /* The words of a configuration's trials; those of the one before are gone. */
@@ -220,26 +218,6 @@ static void find(dialogue *d, const trial_words *words, const errors *problems)
     }
 }
 
-/* Whether it is among the names, each of which has a blank behind it. */
-static bool is_named(const char *names, const char *name)
-{
-    const size_t n = strlen(name);
-    for (const char *s = names; (s = strstr(s, name)); s += n)
-        if ((s == names || s[-1] == ' ') && s[n] == ' ') return true;
-    return false;
-}
-
-static void hear_metrics(dialogue *d, plan *got)
-{
-    if (got->status != CVY_OK || !got->metrics || !d->p->space.metric_at) return;
-    d->looked++;
-    d->unlogged += !is_named(got->metrics, d->p->space.metric.name);
-    d->more_metrics = d->more_metrics || got->more_metrics;
-    mem_free(d->metrics);
-    d->metrics = got->metrics;
-    got->metrics = NULL;
-}
-
 static bool take_plan(void *ctx, size_t i, plan *got, errors *e)
 {
     dialogue *d = ctx;
@@ -254,7 +232,8 @@ static bool take_plan(void *ctx, size_t i, plan *got, errors *e)
             if (!got->problems.items[k].warning) t->why = mem_text(got->problems.items[k].what);
     }
     find(d, words, &got->problems);
-    hear_metrics(d, got);
+    if (got->status == CVY_OK && got->metrics && d->p->space.metric_at)
+        metric_asked_hear(&d->asked, &d->p->space.metric, got->metrics, got->more_metrics);
     const bool good = trial_plan(t, words, got, d->p->book, e) == CVY_OK;
     plan_free(got);
     return good;
@@ -327,20 +306,6 @@ static cvy_status judge(const dialogue *d, bool skip, errors *e)
     return CVY_OK;
 }
 
-/* The metric's likely name among those that are logged; NULL. */
-static const char *near_metric(const dialogue *d)
-{
-    arena *a = &d->p->memory;
-    const char *names[64];
-    size_t n = 0;
-    for (const char *s = d->metrics; *s && n < sizeof names / sizeof *names; n++) {
-        const size_t length = strcspn(s, " ");
-        names[n] = arena_printf(a, "%.*s", (int)length, s);
-        s += length + (s[length] == ' ');
-    }
-    return suggest_near(a, d->p->space.metric.name, names, n);
-}
-
 /* By which metric the trials are judged: not by one that no trial will log, or a night's runs could not be told apart. */
 static cvy_status choose_metric(const dialogue *d, errors *e)
 {
@@ -348,21 +313,7 @@ static cvy_status choose_metric(const dialogue *d, errors *e)
     const place *at = p->space.metric_at;
     const space_metric usual = trial_default_metric(p->trials, p->n);
     p->metric = at ? p->space.metric : usual;
-    if (!d->unlogged) return CVY_OK;
-    const char *shown = suggest_shown(&p->memory, p->metric.name), *hint = near_metric(d);
-    if (d->more_metrics) {
-        errors_warn(e, at, hint, "sweep: metric: no metric of Convoy is called \"%s\"", shown);
-    } else if (d->unlogged < d->looked) {
-        errors_warn(e, at, hint, "sweep: metric: %zu of %zu trials do not log %s", d->unlogged, d->looked,
-                    shown);
-    } else {
-        const bool classless = text_ends(p->metric.name, "_accuracy") && !usual.maximize;
-        if (!hint || classless) hint = arena_printf(&p->memory, "write {name: %s}", usual.name);
-        return errors_add(e, CVY_ERR_CONFIG, at, hint, "sweep: metric: %s %s", shown,
-                          classless ? "is not logged where the output is not compared with classes"
-                                    : "is logged by no trial");
-    }
-    return CVY_OK;
+    return at ? metric_asked_judge(&d->asked, &p->metric, &usual, at, e) : CVY_OK;
 }
 
 typedef struct shown {
@@ -406,7 +357,7 @@ cvy_status prepare_trials(prepared *p, const common *c, prepare_kind kind, int64
     if (status == CVY_OK) status = choose_metric(&d, e);
     arena_free(&d.memory);
     mem_free(d.findings);
-    mem_free(d.metrics);
+    metric_asked_free(&d.asked);
     return status;
 }
 

@@ -35,3 +35,12 @@ size_t logged_names(const setup *s, const char *names[LOGGED_MOST])
     if (s->train.inspect) names[n++] = "dead_units", names[n++] = "filters_cosine";
     return n;
 }
+
+bool logged_may_be_more(registry *r)
+{
+    size_t n;
+    const plugin_entry *p = registry_list(r, &n);
+    for (size_t i = 0; i < n; i++)
+        if (p[i].used && !registry_comes_along(r, &p[i])) return true;
+    return false;
+}

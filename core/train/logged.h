@@ -23,5 +23,7 @@ size_t logged_figures(const setup *s, logged_family family, const char *const **
 /* All that is logged of each epoch, and of the run as a whole; those that layers, losses and optimizers of the user's own
  * log are not among them. Returns how many. */
 size_t logged_names(const setup *s, const char *names[LOGGED_MOST]);
+/* Whether any of the plugins in use is the user's own, and so may log more. */
+bool logged_may_be_more(registry *r);
 
 #endif
