@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "report/chart_axis.h"
 #include "report/page_own.h"
 
 typedef struct part {
@@ -35,6 +36,17 @@ void page_section(page *p, const char *id, const char *title)
     html_open(&p->h, "section");
     html_attr(&p->h, "id", id);
     html_element(&p->h, "h2", title);
+}
+
+void page_label(page *p, const char *label, size_t most)
+{
+    const char *tidy = chart_axis_tidy(label, &p->a);
+    const size_t n = strlen(label);
+    if (strcmp(tidy, label) != 0 && strlen(tidy) <= most && n < 1000) {
+        html_attr(&p->h, "title", label);
+        label = tidy;
+    }
+    html_short(&p->h, label, most);
 }
 
 void page_note(page *p, const char *fmt, ...)

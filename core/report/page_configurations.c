@@ -207,7 +207,7 @@ static void label_cell(page *p, const group *g)
         early += !strcmp(state, "stopped early");
     }
     html_open(&p->h, "td");
-    html_short(&p->h, g->label, 200);
+    page_label(p, g->label, 200);
     if (failed || early) {
         html_open(&p->h, "small");
         if (failed) html_attr(&p->h, "class", "bad");

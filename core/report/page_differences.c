@@ -46,7 +46,7 @@ static void table(page *p, const difference_column *columns, size_t n)
         text_printf(&t, "%zu", i + 1);
         page_cell_number(p, (double)(i + 1), text_str(&t));
         text_free(&t);
-        page_cell_short(p, p->f.levels[i].g.label, VALUE);
+        page_cell_label(p, p->f.levels[i].g.label, VALUE);
         for (size_t k = 0; k < n; k++) {
             const char *v = columns[k].values[i];
             if (numbers[k])

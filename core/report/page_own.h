@@ -84,6 +84,7 @@ void page_row(page *p);
 void page_row_end(page *p);
 void page_cell(page *p, const char *s);
 void page_cell_short(page *p, const char *s, size_t most);
+void page_cell_label(page *p, const char *label, size_t most); /* page_label() */
 void page_cell_number(page *p, double sort, const char *shown);
 void page_cell_metric(page *p, const char *metric, double v);
 void page_cell_open(page *p, double sort); /* any content; page_cell_end() */
@@ -92,6 +93,8 @@ void page_cell_end(page *p);
 /* ---- page.c ---- */
 void page_section(page *p, const char *id, const char *title); /* closed by html_close() */
 void page_note(page *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* A configuration's label in the element just opened: numbers of many digits by four of them, all of them where the pointer is. */
+void page_label(page *p, const char *label, size_t most);
 /* A pair in a list of them (<dl>). */
 void page_fact(page *p, const char *what, const char *value);
 void page_factf(page *p, const char *what, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

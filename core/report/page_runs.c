@@ -105,7 +105,7 @@ static void row(page *p, size_t i, const sparks *s, const bool *shown, bool tags
     html_open(&p->h, "tr");
     html_attr(&p->h, "id", r->name);
     page_cell(p, r->name);
-    page_cell_short(p, p->f.n > 1 ? p->f.levels[p->level_of[i]].g.label : r->label ? r->label : "", 160);
+    page_cell_label(p, p->f.n > 1 ? p->f.levels[p->level_of[i]].g.label : r->label ? r->label : "", 160);
     count_cell(p, r->seed);
     state_cell(p, r->state);
     const int64_t done = r->epochs_done == QUERY_NONE ? 0 : r->epochs_done;

@@ -14,7 +14,7 @@ static void tile(page *p, const char *what, const char *value, const char *more)
     html_element(h, "b", value);
     if (more && *more) {
         html_open(h, "span");
-        html_short(h, more, 120);
+        page_label(p, more, 120);
         html_close(h);
     }
     html_close(h);
@@ -179,11 +179,11 @@ static void finding(page *p)
     html_open(h, "p");
     html_attr(h, "class", "finding");
     html_open(h, "strong");
-    html_short(h, best->g.label, 160);
+    page_label(p, best->g.label, 160);
     html_close(h);
     html_textf(h, " is ahead by %s%s of ", text_str(&lead), percent ? " points" : "");
     html_open(h, "strong");
-    html_short(h, second->g.label, 160);
+    page_label(p, second->g.label, 160);
     html_close(h);
     if (p->f.n_seeds < 2 || k->n < 2)
         html_text(h, ". One seed says nothing about chance: repeats: 5 in the experiment trains five.");

@@ -55,6 +55,13 @@ void page_cell_short(page *p, const char *s, size_t most)
     html_close(&p->h);
 }
 
+void page_cell_label(page *p, const char *label, size_t most)
+{
+    html_open(&p->h, "td");
+    page_label(p, label, most);
+    html_close(&p->h);
+}
+
 void page_cell_open(page *p, double sort)
 {
     html_open(&p->h, "td");
