@@ -70,6 +70,14 @@ static void trial_listen(void)
     prctl(PR_SET_PDEATHSIG, SIGTERM);
 }
 
+/* What top and ps -e show: which run it is. A copy of a trial server has the server's arguments. */
+static void trial_shows_as(const char *dir)
+{
+    char *name = mem_printf("convoy %s", path_base(dir));
+    prctl(PR_SET_NAME, name);
+    mem_free(name);
+}
+
 /* Exactly the plugin files that the run was planned with, unchanged. */
 static registry *trial_plugins(const json *run, const char *bytes, const trial_args *t, arena *a, errors *e)
 {
@@ -201,6 +209,7 @@ static int trial_attend(const command *self, const common *c, const trial_args *
     errors e = {0};
     if (!file_is_dir(argv[0])) return cli_usage(self, c, "%s is no run folder", argv[0]);
     trial_listen();
+    trial_shows_as(argv[0]);
     parallel_set_threads((int)t->threads);
     char *lock_path = path_join(argv[0], "lock");
     int lock = file_lock(lock_path, 10000, &e);
