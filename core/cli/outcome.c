@@ -41,7 +41,7 @@ static void cell(table *t, text *s)
 static void print_table(const common *c, table *t)
 {
     text out = {0};
-    table_write(t, cli_colour(c, stdout), &out);
+    if (t->n) table_write(t, cli_colour(c, stdout), &out);
     cli_print(&out);
     text_free(&out);
     table_free(t);
@@ -89,7 +89,7 @@ static void one_run(const common *c, const trial *t)
         else
             table_cell(&tab, "");
     }
-    if (tab.n) print_table(c, &tab);
+    print_table(c, &tab);
     follow_close(f);
 }
 
