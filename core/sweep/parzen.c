@@ -79,8 +79,7 @@ static void make_numbers(parzen *p, const space_tpe *o, size_t d, const parzen_v
         double s = k == seen ? 1 : o->multivariate ? scott : sigma[k];
         sigma[k] = s < least ? least : s > 1 ? 1 : s;
         norm[k] = log(sigma[k]) + HALF_LOG_2PI;
-        double inside =
-            normal_cdf((1 - mu[k]) / sigma[k]) - normal_cdf(-mu[k] / sigma[k]);
+        double inside = normal_cdf((1 - mu[k]) / sigma[k]) - normal_cdf(-mu[k] / sigma[k]);
         p->constant[k] -= norm[k] + log(inside);
     }
 }
@@ -179,8 +178,7 @@ void parzen_draw(const parzen *p, philox_stream *r, double *out)
 /* Logarithm of what a normal distribution has between two bounds; 0 where that is too little for this way. */
 static double log_between(double low, double high)
 {
-    double mass = low > 0 ? normal_cdf(-low) - normal_cdf(-high)
-                          : normal_cdf(high) - normal_cdf(low);
+    double mass = low > 0 ? normal_cdf(-low) - normal_cdf(-high) : normal_cdf(high) - normal_cdf(low);
     return mass > 1e-280 ? log(mass) : 0;
 }
 

@@ -15,8 +15,7 @@ static const space_tpe usual = {.startup = 10,
 
 static double normal_density(double x, double mu, double sigma)
 {
-    double z = (x - mu) / sigma,
-           inside = normal_cdf((1 - mu) / sigma) - normal_cdf(-mu / sigma);
+    double z = (x - mu) / sigma, inside = normal_cdf((1 - mu) / sigma) - normal_cdf(-mu / sigma);
     return exp(-0.5 * z * z) / (sigma * 2.50662827463100050242) / inside;
 }
 
@@ -34,8 +33,7 @@ static void test_density(void **unused)
                 log(0.5 * normal_density(0.3, 0.5, 1) + 0.5 * normal_density(0.3, 0.7, 1.0 / 3)), 1e-12);
     /* a step has what lies in it; a narrow one its density times its width */
     parzen_value step = {0.2, 0.6}, narrow = {0.2999, 0.3001};
-    double expected = 0.5 * (normal_cdf(0.1) - normal_cdf(-0.3)) /
-                      (normal_cdf(0.5) - normal_cdf(-0.5));
+    double expected = 0.5 * (normal_cdf(0.1) - normal_cdf(-0.3)) / (normal_cdf(0.5) - normal_cdf(-0.5));
     double s = 1.0 / 3, inside = normal_cdf(0.3 / s) - normal_cdf(-0.7 / s);
     expected += 0.5 * (normal_cdf(-0.1 / s) - normal_cdf(-0.5 / s)) / inside;
     assert_near(parzen_log_density(one, &step), log(expected), 1e-12);

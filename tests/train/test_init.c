@@ -241,8 +241,7 @@ static void test_quantile(void **unused)
     (void)unused;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (fabs(normal_quantile(known[i][0]) - known[i][1]) > 1e-13 * (1 + fabs(known[i][1])))
-            fail_msg("%g: %.17g, expected %.17g", known[i][0], normal_quantile(known[i][0]),
-                     known[i][1]);
+            fail_msg("%g: %.17g, expected %.17g", known[i][0], normal_quantile(known[i][0]), known[i][1]);
 }
 
 /* ---- rules ---- */
