@@ -2,14 +2,43 @@
 #include "report/spelling.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
 
+/* A few digits and a small power of ten: both are exact doubles, so their product or quotient is rounded once and is what
+ * strtod() would say, in a tenth of its time (Clinger, "How to read floating point numbers accurately", 1990). False: not so few. */
+static bool short_number(const char *s, double *v)
+{
+    static const double tens[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11};
+    enum { MOST = (int)(sizeof tens / sizeof *tens) - 1 };
+    const bool minus = *s == '-';
+    int64_t digits = 0;
+    int n = 0, behind = 0, power = 0, sign = 1;
+    s += *s == '-' || *s == '+';
+    for (; *s >= '0' && *s <= '9' && n < 15; s++, n++) digits = 10 * digits + (*s - '0');
+    if (*s == '.')
+        for (s++; *s >= '0' && *s <= '9' && n < 15; s++, n++, behind++) digits = 10 * digits + (*s - '0');
+    if (!n) return false;
+    if (*s == 'e' || *s == 'E') {
+        s++;
+        if (*s == '-' || *s == '+') sign = *s++ == '-' ? -1 : 1;
+        if (!*s) return false;
+        for (; *s >= '0' && *s <= '9' && power < 100; s++) power = 10 * power + (*s - '0');
+    }
+    const int e = sign * power - behind;
+    if (*s || e < -MOST || e > MOST) return false;
+    *v = e < 0 ? (double)digits / tens[-e] : (double)digits * tens[e];
+    if (minus) *v = -*v;
+    return true;
+}
+
 /* What a double does not hold, as a long seed, is none; nor are inf, nan and hexadecimal numbers. */
 static bool number(const char *s, double *v)
 {
+    if (short_number(s, v)) return true;
     const size_t n = strlen(s), whole = s[0] == '-' || s[0] == '+';
     char *end;
     if (!n || n >= SPELLING_BYTES || s[strspn(s, "+-.0123456789eE")]) return false;
