@@ -79,11 +79,11 @@ static void trial_shows_as(const char *dir)
 }
 
 /* Exactly the plugin files that the run was planned with, unchanged. */
-static registry *trial_plugins(const json *run, const char *bytes, const trial_args *t, arena *a, errors *e)
+static registry *trial_plugins(const json *run, const trial_args *t, arena *a, errors *e)
 {
     size_t n;
     registry *ready = NULL;
-    const warm_answer answer = t->ready ? warm_plugins(t->ready, bytes, run, &ready) : WARM_NONE;
+    const warm_answer answer = t->ready ? warm_plugins(t->ready, run, &ready) : WARM_NONE;
     if (answer == WARM_READY) return ready;
     /* What is in this process cannot be loaded anew. */
     if (answer == WARM_CHANGED && execv(t->started_by[0], t->started_by)) {
@@ -167,7 +167,7 @@ static cvy_status trial_train(const char *dir, const trial_args *t, errors *e)
     if (!status && !run) status = errors_add(e, CVY_ERR_CONFIG, &at, NULL, "%s", why);
     if (!status) status = trial_key(run, t, key, dir, e);
     if (!status && !(x = experiment_read(spec, NULL, 0, none, e))) status = errors_status(e);
-    if (!status && !(r = trial_plugins(run, bytes, t, &a, e))) status = errors_status(e);
+    if (!status && !(r = trial_plugins(run, t, &a, e))) status = errors_status(e);
     /* A checkpoint has the weights, wherever they once came from. */
     char *checkpoint = path_join(dir, "checkpoints/last.safetensors");
     bool resumed = file_size(checkpoint) > 0; /* an empty one is none */

@@ -210,31 +210,46 @@ static bool load_set(warm *w, const json *list, const char *text_of_list, const 
     return good;
 }
 
-/* The list of plugins as the file has it. */
-static char *list_text(const char *bytes)
+/* What tells one list of plugins from another; NULL when there is none. */
+static char *list_text(const json *list)
 {
-    const char *begin = strstr(bytes, "\"plugins\":["), *end = begin ? strchr(begin, ']') : NULL;
-    return end ? mem_text_n(begin, (size_t)(end - begin) + 1) : NULL;
+    static const char *const keys[] = {"kind", "name", "path", "sha256"};
+    if (!list || list->kind != JSON_ARRAY) return NULL;
+    json_writer w = {0};
+    json_open(&w, '[');
+    for (size_t i = 0; i < list->n; i++)
+        for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
+            json_text(&w, json_get_text(list->items[i], keys[k], ""));
+    json_close(&w, ']');
+    return text_take(&w.out);
+}
+
+static warm_set *set_of(warm *w, const char *list)
+{
+    for (size_t i = 0; i < w->n_sets; i++)
+        if (!strcmp(w->sets[i].list, list)) return &w->sets[i];
+    return NULL;
 }
 
 bool warm_load(warm *w, const char *dir)
 {
-    char *path = path_join(dir, "run.json"), *bytes = NULL, *list = NULL;
+    char *path = path_join(dir, "run.json"), *bytes = NULL;
     size_t n = 0;
     errors quiet = {0};
-    bool good = settle(w), known = w->n_sets == SETS;
-    if (good && !known && file_read(path, RUN_MAX, &bytes, &n, &quiet) == CVY_OK) list = list_text(bytes);
-    for (size_t i = 0; list && i < w->n_sets; i++) known = known || !strcmp(w->sets[i].list, list);
-    if (list && !known) {
+    bool good = settle(w);
+    if (good && w->n_sets < SETS && file_read(path, RUN_MAX, &bytes, &n, &quiet) == CVY_OK) {
         arena a = {0};
         const json *run = json_parse(&a, bytes, n, NULL, NULL), *plugins = json_get(run, "plugins");
-        size_t n_files = 0;
-        const plugin_request *files = trained_files(run, &a, &n_files);
-        if (plugins && plugins->kind == JSON_ARRAY) good = load_set(w, plugins, list, files, n_files);
+        char *list = list_text(plugins);
+        if (list && !set_of(w, list)) {
+            size_t n_files = 0;
+            const plugin_request *files = trained_files(run, &a, &n_files);
+            good = load_set(w, plugins, list, files, n_files);
+        }
+        mem_free(list);
         arena_free(&a);
     }
     errors_free(&quiet);
-    mem_free(list);
     mem_free(bytes);
     mem_free(path);
     return good;
@@ -242,7 +257,7 @@ bool warm_load(warm *w, const char *dir)
 
 /* ---- taking ---- */
 
-warm_answer warm_plugins(warm *w, const char *bytes, const json *run, registry **out)
+warm_answer warm_plugins(warm *w, const json *run, registry **out)
 {
     arena a = {0};
     size_t n = 0;
@@ -253,12 +268,12 @@ warm_answer warm_plugins(warm *w, const char *bytes, const json *run, registry *
         if (f && !unchanged(f)) answer = WARM_CHANGED;
     }
     arena_free(&a);
-    char *list = answer == WARM_NONE ? list_text(bytes) : NULL;
-    for (size_t i = 0; list && i < w->n_sets && answer == WARM_NONE; i++) {
-        if (strcmp(w->sets[i].list, list) != 0) continue;
-        registry_again(w->sets[i].r);
-        *out = w->sets[i].r;
-        w->sets[i].r = NULL; /* theirs: this is the process of one trial */
+    char *list = answer == WARM_NONE ? list_text(json_get(run, "plugins")) : NULL;
+    warm_set *set = list ? set_of(w, list) : NULL;
+    if (set) { /* theirs: this is the process of one trial */
+        registry_again(set->r);
+        *out = set->r;
+        set->r = NULL;
         answer = WARM_READY;
     }
     mem_free(list);

@@ -22,8 +22,8 @@ typedef enum warm_answer {
     WARM_READY,  /* as just opened */
     WARM_CHANGED /* a file that is in this process is another by now */
 } warm_answer;
-/* The plugins that a run names; bytes: its run.json. What is handed out is the caller's. */
-warm_answer warm_plugins(warm *w, const char *bytes, const json *run, registry **out);
+/* The plugins that a run.json names. What is handed out is the caller's. */
+warm_answer warm_plugins(warm *w, const json *run, registry **out);
 /* identity_exact_key()'s answer; NULL where it has to be found out anew. */
 const char *warm_exact_key(const warm *w, int64_t threads);
 

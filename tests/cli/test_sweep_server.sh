@@ -36,6 +36,12 @@ for i in 1 2 3 4 5 6 7 8; do # its own process
 done | sort -u | wc -l >pids
 [ "$(cat pids)" = 8 ] || fail "$(cat pids) processes for 8 trials"
 
+# ---- trials of different plugins, in a folder whose name has what ends a list
+sed 's/^sweep:.*/sweep: {method: grid, parameters: {train.optimizer.type: {values: [sgd, adam, lion, rmsprop]}}}/' many.yaml >mixed.yaml
+expect 0 sweep mixed.yaml --workers 1 --results 'a]b[' -q
+expect 0 query "SELECT count(*) FROM run_summary WHERE state = 'finished'" --results 'a]b[' --csv
+says out 4
+
 # ---- the server is killed on the way
 sed 's/epochs: 2/epochs: 60/; s/\[1, 2, 3, 4, 5, 6, 7, 8\]/[11, 12, 13, 14, 15, 16]/' many.yaml >long.yaml
 "$convoy" sweep long.yaml --workers 2 --results killed -q >out 2>err &
