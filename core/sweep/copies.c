@@ -105,13 +105,18 @@ cvy_status copies_extend(const char *dir, const plan *p, errors *e)
     return status;
 }
 
-/* The part of a page that names the plugins: thousands of trials name the same, and parsing each would take seconds. */
+/* The part of a page that names the plugins: thousands of trials name the same, and parsing each would take seconds. Paths may
+ * have in them whatever ends a list. */
 static const char *plugins_part(const char *line, size_t *n)
 {
     static const char key[] = "\"plugins\":[";
-    const char *at = strstr(line, key), *end = at ? strstr(at, "\"}]") : NULL;
-    *n = end ? (size_t)(end - at) : 0;
-    return end ? at : NULL;
+    const char *at = strstr(line, key), *end = at ? at + sizeof key - 1 : "";
+    for (bool quoted = false; *end && (quoted || *end != ']'); end++) {
+        if (*end == '"') quoted = !quoted;
+        if (quoted && *end == '\\' && end[1]) end++;
+    }
+    *n = *end ? (size_t)(end - at) : 0;
+    return *end ? at : NULL;
 }
 
 cvy_status copies_make(const char *dir, const book *b, const trial *trials, size_t n, errors *e)

@@ -38,8 +38,8 @@ done | sort -u | wc -l >pids
 
 # ---- trials of different plugins, in a folder whose name has what ends a list
 sed 's/^sweep:.*/sweep: {method: grid, parameters: {train.optimizer.type: {values: [sgd, adam, lion, rmsprop]}}}/' many.yaml >mixed.yaml
-expect 0 sweep mixed.yaml --workers 1 --results 'a]b[' -q
-expect 0 query "SELECT count(*) FROM run_summary WHERE state = 'finished'" --results 'a]b[' --csv
+expect 0 sweep mixed.yaml --workers 1 --results 'a"}]b[' -q
+expect 0 query "SELECT count(*) FROM run_summary WHERE state = 'finished'" --results 'a"}]b[' --csv
 says out 4
 
 # ---- the server is killed on the way
