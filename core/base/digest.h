@@ -18,6 +18,8 @@ void sha256_init(sha256 *s);
 void sha256_add(sha256 *s, const void *data, size_t n);
 void sha256_text(sha256 *s, const char *str); /* with its NUL, so that fields cannot run together */
 void sha256_hex(sha256 *s, char hex[65]);     /* finishes */
+
+/* digest_file.c */
 cvy_status sha256_file(const char *path, char hex[65], errors *e);
 /* The same through a cache in the user's cache folder (digests/, a file per path), trusted while size, mtime,
  * ctime, inode and device stand. A file changed within the last seconds is not entered; a cache that cannot

@@ -145,7 +145,7 @@ static size_t depth_of(const char *path)
 static void plan_config(const experiment *x, const space *all, const double *point, const named *files,
                         json_writer *w, judged *j, errors *e)
 {
-    experiment *y = experiment_copy(x);
+    experiment *y = experiment_copy_bare(x);
     arena a = {0};
     bool good = true;
     size_t n;

@@ -276,10 +276,14 @@ static void draw(const common *c, const profile *f, const char *prefix, errors *
         layers[f->rows[i].step] =
             (chart_layer){f->rows[i].info.path, backward ? 0 : seconds, backward ? seconds : 0};
     }
+    const double ms = 1e3 * f->wall / (double)f->steps;
     const char *caption = arena_printf(
-        &a, "batch %lld, %d thread%s, mean of %lld steps on noise; %.3g ms a step, %.0f images/s",
+        &a, "batch %lld, %d thread%s, mean of %lld steps on noise; %.*f ms a step, %.0f images/s",
         (long long)f->batch, f->threads, f->threads == 1 ? "" : "s", (long long)f->steps,
-        1e3 * f->wall / (double)f->steps, (double)f->steps * (double)f->batch / f->wall);
+        ms < 10    ? 2
+        : ms < 100 ? 1
+                   : 0,
+        ms, (double)f->steps * (double)f->batch / f->wall);
     chart_layers(layers, f->n, f->name, caption, &a, &chart);
     if (charts_write(&chart, CHARTS_USUAL, 0, prefix, e) == CVY_OK)
         cli_say(c, "%s.png, %s.svg", prefix, prefix);

@@ -98,20 +98,11 @@ static registry *trial_plugins(const json *run, const trial_args *t, arena *a, e
 /* What the run was planned as is what it goes on as: a checkpoint says nothing of the data it was trained on. */
 static cvy_status trial_unchanged(const setup *s, registry *r, const json *run, const char *dir, errors *e)
 {
-    const json *list = json_get(run, "plugins");
-    size_t n;
-    const plugin_entry *p = registry_list(r, &n);
-    for (size_t i = 0; list && i < list->n; i++) {
-        const char *name = json_get_text(list->items[i], "name", ""),
-                   *kind = json_get_text(list->items[i], "kind", "");
-        const char *hash = json_get_text(list->items[i], "sha256", "");
-        for (size_t k = 0; k < n; k++) {
-            if (!p[k].used || strcmp(p[k].name, name) || strcmp(plugin_kind_name(p[k].kind), kind)) continue;
-            if (strcmp(p[k].sha256, hash) == 0) continue;
-            place at = PLACE_FILE(p[k].path);
-            return errors_add(e, CVY_ERR_PLUGIN, &at, "start a new run to use it",
-                              "the plugin changed since the run was planned");
-        }
+    const plugin_entry *changed = trained_changed(json_get(run, "plugins"), r);
+    if (changed) {
+        place at = PLACE_FILE(changed->path);
+        return errors_add(e, CVY_ERR_PLUGIN, &at, "start a new run to use it",
+                          "the plugin changed since the run was planned");
     }
     char hash[65];
     identity_config_hash(s, hash);

@@ -23,6 +23,22 @@ plugin_request *trained_files(const json *run, arena *a, size_t *n)
     return files;
 }
 
+const plugin_entry *trained_changed(const json *list, registry *r)
+{
+    size_t n;
+    const plugin_entry *p = registry_list(r, &n);
+    for (size_t i = 0; list && i < list->n; i++) {
+        const char *name = json_get_text(list->items[i], "name", ""),
+                   *kind = json_get_text(list->items[i], "kind", ""),
+                   *hash = json_get_text(list->items[i], "sha256", "");
+        for (size_t k = 0; k < n; k++)
+            if (p[k].used && !strcmp(p[k].name, name) && !strcmp(plugin_kind_name(p[k].kind), kind) &&
+                strcmp(p[k].sha256, hash) != 0)
+                return &p[k];
+    }
+    return NULL;
+}
+
 /* A plugin of the run. */
 typedef struct wanted {
     uint32_t kind;

@@ -10,6 +10,8 @@
 
 /* The plugin files that a run.json names, each once, as registry_open_only() wants them; in the arena. */
 plugin_request *trained_files(const json *run, arena *a, size_t *n);
+/* A plugin in use whose file is not the one that a run.json's list of plugins has; NULL: none. */
+const plugin_entry *trained_changed(const json *list, registry *r);
 
 typedef struct trained_options {
     const char *const *overrides; /* PATH=VALUE, of which each path lies below `dataset.` */

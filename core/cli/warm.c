@@ -3,12 +3,11 @@
 
 #include <dirent.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/stamp.h"
 #include "cli/trained.h"
 #include "device/machine.h"
 #include "train/identity.h"
@@ -19,7 +18,7 @@ enum { SETS = 32, RUN_MAX = 64 << 20 };
 typedef struct warm_file {
     char *path;
     char sha256[65];
-    struct stat was;
+    file_stamp was;
     bool settled; /* no change of it can have escaped its times */
 } warm_file;
 
@@ -33,46 +32,25 @@ struct warm {
     int64_t threads;
     char key[65];
     char *library;
-    struct stat library_was;
+    file_stamp library_was;
     warm_file *files;
     size_t n_files, cap_files;
     warm_set sets[SETS];
     size_t n_sets;
 };
 
-static bool same_file(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
-           a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
-}
-
-/* Coarse clocks count in 2 s; those that have fractions, in less than a tenth. */
-static bool is_past(const struct timespec *now, const struct timespec *t)
-{
-    const double age = (double)(now->tv_sec - t->tv_sec) + 1e-9 * (double)(now->tv_nsec - t->tv_nsec);
-    return age > (t->tv_nsec % 10000000 ? 0.2 : 3);
-}
-
-static bool is_old(const struct stat *s)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return is_past(&now, &s->st_mtim) && is_past(&now, &s->st_ctim);
-}
-
 warm *warm_new(int64_t threads)
 {
     warm *w = mem_alloc(sizeof *w);
     errors found = {0};
     const machine m = machine_here();
-    struct stat after;
+    file_stamp after;
     w->threads = threads;
     w->library = path_library();
-    const bool known = w->library && stat(w->library, &w->library_was) == 0 &&
-                       identity_exact_key(&m, w->key, &found) == CVY_OK && stat(w->library, &after) == 0 &&
-                       same_file(&w->library_was, &after);
-    if (!known || !is_old(&w->library_was)) w->key[0] = '\0';
+    const bool known = w->library && file_stamp_path(w->library, &w->library_was) &&
+                       identity_exact_key(&m, w->key, &found) == CVY_OK &&
+                       file_stamp_path(w->library, &after) && file_stamp_same(&w->library_was, &after);
+    if (!known || !file_stamp_settled(&w->library_was)) w->key[0] = '\0';
     errors_free(&found);
     return w;
 }
@@ -92,9 +70,9 @@ void warm_free(warm *w)
 
 const char *warm_exact_key(const warm *w, int64_t threads)
 {
-    struct stat now;
-    const bool same =
-        w->key[0] && threads == w->threads && stat(w->library, &now) == 0 && same_file(&now, &w->library_was);
+    file_stamp now;
+    const bool same = w->key[0] && threads == w->threads && file_stamp_path(w->library, &now) &&
+                      file_stamp_same(&now, &w->library_was);
     return same ? w->key : NULL;
 }
 
@@ -110,10 +88,10 @@ static warm_file *file_of(const warm *w, const char *path)
 /* Whether the file is still what was loaded. */
 static bool unchanged(const warm_file *f)
 {
-    struct stat now;
+    file_stamp now;
     char hash[65];
     errors quiet = {0};
-    if (stat(f->path, &now) != 0 || !same_file(&now, &f->was)) return false;
+    if (!file_stamp_path(f->path, &now) || !file_stamp_same(&now, &f->was)) return false;
     const bool same =
         f->settled || (sha256_file_cached(f->path, hash, &quiet) == CVY_OK && !strcmp(hash, f->sha256));
     errors_free(&quiet);
@@ -125,7 +103,7 @@ static bool settle(warm *w)
 {
     for (size_t i = 0; i < w->n_files; i++) {
         warm_file *f = &w->files[i];
-        if (f->settled || !is_old(&f->was)) continue;
+        if (f->settled || !file_stamp_settled(&f->was)) continue;
         if (!unchanged(f)) return false;
         f->settled = true;
     }
@@ -157,23 +135,13 @@ static bool load_all(registry *r, const json *list)
 }
 
 /* Whether what was loaded has the sums that the run expects, of files that nobody touched meanwhile. */
-static bool as_planned(warm *w, registry *r, const json *list, const struct stat *before,
+static bool as_planned(warm *w, registry *r, const json *list, const file_stamp *before,
                        const plugin_request *files, size_t n_files)
 {
-    size_t n;
-    const plugin_entry *p = registry_list(r, &n);
-    for (size_t i = 0; i < list->n; i++) {
-        const char *name = json_get_text(list->items[i], "name", ""),
-                   *kind = json_get_text(list->items[i], "kind", "");
-        const char *hash = json_get_text(list->items[i], "sha256", "");
-        for (size_t k = 0; k < n; k++)
-            if (p[k].used && !strcmp(p[k].name, name) && !strcmp(plugin_kind_name(p[k].kind), kind) &&
-                strcmp(p[k].sha256, hash) != 0)
-                return false;
-    }
+    if (trained_changed(list, r)) return false;
     for (size_t i = 0; i < n_files; i++) {
-        struct stat now;
-        if (stat(files[i].path, &now) != 0 || !same_file(&now, &before[i])) return false;
+        file_stamp now;
+        if (!file_stamp_path(files[i].path, &now) || !file_stamp_same(&now, &before[i])) return false;
         if (file_of(w, files[i].path)) continue;
         w->files = MEM_GROW(w->files, w->n_files, &w->cap_files);
         warm_file *f = &w->files[w->n_files++];
@@ -189,13 +157,13 @@ static bool load_set(warm *w, const json *list, const char *text_of_list, const 
                      size_t n_files)
 {
     errors quiet = {0};
-    struct stat *before = mem_array(n_files + 1, sizeof *before);
+    file_stamp *before = mem_array(n_files + 1, sizeof *before);
     bool there = n_files > 0;
     for (size_t i = 0; i < n_files && there; i++) {
         const warm_file *known = file_of(w, files[i].path);
-        there = stat(files[i].path, &before[i]) == 0;
+        there = file_stamp_path(files[i].path, &before[i]);
         /* Loading it once more would give what is in this process, and not what lies there now. */
-        if (there && known && !same_file(&before[i], &known->was)) there = false;
+        if (there && known && !file_stamp_same(&before[i], &known->was)) there = false;
     }
     registry *r = there ? registry_open_only(files, n_files, &quiet) : NULL;
     /* What cannot be opened is for the trial to tell. */

@@ -86,48 +86,46 @@ static double batch_size(plotter *p, const char *run)
     return 128;
 }
 
-static const query_curve *named(const query_curve *c, size_t n, const char *metric)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!strcmp(c[i].metric, metric) && c[i].n) return &c[i];
-    return NULL;
-}
-
 /* The epoch at a step, from where epochs ended. */
 static double epoch_at(const query_curve *epochs, const query_point *at)
 {
-    if (!epochs || !epochs->n) return (double)at->epoch;
+    if (!epochs->n) return (double)at->epoch;
     const query_point *last = &epochs->points[epochs->n - 1];
     return last->step > 0 && last->epoch > 0 ? (double)at->step * (double)last->epoch / (double)last->step
                                              : (double)at->epoch;
 }
 
+/* Any of the run's metrics that has a value each epoch. */
+static cvy_status epochs_of(plotter *p, const char *run, query_curve *out)
+{
+    query_curve *all;
+    size_t n = 0;
+    cvy_status status = query_curves(p->s, run, QUERY_EPOCH, p->a, &all, &n, p->e);
+    *out = n ? all[0] : (query_curve){0};
+    return status;
+}
+
 static cvy_status read_run(plotter *p, const char *run, const char *metric, double unit, series *out)
 {
-    query_curve *per_epoch, *per_step = NULL, *measured = NULL;
-    size_t n_epoch = 0, n_step = 0, n_measured = 0;
+    query_curve c, finer = {0}, epochs = {0}, seconds = {0};
     *out = (series){0};
-    cvy_status status = query_curves(p->s, run, QUERY_EPOCH, p->a, &per_epoch, &n_epoch, p->e);
-    if (status != CVY_OK) return status;
-    const query_curve *c = named(per_epoch, n_epoch, metric), *any = n_epoch ? &per_epoch[0] : NULL;
-    bool within = false;
-    if (!c || p->r->x == CHART_X_STEP) {
-        status = query_curves(p->s, run, QUERY_STEP, p->a, &per_step, &n_step, p->e);
-        const query_curve *finer = named(per_step, n_step, metric);
-        if (finer && (!c || finer->n > c->n)) c = finer, within = true;
-    }
-    if (status == CVY_OK && (p->r->x == CHART_X_TIME || !c))
-        status = query_curves(p->s, run, QUERY_MEASURED, p->a, &measured, &n_measured, p->e);
-    if (status == CVY_OK && !c) c = named(measured, n_measured, metric);
-    if (status != CVY_OK || !c) return status;
-    const query_curve *seconds = named(measured, n_measured, "seconds"), none = {0};
+    cvy_status status = query_curve_of(p->s, run, QUERY_EPOCH, metric, p->a, &c, p->e);
+    if (status == CVY_OK && (!c.n || p->r->x == CHART_X_STEP))
+        status = query_curve_of(p->s, run, QUERY_STEP, metric, p->a, &finer, p->e);
+    const bool within = finer.n > c.n;
+    if (within) c = finer;
+    if (status == CVY_OK && !c.n) status = query_curve_of(p->s, run, QUERY_MEASURED, metric, p->a, &c, p->e);
+    if (status == CVY_OK && c.n && within && p->r->x == CHART_X_EPOCH) status = epochs_of(p, run, &epochs);
+    if (status == CVY_OK && c.n && p->r->x == CHART_X_TIME)
+        status = query_curve_of(p->s, run, QUERY_MEASURED, "seconds", p->a, &seconds, p->e);
+    if (status != CVY_OK || !c.n) return status;
     const double batch = p->r->x == CHART_X_IMAGES ? batch_size(p, run) : 1;
-    out->items = arena_array(p->a, c->n + 1, sizeof *out->items);
-    for (size_t i = 0; i < c->n; i++) {
-        const query_point *at = &c->points[i];
+    out->items = arena_array(p->a, c.n + 1, sizeof *out->items);
+    for (size_t i = 0; i < c.n; i++) {
+        const query_point *at = &c.points[i];
         double x = (double)at->step * batch;
-        if (p->r->x == CHART_X_EPOCH) x = within ? epoch_at(any, at) : (double)at->epoch;
-        if (p->r->x == CHART_X_TIME) x = seconds_at(seconds ? seconds : &none, at->step) / p->time_unit;
+        if (p->r->x == CHART_X_EPOCH) x = within ? epoch_at(&epochs, at) : (double)at->epoch;
+        if (p->r->x == CHART_X_TIME) x = seconds_at(&seconds, at->step) / p->time_unit;
         if (!isfinite(at->value)) p->skipped++;
         out->items[out->n++] = (sample){at->step, x, unit * at->value};
     }

@@ -18,7 +18,7 @@ static cvy_status value_of(store *s, const char *run, const char *metric, bool m
     arena own = {0};
     query_curve c;
     *out = (double)NAN;
-    cvy_status status = query_curve_of(s, run, metric, &own, &c, e);
+    cvy_status status = query_curve_of(s, run, QUERY_EPOCH, metric, &own, &c, e);
     for (size_t i = 0; status == CVY_OK && i < c.n; i++) {
         double v = c.points[i].value;
         if (isfinite(v) && !(maximize ? v <= *out : v >= *out)) *out = v;

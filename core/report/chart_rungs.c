@@ -52,7 +52,7 @@ static cvy_status add_curves(store *s, const chart_judged *j, const chart_row *r
     for (size_t i = 0; i < r->g->n && status == CVY_OK; i++) {
         arena own = {0};
         query_curve c;
-        status = query_curve_of(s, r->g->runs[i]->name, j->metric, &own, &c, e);
+        status = query_curve_of(s, r->g->runs[i]->name, QUERY_EPOCH, j->metric, &own, &c, e);
         if (status == CVY_OK && lines->n) add_point(lines, (double)NAN, (double)NAN);
         double x = (double)NAN, y = (double)NAN;
         for (size_t k = 0; status == CVY_OK && k < c.n; k++) {

@@ -15,6 +15,7 @@ typedef struct drawing {
     double cell; /* width that a panel has, with what stands beside its axes */
     double width, height, font, title_font, small_font, line, point, scale;
     bool print;         /* sizes of a printed column */
+    unsigned faint;     /* how clear faint lines of the panel are, 0 ... 255 */
     size_t blocks;      /* of data, written so far */
     text plot;          /* the elements of the panel's plot command */
     const char **hover; /* for each element what the pointer shows; NULL: nothing */
@@ -24,7 +25,8 @@ typedef struct drawing {
 /* ---- figure_style.c: colours, dashes, texts ---- */
 
 extern const char figure_ink[], figure_grid[], figure_soft[];
-uint32_t figure_colour(int colour); /* 0xRRGGBB */
+uint32_t figure_colour(int colour);                   /* 0xRRGGBB */
+void figure_faint(drawing *d, const figure_panel *p); /* before its lines: the more of them, the clearer */
 void figure_line_style(drawing *d, const figure_mark *m);
 /* Whether a line is told from others of its colour by marks on it, for want of dashes: then it is drawn "with linespoints". */
 bool figure_line_marked(const drawing *d, const figure_mark *m);

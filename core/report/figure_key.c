@@ -130,6 +130,7 @@ static void sample(drawing *d, const figure_mark *m, double x, double y)
 void figure_key_write(drawing *d, const key_plan *k, double top)
 {
     double x = fmax(d->font, (d->width - k->width + 1.4 * d->font) / 2);
+    figure_faint(d, &(figure_panel){.n = 0});
     for (size_t i = 0; i < k->n; i++) {
         const size_t nth = i % k->rows;
         if (i && !nth) x += k->widths[i / k->rows - 1];

@@ -452,6 +452,7 @@ void figure_panel_write(drawing *d, const figure_panel *p, const axis_plan *x, c
     const panel q = {p, x, y, colour, at};
     bool is_cells = false;
     size_t nth_bar = 0;
+    figure_faint(d, p);
     for (size_t i = 0; i < p->n; i++) is_cells = is_cells || p->marks[i].kind == FIGURE_CELLS;
     text_printf(d->out,
                 "unset label\nset border %d lc rgb '%s' lw 1\nset tics nomirror out scale 0.6,0.3 textcolor "

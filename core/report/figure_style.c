@@ -22,18 +22,29 @@ uint32_t figure_colour(int colour)
     return colour == FIGURE_GREY ? 0x888888 : colour < 0 ? 0x222222 : palette[colour % COLOURS];
 }
 
+enum { PALE = 0xA0, PALEST = 0xF0, CROWD = 60 /* faint lines that do not hide each other yet */ };
+
+void figure_faint(drawing *d, const figure_panel *p)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->n; i++) n += p->marks[i].faint && p->marks[i].kind == FIGURE_LINE;
+    const double opaque = n > CROWD ? (255 - PALE) * (double)CROWD / (double)n : 255 - PALE;
+    d->faint = (unsigned)fmin(PALEST, 255 - opaque);
+}
+
 void figure_line_style(drawing *d, const figure_mark *m)
 {
     /* Beyond the palette its colours come again with other dashes; "dashed" is a pattern of its own. */
     static const char *const dashes[] = {"solid", "(16,5,3,5)", "(3,4)", "(16,5,3,5,3,5)"};
     const double width = d->line * (m->faint ? 0.5 : m->dashed ? 0.65 : 1);
+    const unsigned clear = m->faint ? d->faint : 0;
     if (d->look.format == FIGURE_SIXEL) { /* which has no dashes: paler, or with marks on the line */
-        text_printf(d->out, "lw %.3g lc rgb '#%02X%06X'", width, m->faint || m->dashed ? 0xA0u : 0u,
+        text_printf(d->out, "lw %.3g lc rgb '#%02X%06X'", width, m->dashed && !m->faint ? PALE : clear,
                     (unsigned)figure_colour(m->colour));
         return;
     }
     text_printf(d->out, "lw %.3g dt %s lc rgb '#%02X%06X'", width,
-                m->dashed ? "(10,6)" : dashes[round_of(m->colour) % 4], m->faint ? 0xA0u : 0u,
+                m->dashed ? "(10,6)" : dashes[round_of(m->colour) % 4], clear,
                 (unsigned)figure_colour(m->colour));
 }
 
@@ -56,7 +67,7 @@ void figure_point_style(drawing *d, const figure_mark *m, double size)
     static const int shapes[] = {7, 5, 9, 13, 11}; /* circle, square, triangles, diamond: filled */
     text_printf(d->out, "pt %d ps %.3g lc rgb '#%02X%06X'",
                 m->kind == FIGURE_POINTS && m->colour >= 0 ? shapes[m->colour % 5] : 7, size * d->point,
-                m->faint ? 0xA0u : 0u, (unsigned)figure_colour(m->colour));
+                m->faint ? PALE : 0u, (unsigned)figure_colour(m->colour));
 }
 
 void figure_fill_style(drawing *d, const figure_mark *m, int alpha)

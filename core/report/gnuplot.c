@@ -67,11 +67,13 @@ static char *variable(const char *name, const char *otherwise)
     return value ? mem_printf("%s=%s", name, value) : NULL;
 }
 
-/* Returns 0 and *pid, or an errno. */
+/* Returns 0 and *pid, or an errno. The script is named to gnuplot although it is its standard input: that one it
+ * would read byte by byte, a script of 200,000 points a second longer than the same as a file. */
 static int start(pid_t *pid, int in, int out, int err)
 {
     static char name[] = "gnuplot", defaults[] = "--default-settings", locale[] = "LC_ALL=C.UTF-8";
-    char *argv[] = {name, defaults, NULL};
+    static char input[] = "/dev/stdin";
+    char *argv[] = {name, defaults, access(input, R_OK) == 0 ? input : NULL, NULL};
     char *env[4] = {locale, variable("PATH", "/usr/local/bin:/usr/bin:/bin"), variable("HOME", NULL), NULL};
     posix_spawn_file_actions_t files;
     posix_spawnattr_t how;

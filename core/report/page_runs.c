@@ -133,7 +133,8 @@ void page_runs(page *p)
     size_t n = 0;
     sparks s = {.curves = arena_array(&p->a, p->n, sizeof *s.curves)};
     for (size_t i = 0; i < p->n; i++) {
-        if (query_curve_of(p->s, p->runs[i].name, p->metric, &p->a, &s.curves[i], NULL) != CVY_OK)
+        if (query_curve_of(p->s, p->runs[i].name, QUERY_EPOCH, p->metric, &p->a, &s.curves[i], NULL) !=
+            CVY_OK)
             s.curves[i] = (query_curve){0};
         tags = tags || (p->runs[i].tags && *p->runs[i].tags);
     }

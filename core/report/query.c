@@ -209,18 +209,16 @@ cvy_status query_sweeps(store *s, arena *a, query_sweep **out, size_t *n, errors
 
 /* ---- curves ---- */
 
+#define ALL_OF(view) "SELECT metric, step, epoch, value FROM " view " WHERE run = ? ORDER BY metric, step"
+#define ONE_OF(view) "SELECT step, epoch, value FROM " view " WHERE run = ? AND metric = ? ORDER BY step"
+
 cvy_status query_curves(store *s, const char *run, query_scope scope, arena *a, query_curve **out, size_t *n,
                         errors *e)
 {
-    static const char *const questions[] = {
-        [QUERY_STEP] =
-            "SELECT metric, step, epoch, value FROM step_curves WHERE run = ? ORDER BY metric, step",
-        [QUERY_EPOCH] = "SELECT metric, step, epoch, value FROM curves WHERE run = ? ORDER BY metric, step",
-        [QUERY_RUN] =
-            "SELECT metric, step, epoch, value FROM run_metrics WHERE run = ? ORDER BY metric, step",
-        [QUERY_MEASURED] =
-            "SELECT metric, step, epoch, value FROM measured WHERE run = ? ORDER BY metric, step",
-    };
+    static const char *const questions[] = {[QUERY_STEP] = ALL_OF("step_curves"),
+                                            [QUERY_EPOCH] = ALL_OF("curves"),
+                                            [QUERY_RUN] = ALL_OF("run_metrics"),
+                                            [QUERY_MEASURED] = ALL_OF("measured")};
     query_curve *curves = NULL;
     query_point *points = NULL; /* of the last curve */
     size_t cap = 0, n_points = 0, cap_points = 0;
@@ -248,15 +246,17 @@ cvy_status query_curves(store *s, const char *run, query_scope scope, arena *a, 
     return sql_done(&q);
 }
 
-cvy_status query_curve_of(store *s, const char *run, const char *metric, arena *a, query_curve *out,
-                          errors *e)
+cvy_status query_curve_of(store *s, const char *run, query_scope scope, const char *metric, arena *a,
+                          query_curve *out, errors *e)
 {
     query_point *points = NULL;
     size_t cap = 0;
     *out = (query_curve){.metric = metric};
-    sql_query q =
-        sql_ask(&s->db, e, "SELECT step, epoch, value FROM curves WHERE run = ? AND metric = ? ORDER BY step",
-                "tt", run, metric);
+    static const char *const questions[] = {[QUERY_STEP] = ONE_OF("step_curves"),
+                                            [QUERY_EPOCH] = ONE_OF("curves"),
+                                            [QUERY_RUN] = ONE_OF("run_metrics"),
+                                            [QUERY_MEASURED] = ONE_OF("measured")};
+    sql_query q = sql_ask(&s->db, e, questions[scope], "tt", run, metric);
     while (sql_next(&q, e))
         *COLLECT(points, out->n, cap) =
             (query_point){sql_int(&q, 0, 0), sql_int(&q, 1, 0), sql_double(&q, 2)};

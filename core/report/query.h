@@ -74,9 +74,9 @@ typedef enum query_scope { QUERY_STEP, QUERY_EPOCH, QUERY_RUN, QUERY_MEASURED } 
 /* All curves of a run, by metric. */
 cvy_status query_curves(store *s, const char *run, query_scope scope, arena *a, query_curve **out, size_t *n,
                         errors *e);
-/* The points of one metric per epoch; out->n is 0 when there are none. */
-cvy_status query_curve_of(store *s, const char *run, const char *metric, arena *a, query_curve *out,
-                          errors *e);
+/* The points of one metric; out->n is 0 when there are none. */
+cvy_status query_curve_of(store *s, const char *run, query_scope scope, const char *metric, arena *a,
+                          query_curve *out, errors *e);
 
 /* Histograms of a tensor's numbers; the counts of all in one array. */
 typedef struct query_histogram {

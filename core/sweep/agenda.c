@@ -35,7 +35,7 @@ agenda agenda_list(trial *trials, size_t n)
 
 /* ---- a sweep ---- */
 
-enum { NO_TWIN = -1 };
+enum { NO_TWIN = -1, NOTHING = -1 };
 
 /* A configuration. Its trials are course->per in a row. */
 typedef struct entry {
@@ -43,8 +43,8 @@ typedef struct entry {
     int32_t epochs; /* of each, planned */
     int32_t twin;   /* the earlier configuration that it comes to the same as */
     bool begun, over, stopped, proposed;
-    bool dirty;     /* something happened to one of its trials */
-    uint64_t asked; /* in which state of the sweep its rule was asked last */
+    bool dirty;                  /* something happened to one of its trials */
+    int32_t needs, needs_epochs; /* what its rule waits for: early_need; NOTHING */
     double *curves; /* the metric after each epoch: the mean, then of each trial; NULL where no rule asks */
 } entry;
 
@@ -66,7 +66,6 @@ typedef struct course {
     size_t begun;   /* all before were begun, none behind */
     size_t checked; /* all before are over and have not met the target */
     bool closed;    /* no more are begun */
-    uint64_t now;   /* counts what happened */
     size_t *ended;  /* trials whose end is yet to be told */
     size_t n_ended, cap_ended;
 } course;
@@ -150,7 +149,6 @@ static void stand(course *c, size_t i)
         if (!failed(t) && trained(t) > n->until) ended = false;
     }
     *s = (early_standing){n->curves, n->curves ? least : 0, ended};
-    c->now++;
 }
 
 static double mean_of(const course *c, const entry *n)
@@ -174,7 +172,6 @@ static void finish(course *c, size_t i)
     c->results[i].value = mean_of(c, n);
     c->results[i].stopped = n->stopped;
     c->all[i].ended = true;
-    c->now++;
     for (size_t k = 0; k < c->per; k++) {
         const trial *t = member(c, n, k);
         bool quiet =
@@ -413,24 +410,37 @@ static position where(const course *c, const entry *n)
     return rung ? AT_RUNG : AT_END;
 }
 
-/* Whether it changed anything. */
+/* Whether what an entry's rule waits for has not come. */
+static bool waits(const course *c, const entry *n, bool more)
+{
+    if (n->needs == NOTHING) return false;
+    if ((size_t)n->needs >= c->begun) return more;
+    const int32_t twin = c->entries[n->needs].twin;
+    const early_standing *s = &c->all[twin != NO_TWIN ? twin : n->needs];
+    return !s->ended && s->epochs < n->needs_epochs;
+}
+
+/* Whether it changed anything. `force`: it goes on rather than waits. */
 static bool ask(course *c, size_t i, bool more, bool force)
 {
     entry *n = &c->entries[i];
     const sweep *w = c->w;
-    if (n->asked == c->now && !force) return false;
+    if (!force && waits(c, n, more)) return false;
     for (size_t k = 0; k < c->begun; k++)
         if (c->entries[k].twin != NO_TWIN) c->all[k] = c->all[c->entries[k].twin];
     space s = w->space;
     s.metric = w->metric;
-    early_verdict v = early_ask(&s.early, &s, c->all, c->begun, more, i, n->until, n->epochs, c->n);
-    n->asked = c->now;
-    if (v == EARLY_WAIT && force && !more) v = EARLY_GO;
+    early_need need;
+    early_verdict v = early_ask(&s.early, &s, c->all, c->begun, more, i, n->until, n->epochs, c->n, &need);
+    n->needs = v == EARLY_WAIT ? (int32_t)need.config : NOTHING;
+    n->needs_epochs = need.epochs < INT32_MAX ? (int32_t)need.epochs : INT32_MAX;
+    if (v == EARLY_WAIT && force) v = EARLY_GO;
     if (v == EARLY_WAIT) return false;
     if (v == EARLY_STOP) {
         stop_early(c, i);
         return true;
     }
+    n->needs = NOTHING;
     n->until = next_rung(c, i, n->until);
     stand(c, i);
     return true;
@@ -545,12 +555,12 @@ agenda *agenda_sweep(sweep *w, const agenda_options *o)
     c->method = search_find(w->space.method);
     c->per = (size_t)w->per;
     c->n = w->n / c->per;
-    c->now = 1;
     c->entries = mem_array(c->n + 1, sizeof *c->entries);
     c->all = mem_array(c->n + 1, sizeof *c->all);
     c->results = mem_array(c->n + 1, sizeof *c->results);
     for (size_t i = 0; i < c->n; i++) {
         c->entries[i].twin = NO_TWIN;
+        c->entries[i].needs = NOTHING;
         c->results[i].value = (double)NAN;
     }
     c->slots = 16;

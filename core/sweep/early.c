@@ -16,6 +16,16 @@ double early_best(const space *s, const early_standing *t, int64_t epoch)
     return best;
 }
 
+bool early_awaits(const early_standing *all, size_t from, size_t to, int64_t epoch, early_need *need)
+{
+    for (size_t i = to; i-- > from;) {
+        if (all[i].ended || all[i].epochs >= epoch) continue;
+        *need = (early_need){i, epoch};
+        return true;
+    }
+    return false;
+}
+
 size_t early_before(const space *s, size_t config)
 {
     size_t behind = s->parallelism > 1 ? (size_t)s->parallelism : 1;
@@ -60,21 +70,22 @@ int64_t early_next(const early_rule *r, size_t config, size_t configs, int64_t d
 }
 
 early_verdict early_ask(const early_rule *r, const space *s, const early_standing *all, size_t n, bool more,
-                        size_t config, int64_t epoch, int64_t epochs, size_t configs)
+                        size_t config, int64_t epoch, int64_t epochs, size_t configs, early_need *need)
 {
+    *need = (early_need){n, 0};
     if (config >= n) return EARLY_WAIT;
     switch (r->kind) {
     case EARLY_NONE:
         break;
     case EARLY_MEDIAN:
-        return early_median(r, s, all, config, epoch, epochs);
+        return early_median(r, s, all, config, epoch, epochs, need);
     case EARLY_HYPERBAND_WANDB:
-        return early_wandb(r, s, all, config, epoch);
+        return early_wandb(r, s, all, config, epoch, need);
     case EARLY_ASHA:
         return early_asha(r, s, all, n, config, epoch);
     case EARLY_HALVING:
     case EARLY_HYPERBAND:
-        return early_halving(r, s, all, n, more, config, epoch, epochs, configs);
+        return early_halving(r, s, all, n, more, config, epoch, epochs, configs, need);
     }
     return EARLY_GO;
 }

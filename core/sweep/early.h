@@ -18,11 +18,18 @@ typedef struct early_standing {
     bool ended;           /* finished, failed or stopped: no more will come */
 } early_standing;
 
+/* What an answer waits for: that a configuration has come to an epoch or has ended; one behind those begun: that it is. */
+typedef struct early_need {
+    size_t config;
+    int64_t epochs;
+} early_need;
+
 /* The next epoch after `done` at which configuration `config` (of `configs`, each of `epochs` epochs) is asked about; 0: it trains to
  * its end. */
 int64_t early_next(const early_rule *r, size_t config, size_t configs, int64_t done, int64_t epochs);
-/* Whether a configuration that has come to such an epoch goes on. all[0 .. n): all that have been begun; `more`: others will be. */
+/* Whether a configuration that has come to such an epoch goes on. all[0 .. n): all that have been begun; `more`: others will be.
+ * With EARLY_WAIT, *need is what has to happen first: nothing else changes the answer. */
 early_verdict early_ask(const early_rule *r, const space *s, const early_standing *all, size_t n, bool more,
-                        size_t config, int64_t epoch, int64_t epochs, size_t configs);
+                        size_t config, int64_t epoch, int64_t epochs, size_t configs, early_need *need);
 
 #endif

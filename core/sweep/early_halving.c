@@ -64,21 +64,24 @@ static int by_loss(const void *a, const void *b)
 }
 
 early_verdict early_halving(const early_rule *r, const space *s, const early_standing *all, size_t n,
-                            bool more, size_t config, int64_t epoch, int64_t epochs, size_t configs)
+                            bool more, size_t config, int64_t epoch, int64_t epochs, size_t configs,
+                            early_need *need)
 {
     early_bracket b = early_bracket_of(r, config, configs, epochs);
+    *need = (early_need){b.first + b.n - 1, 0};
     if (more && n < b.first + b.n) return EARLY_WAIT;
     size_t in = n < b.first + b.n ? n - b.first : b.n, left = in;
+    if (early_awaits(all, b.first, b.first + in, rung(r, &b, epochs, 0), need)) return EARLY_WAIT;
     standing *alive = mem_array(in + 1, sizeof *alive);
     for (size_t i = 0; i < in; i++) alive[i].config = b.first + i;
     early_verdict verdict = EARLY_GO;
     for (int i = 0; verdict == EARLY_GO; i++) {
         int64_t at = rung(r, &b, epochs, i);
         if (!at || at > epoch) break;
-        for (size_t k = 0; k < left && verdict == EARLY_GO; k++) {
-            const early_standing *t = &all[alive[k].config];
-            if (t->epochs < at && !t->ended) verdict = EARLY_WAIT;
-            alive[k].loss = early_loss(s, t, at); /* infinite for one that ended before */
+        for (size_t k = 0; k < left; k++) {
+            const size_t one = alive[k].config;
+            if (early_awaits(all, one, one + 1, at, need)) verdict = EARLY_WAIT;
+            alive[k].loss = early_loss(s, &all[one], at); /* infinite for one that ended before */
         }
         if (verdict != EARLY_GO) break;
         qsort(alive, left, sizeof *alive, by_loss);

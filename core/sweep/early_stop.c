@@ -20,12 +20,11 @@ static bool reached(const early_standing *t, int64_t epoch)
 /* Golovin et al., "Google Vizier", KDD 2017, with the rules of Optuna's MedianPruner, whose step 0 is epoch 1: a trial whose best
  * value is worse than the median of what the completed trials had at this epoch. */
 early_verdict early_median(const early_rule *r, const space *s, const early_standing *all, size_t config,
-                           int64_t epoch, int64_t epochs)
+                           int64_t epoch, int64_t epochs, early_need *need)
 {
     size_t before = early_before(s, config), complete = 0, n = 0;
     if (before < (size_t)r->startup || !before) return EARLY_GO; /* whatever they come to */
-    for (size_t i = 0; i < before; i++)
-        if (!all[i].ended) return EARLY_WAIT;
+    if (early_awaits(all, 0, before, INT64_MAX, need)) return EARLY_WAIT;
     double *there = mem_array(before, sizeof *there);
     for (size_t i = 0; i < before; i++) {
         if (all[i].epochs < epochs) continue; /* stopped or failed */
@@ -58,11 +57,10 @@ int64_t early_band(const early_rule *r, int64_t done)
 
 /* W&B's stop rule named after Li et al.: of the values there, one in eta passes. */
 early_verdict early_wandb(const early_rule *r, const space *s, const early_standing *all, size_t config,
-                          int64_t epoch)
+                          int64_t epoch, early_need *need)
 {
     size_t before = early_before(s, config), n = 0;
-    for (size_t i = 0; i < before; i++)
-        if (!all[i].ended && !reached(&all[i], epoch)) return EARLY_WAIT;
+    if (early_awaits(all, 0, before, epoch, need)) return EARLY_WAIT;
     double *there = mem_array(before + 1, sizeof *there);
     for (size_t i = 0; i < before; i++)
         if (reached(&all[i], epoch)) there[n++] = early_loss(s, &all[i], epoch);

@@ -7,6 +7,8 @@
 
 enum { MOST = 40, EPOCHS = 81 };
 
+static early_need need; /* of the last answer */
+
 /* Configurations with their values, each as far as `come` says. */
 typedef struct field {
     double values[MOST][EPOCHS];
@@ -32,7 +34,7 @@ static space minimizing(int64_t parallelism)
 
 static early_verdict ask(const early_rule *r, const space *s, const field *f, size_t config, int64_t epoch)
 {
-    return early_ask(r, s, f->all, f->n, false, config, epoch, EPOCHS, f->n);
+    return early_ask(r, s, f->all, f->n, false, config, epoch, EPOCHS, f->n, &need);
 }
 
 static void assert_asked(const early_rule *r, size_t config, size_t configs, int64_t epochs,
@@ -173,31 +175,37 @@ static void test_halving(void **unused)
         come(&f, i, 1, false);
     }
     for (size_t i = 0; i < 9; i++) {
-        early_verdict v = early_ask(&r, &s, f.all, 9, false, i, 1, 9, 9);
+        early_verdict v = early_ask(&r, &s, f.all, 9, false, i, 1, 9, 9, &need);
         assert_int_equal(v, (i * 7) % 9 < 3 ? EARLY_GO : EARLY_STOP);
         if (v == EARLY_STOP) come(&f, i, 1, true);
     }
     come(&f, 0, 3, false);
     come(&f, 4, 3, false);
-    assert_int_equal(early_ask(&r, &s, f.all, 9, false, 0, 3, 9, 9), EARLY_WAIT); /* 8 is still under way */
+    assert_int_equal(early_ask(&r, &s, f.all, 9, false, 0, 3, 9, 9, &need),
+                     EARLY_WAIT); /* 8 is still under way */
+    assert_int_equal(need.config, 8);
+    assert_int_equal(need.epochs, 3);
     come(&f, 8, 3, false);
     f.values[8][2] = -1;
-    assert_int_equal(early_ask(&r, &s, f.all, 9, false, 0, 3, 9, 9), EARLY_STOP);
-    assert_int_equal(early_ask(&r, &s, f.all, 9, false, 4, 3, 9, 9), EARLY_STOP);
-    assert_int_equal(early_ask(&r, &s, f.all, 9, false, 8, 3, 9, 9), EARLY_GO);
+    assert_int_equal(early_ask(&r, &s, f.all, 9, false, 0, 3, 9, 9, &need), EARLY_STOP);
+    assert_int_equal(early_ask(&r, &s, f.all, 9, false, 4, 3, 9, 9, &need), EARLY_STOP);
+    assert_int_equal(early_ask(&r, &s, f.all, 9, false, 8, 3, 9, 9, &need), EARLY_GO);
     /* while others will be begun nobody can say; and not before all have come, or ended */
-    assert_int_equal(early_ask(&r, &s, f.all, 8, true, 0, 1, 9, 9), EARLY_WAIT);
+    assert_int_equal(early_ask(&r, &s, f.all, 8, true, 0, 1, 9, 9, &need), EARLY_WAIT);
+    assert_int_equal(need.config, 8); /* once it has begun */
+    assert_int_equal(need.epochs, 0);
     come(&f, 3, 0, false);
-    assert_int_equal(early_ask(&r, &s, f.all, 9, false, 0, 1, 9, 9), EARLY_WAIT);
+    assert_int_equal(early_ask(&r, &s, f.all, 9, false, 0, 1, 9, 9, &need), EARLY_WAIT);
     come(&f, 3, 0, true); /* it failed, and is the worst */
-    assert_int_equal(early_ask(&r, &s, f.all, 9, false, 0, 1, 9, 9), EARLY_GO);
+    assert_int_equal(early_ask(&r, &s, f.all, 9, false, 0, 1, 9, 9, &need), EARLY_GO);
     /* equal values: the earlier ones */
     for (size_t i = 0; i < 9; i++) {
         fill(&f, i, 1);
         come(&f, i, 1, false);
     }
     for (size_t i = 0; i < 9; i++)
-        assert_int_equal(early_ask(&r, &s, f.all, 9, false, i, 1, 9, 9), i < 3 ? EARLY_GO : EARLY_STOP);
+        assert_int_equal(early_ask(&r, &s, f.all, 9, false, i, 1, 9, 9, &need),
+                         i < 3 ? EARLY_GO : EARLY_STOP);
 }
 
 /* Li et al., table 1: R = 81, eta = 3. */
@@ -236,10 +244,10 @@ static void test_hyperband_brackets(void **unused)
     }
     assert_asked(&r, 9, 17, 9, (int64_t[]){3, 0});
     assert_asked(&r, 14, 17, 9, (int64_t[]){0});
-    assert_int_equal(early_ask(&r, &s, f.all, 17, false, 0, 1, 9, 17), EARLY_WAIT);
+    assert_int_equal(early_ask(&r, &s, f.all, 17, false, 0, 1, 9, 17, &need), EARLY_WAIT);
     size_t on = 0;
     for (size_t i = 9; i < 14; i++) {
-        early_verdict v = early_ask(&r, &s, f.all, 17, false, i, 3, 9, 17);
+        early_verdict v = early_ask(&r, &s, f.all, 17, false, i, 3, 9, 17, &need);
         assert_true(v != EARLY_WAIT);
         on += v == EARLY_GO;
     }
@@ -272,6 +280,7 @@ static void test_no_timing(void **unused)
             }
             size_t log = 0;
             int64_t at[N] = {0};
+            early_need needs[N] = {0};
             memset(decided[order], '.', sizeof decided[order]);
             for (int round = 0; round < 10000 && log < N; round++) {
                 size_t i = order ? N - 1 - (size_t)round % N : (size_t)round / 40 % N;
@@ -279,8 +288,13 @@ static void test_no_timing(void **unused)
                 bool asked =
                     f.all[i].epochs && early_next(&rules[k], i, N, f.all[i].epochs - 1, E) == f.all[i].epochs;
                 if (asked && at[i] < f.all[i].epochs) {
-                    early_verdict v = early_ask(&rules[k], &s, f.all, N, false, i, f.all[i].epochs, E, N);
+                    early_verdict v =
+                        early_ask(&rules[k], &s, f.all, N, false, i, f.all[i].epochs, E, N, &need);
+                    const early_standing *other = &f.all[needs[i].config];
+                    if (!other->ended && other->epochs < needs[i].epochs) assert_int_equal(v, EARLY_WAIT);
+                    needs[i] = need;
                     if (v == EARLY_WAIT) continue;
+                    needs[i] = (early_need){0};
                     at[i] = f.all[i].epochs;
                     decided[order][i * E + (size_t)at[i]] = v == EARLY_GO ? 'g' : 's';
                     if (v == EARLY_STOP) {
