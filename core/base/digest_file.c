@@ -112,7 +112,7 @@ cvy_status sha256_file_cached(const char *path, char hex[65], errors *e)
              *entry = entry_path(absolute);
         if (!recall(entry, key, hex)) {
             status = sum(fd, path, hex, e);
-            if (status == CVY_OK && file_stamp_settled(&before) && file_stamp_open(fd, &after) &&
+            if (status == CVY_OK && file_stamp_settled(&before, true) && file_stamp_open(fd, &after) &&
                 file_stamp_same(&before, &after))
                 remember(entry, key, hex);
         }

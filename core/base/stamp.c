@@ -25,15 +25,15 @@ bool file_stamp_same(const file_stamp *a, const file_stamp *b)
 }
 
 /* Coarse clocks count in 2 s; those that have fractions, in less than a tenth. */
-static bool is_past(const struct timespec *now, const struct timespec *t)
+static bool is_past(const struct timespec *now, const struct timespec *t, bool for_good)
 {
     const double age = (double)(now->tv_sec - t->tv_sec) + 1e-9 * (double)(now->tv_nsec - t->tv_nsec);
-    return age > (t->tv_nsec % 10000000 ? 0.2 : 3);
+    return age > (t->tv_nsec % 10000000 && !for_good ? 0.2 : 3);
 }
 
-bool file_stamp_settled(const file_stamp *s)
+bool file_stamp_settled(const file_stamp *s, bool for_good)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    return is_past(&now, &s->at.st_mtim) && is_past(&now, &s->at.st_ctim);
+    return is_past(&now, &s->at.st_mtim, for_good) && is_past(&now, &s->at.st_ctim, for_good);
 }

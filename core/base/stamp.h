@@ -14,7 +14,8 @@ typedef struct file_stamp {
 bool file_stamp_path(const char *path, file_stamp *out);
 bool file_stamp_open(int fd, file_stamp *out);
 bool file_stamp_same(const file_stamp *a, const file_stamp *b);
-/* Whether the file has been left alone for so long that another change would have another stamp. */
-bool file_stamp_settled(const file_stamp *s);
+/* Whether the file has been left alone for so long that another change would have another stamp. `for_good`: also where the clock
+ * is another machine's, which may be behind ours. */
+bool file_stamp_settled(const file_stamp *s, bool for_good);
 
 #endif

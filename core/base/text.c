@@ -272,6 +272,29 @@ void text_count(text *t, int64_t v)
     }
 }
 
+void text_fixed(text *t, double v, int decimals)
+{
+    static const double powers[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
+    const double size = fabs(v);
+    if (decimals < 0 || decimals > 6 || !(size < 1e9)) {
+        text_printf(t, "%.*f", decimals, v);
+        return;
+    }
+    /* The product is scaled + rest exactly, and less than 2^53: so is its distance from the half between two numbers. */
+    const double scaled = size * powers[decimals], rest = fma(size, powers[decimals], -scaled),
+                 below = floor(scaled), beyond_half = scaled - below - 0.5;
+    uint64_t n = (uint64_t)below;
+    if (beyond_half > 0 || (beyond_half == 0 && (rest > 0 || (rest == 0 && n % 2)))) n++;
+    char digits[24];
+    size_t at = sizeof digits;
+    for (int i = 0; n || i <= decimals; i++, n /= 10) {
+        if (decimals && i == decimals) digits[--at] = '.';
+        digits[--at] = (char)('0' + n % 10);
+    }
+    if (signbit(v)) digits[--at] = '-';
+    text_add_n(t, digits + at, sizeof digits - at);
+}
+
 /* ---- shown to somebody ---- */
 
 bool text_hidden(uint32_t c)

@@ -30,6 +30,8 @@ bool text_ends(const char *s, const char *suffix);
 void text_double(text *t, double v);
 /* "269,722" */
 void text_count(text *t, int64_t v);
+/* As "%.*f", digit for digit, and several times as fast for the numbers of a table. */
+void text_fixed(text *t, double v, int decimals);
 /* Bytes of the UTF-8 sequence at s (at most n), its code point into *code (may be NULL); 0 when it is not
  * valid. */
 size_t text_utf8(const char *s, size_t n, uint32_t *code);

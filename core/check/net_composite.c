@@ -74,6 +74,15 @@ static double objective(netbed *b, const float *buffers, const float *y0, verdic
     return sum;
 }
 
+/* What rounding alone makes of the objective: outputs in float, their errors independent of each other. A bias in front of a
+ * normalisation has a gradient of 0 and differences of nothing else. */
+static double rounding(const netbed *b, const float *y0)
+{
+    double squares = 0;
+    for (int64_t i = 0; i < b->count; i++) squares += pow((double)b->gy[i] * (double)y0[i], 2);
+    return 4 * 0x1p-24 * sqrt(squares);
+}
+
 static void check_tensor(netbed *b, size_t which, int64_t probes, const float *buffers, const float *y0,
                          int64_t *tried, verdict *v)
 {
@@ -82,7 +91,7 @@ static void check_tensor(netbed *b, size_t which, int64_t probes, const float *b
     const float *g = b->state->gradients + t->offset;
     double squares = 0, worst = -1, found = 0, expected = 0;
     for (int64_t i = 0; i < t->count; i++) squares += (double)g[i] * (double)g[i];
-    double scale = sqrt(squares / (double)t->count) + 1e-2;
+    const double scale = sqrt(squares / (double)t->count) + 1e-2, noise = rounding(b, y0);
     int64_t stride = t->count > probes ? t->count / probes : 1, at = 0, n = 0, off = 0;
     for (int64_t i = 0; i < t->count; i += stride, n++) {
         float was = w[i];
@@ -98,7 +107,9 @@ static void check_tensor(netbed *b, size_t which, int64_t probes, const float *b
             const double slopes[] = {(right - left) / ((double)up - (double)down),
                                      right / ((double)up - (double)was), left / ((double)down - (double)was)};
             for (size_t side = 0; side < sizeof slopes / sizeof *slopes; side++) {
-                double now = fabs(slopes[side] - (double)g[i]) / (scale + fabs(slopes[side]));
+                const double wide = side ? 0.5 * ((double)up - (double)down) : (double)up - (double)down,
+                             apart = fabs(slopes[side] - (double)g[i]) - noise / wide,
+                             now = fmax(0, apart) / (scale + fabs(slopes[side]));
                 if (now >= error) continue;
                 error = now;
                 difference = slopes[side];

@@ -7,7 +7,7 @@
 #include "cli/cli.h"
 #include "cli/results.h"
 #include "cli/table.h"
-#include "report/groups.h"
+#include "report/judge.h"
 
 enum { METRIC_BYTES = 100 };
 
@@ -19,11 +19,6 @@ static const option_row best_rows[] = {
     OPTION(best_args, yaml, 0, OPTION_FLAG, NULL,
            "print it as an experiment file, to be run as it is or with more seeds (repeats=5)"),
 };
-
-static double best_judged(const query_run *r)
-{
-    return r->best;
-}
 
 static double best_tested(const query_run *r)
 {
@@ -68,7 +63,7 @@ static cvy_status print_yaml(const common *c, const group *g, const query_run *r
     cvy_status status = file_read(path, (size_t)16 << 20, &spec, &n, e);
     if (status == CVY_OK) {
         text out = {0}, value = {0};
-        add_mean(&value, r->metric, groups_statistics(g, best_judged));
+        add_mean(&value, r->metric, groups_statistics(g, judge_best));
         text_printf(&out, "# The best of %s", sweep ? sweep : "these runs");
         if (r->metric) {
             text_add(&out, " by ");
@@ -114,7 +109,7 @@ static void print_best_json(const group *g, const query_run *r, const char *swee
     json_put_text(&w, "label", g->label);
     json_put_text(&w, "metric", r->metric);
     json_put_text(&w, "goal", r->goal);
-    put_values(&w, "value", groups_statistics(g, best_judged));
+    put_values(&w, "value", groups_statistics(g, judge_best));
     put_values(&w, "test_accuracy", groups_statistics(g, best_tested));
     json_put_text(&w, "best_run", r->name);
     json_key(&w, "runs");
@@ -140,7 +135,7 @@ static void print_best(const common *c, const group *g, const query_run *r, size
         text_safe(&metric, r->metric, METRIC_BYTES);
         text_printf(&out, "  %-14s ", text_str(&metric));
         text_free(&metric);
-        add_mean(&out, r->metric, groups_statistics(g, best_judged));
+        add_mean(&out, r->metric, groups_statistics(g, judge_best));
         text_add(&out, "\n");
     }
     statistics tested = groups_statistics(g, best_tested);
@@ -170,12 +165,14 @@ static int run(const command *self, const common *c, void *given, int argc, char
     bool by_run;
     const char *sweep = NULL;
     groups g = {0};
+    judged j = {0};
     store *s = results_open(c, &e);
     if (s && results_find(s, argv, argc, &a, &runs, &n, &by_run, &sweep, &e) == CVY_OK &&
-        groups_make(s, runs, n, false, &a, &g, &e) == CVY_OK) {
+        judge_runs(s, runs, n, NULL, &a, &j, &e) == CVY_OK &&
+        groups_make(s, j.runs, n, false, &a, &g, &e) == CVY_OK) {
         groups_sort(&g);
         const query_run *r = g.n ? g.items[0].runs[0] : NULL;
-        if (!g.n || isnan(groups_statistics(&g.items[0], best_judged).mean))
+        if (!g.n || isnan(groups_statistics(&g.items[0], judge_best).mean))
             errors_add(&e, CVY_ERR_CONFIG, NULL, "`convoy ls` shows how far they are",
                        "none of the %zu runs has a result yet", n);
         else {
@@ -186,6 +183,9 @@ static int run(const command *self, const common *c, void *given, int argc, char
                 print_best_json(&g.items[0], r, sweep);
             else
                 print_best(c, &g.items[0], r, g.n);
+            if (j.others)
+                cli_say(c, "%zu run%s trained for another metric: all are judged by %s here", j.others,
+                        j.others > 1 ? "s were" : " was", j.metric);
         }
     }
     store_close(s);

@@ -8,6 +8,7 @@
 #include "cli/compare_show.h"
 #include "cli/importance_show.h"
 #include "cli/results.h"
+#include "report/judge.h"
 
 typedef struct compare_args {
     const char *by, *metric, *test, *alpha;
@@ -29,18 +30,12 @@ static const option_row compare_rows[] = {
            "how much of the metric's variance each parameter explains (fANOVA)"),
 };
 
-static double judged_best(const query_run *r)
-{
-    return r->best;
-}
-
 /* What to judge by; NULL after reporting. */
-static groups_value *judge(const char *metric, const char **name, const query_run *first, bool *maximize,
-                           errors *e)
+static groups_value *judge(const char *metric, const char **name, const judged *j, bool *maximize, errors *e)
 {
-    *name = first->metric ? first->metric : "val_accuracy";
-    *maximize = !(first->goal && !strcmp(first->goal, "minimize"));
-    if (!metric) return judged_best;
+    *name = j->metric;
+    *maximize = j->maximize;
+    if (!metric) return judge_best;
     const char *names[8];
     for (size_t i = 0; i < compare_columns_n; i++) {
         names[i] = compare_columns[i].key;
@@ -58,24 +53,34 @@ static groups_value *judge(const char *metric, const char **name, const query_ru
 }
 
 /* All pairs of a few, else the best against each other. */
-static size_t make_pairs(const factor *f, paired_test test, comparison **out)
+static void make_pairs(const factor *f, paired_test test, double alpha, compare_shown *s)
 {
+    comparison *pairs;
     enum { ALL = 6 };
     const bool all = f->by && f->n <= ALL;
     size_t n = f->n < 2 ? 0 : all ? f->n * (f->n - 1) / 2 : f->n - 1, k = 0;
-    *out = mem_array(n + 1, sizeof **out);
+    pairs = mem_array(n + 1, sizeof *pairs);
     double *p = mem_array(n + 1, sizeof *p), *adjusted = mem_array(n + 1, sizeof *adjusted);
+    size_t *of = mem_array(n + 1, sizeof *of), tested = 0;
+    bool *decidable = mem_array(n + 1, sizeof *decidable);
     for (size_t i = 0; i < f->n && k < n; i++)
         for (size_t j = i + 1; j < f->n && (i == 0 || all); j++) {
-            (*out)[k] = (comparison){i, j, factor_compare(f, i, j, test), (double)NAN};
-            p[k] = (*out)[k].p.p;
+            pairs[k] = (comparison){.a = i, .b = j, .p = factor_compare(f, i, j, test)};
+            p[k] = pairs[k].p.p;
+            of[k] = pairs[k].p.n;
+            tested += isnan(p[k]) ? 0 : 1;
             k++;
         }
     paired_holm(p, n, adjusted);
-    for (size_t i = 0; i < n; i++) (*out)[i].adjusted = adjusted[i];
+    paired_decidable(p, of, n, alpha, decidable);
+    for (size_t i = 0; i < n; i++) pairs[i].adjusted = adjusted[i], pairs[i].decidable = decidable[i];
+    s->pairs = pairs;
+    s->n_pairs = n;
+    s->tested = tested;
     mem_free(p);
     mem_free(adjusted);
-    return n;
+    mem_free(of);
+    mem_free(decidable);
 }
 
 static cvy_status read_test(const compare_args *o, paired_test *test, double *alpha, errors *e)
@@ -97,25 +102,30 @@ static cvy_status compare(const common *c, const compare_args *o, store *s, cons
 {
     arena a = {0};
     factor f;
+    judged j;
     paired_test test = PAIRED_SIGN_FLIP;
     double alpha = 0;
-    bool maximize;
-    const char *metric;
-    groups_value *value = judge(o->metric, &metric, &runs[0], &maximize, e);
-    cvy_status status = value ? read_test(o, &test, &alpha, e) : CVY_ERR_CONFIG;
+    bool maximize = false;
+    const char *metric = NULL;
+    groups_value *value = NULL;
+    cvy_status status = judge_runs(s, runs, n, NULL, &a, &j, e);
+    if (status == CVY_OK && !(value = judge(o->metric, &metric, &j, &maximize, e))) status = CVY_ERR_CONFIG;
+    if (status == CVY_OK) status = read_test(o, &test, &alpha, e);
     if (status == CVY_OK && o->importance)
-        status = importance_of(c, s, runs, n, value, metric, e);
+        status = importance_of(c, s, j.runs, n, value, metric, e);
     else if (status == CVY_OK &&
-             (status = factor_make(s, runs, n, o->by, value, maximize, &a, &f, e)) == CVY_OK) {
-        comparison *pairs;
-        size_t n_pairs = make_pairs(&f, test, &pairs);
-        compare_shown shown = {&f, metric, pairs, n_pairs, alpha};
+             (status = factor_make(s, j.runs, n, o->by, value, maximize, &a, &f, e)) == CVY_OK) {
+        compare_shown shown = {.f = &f, .metric = metric, .alpha = alpha};
+        make_pairs(&f, test, alpha, &shown);
         if (c->json)
             compare_json(&shown);
         else
             compare_table(c, &shown);
-        mem_free(pairs);
+        mem_free(shown.pairs);
     }
+    if (status == CVY_OK && j.others && !o->metric)
+        cli_say(c, "%zu run%s trained for another metric: all are judged by %s here", j.others,
+                j.others > 1 ? "s were" : " was", metric);
     arena_free(&a);
     return status;
 }
@@ -124,6 +134,11 @@ static int run(const command *self, const common *c, void *given, int argc, char
 {
     const compare_args *o = given;
     if (!argc) return cli_usage(self, c, "which runs or sweeps?");
+    if (o->importance && (o->by || o->test || o->alpha))
+        return cli_usage(self, c, "--importance asks for all parameters at once, without --%s",
+                         o->by     ? "by"
+                         : o->test ? "test"
+                                   : "alpha");
     errors e = {0};
     arena a = {0};
     query_run *runs = NULL;

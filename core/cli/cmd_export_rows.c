@@ -81,8 +81,10 @@ static void write_csv_runs(rows_export *x, errors *e)
         if (i == 0) {
             header(x, q);
             for (size_t k = 0; k < n_paths; k++) {
-                text_add(&x->out, ",param:");
-                value_csv_text(&x->out, paths[k], strlen(paths[k]));
+                char *title = mem_printf("param:%s", paths[k]);
+                text_char(&x->out, ',');
+                value_csv_text(&x->out, title, strlen(title));
+                mem_free(title);
             }
             text_char(&x->out, '\n');
         }
@@ -281,6 +283,7 @@ static int export_rows_run(const command *self, const common *c, const export_ar
     x.s = results_open(c, &e);
     if (x.s && results_find(x.s, argv, argc, &a, &runs, &x.n, &by_run, &sweep, &e) == CVY_OK) {
         x.runs = runs;
+        x.n = results_distinct(runs, x.n);
         if (args->output && file_exists(args->output) && !args->force)
             errors_add(&e, CVY_ERR_CONFIG, &PLACE_FILE(args->output), "--force overwrites it",
                        "the file is there already");

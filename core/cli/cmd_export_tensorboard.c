@@ -14,10 +14,12 @@
 typedef struct board {
     store *s;
     const query_run *runs;
-    query_pairs *params;   /* of each run */
     const char **sessions; /* what each run's group of repeats is called */
     size_t n;
+    const char **paths; /* of all hyperparameters, in order */
+    size_t n_paths, cap_paths;
     arena memory;
+    arena own; /* the run's that is being written */
     const char *dir;
     bool force;
 } board;
@@ -51,7 +53,7 @@ static run_clock clock_of(board *b, const query_run *r, const query_curve *measu
     run_clock k = {isfinite(r->created) ? r->created : 0, NULL};
     query_attempt *attempts;
     size_t n_attempts = 0;
-    if (query_attempts(b->s, r->name, &b->memory, &attempts, &n_attempts, e) == CVY_OK && n_attempts &&
+    if (query_attempts(b->s, r->name, &b->own, &attempts, &n_attempts, e) == CVY_OK && n_attempts &&
         isfinite(attempts[0].started))
         k.start = attempts[0].started;
     for (size_t i = 0; i < n; i++)
@@ -78,7 +80,7 @@ static cvy_status add_histograms(board *b, event_file *f, const run_clock *k, co
 {
     query_histogram *h;
     size_t n;
-    cvy_status status = query_histograms(b->s, run, NULL, &b->memory, &h, &n, e);
+    cvy_status status = query_histograms(b->s, run, NULL, &b->own, &h, &n, e);
     for (size_t i = 0; i < n && !status; i++) {
         const event_counts counts = {h[i].low, h[i].high, h[i].mean, h[i].sd, h[i].counts, h[i].n};
         char *tag = mem_printf("%s/%s", h[i].kind, h[i].tensor);
@@ -127,7 +129,8 @@ static cvy_status add_filters(const board *b, event_file *f, const run_clock *k,
 static cvy_status name_sessions(board *b, errors *e)
 {
     groups g;
-    cvy_status status = groups_make(b->s, b->runs, b->n, false, &b->memory, &g, e);
+    arena a = {0};
+    cvy_status status = groups_make(b->s, b->runs, b->n, false, &a, &g, e);
     b->sessions = arena_array(&b->memory, b->n + 1, sizeof *b->sessions);
     for (size_t i = 0; i < g.n && status == CVY_OK; i++) {
         const group *own = &g.items[i];
@@ -136,7 +139,30 @@ static cvy_status name_sessions(board *b, errors *e)
             g.n > 1 && own->label ? arena_printf(&b->memory, "%s: %s", first, own->label) : first;
         for (size_t k = 0; k < own->n; k++) b->sessions[own->runs[k] - b->runs] = name;
     }
+    arena_free(&a);
     return status;
+}
+
+/* The seed and the fold would tell repeats apart; the model has a place of its own. */
+static bool is_hyperparameter(const char *path)
+{
+    return strcmp(path, "model") != 0 && strcmp(path, "seed") != 0 && strcmp(path, "fold") != 0;
+}
+
+/* Both in order: merged. */
+static void note_paths(board *b, const query_pairs *params)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < params->n; i++) {
+        const char *path = params->items[i].key;
+        if (!is_hyperparameter(path)) continue;
+        while (at < b->n_paths && strcmp(b->paths[at], path) < 0) at++;
+        if (at < b->n_paths && !strcmp(b->paths[at], path)) continue;
+        b->paths = MEM_GROW(b->paths, b->n_paths, &b->cap_paths);
+        memmove(b->paths + at + 1, b->paths + at, (b->n_paths - at) * sizeof *b->paths);
+        b->paths[at] = arena_text(&b->memory, path);
+        b->n_paths++;
+    }
 }
 
 static void add_session(event_file *f, const char *session, const query_run *r, const query_pairs *params,
@@ -145,19 +171,26 @@ static void add_session(event_file *f, const char *session, const query_run *r, 
     event_pair *pairs = mem_array(params->n + 2, sizeof *pairs);
     size_t n = 0;
     pairs[n++] = (event_pair){"model", r->model ? r->model : ""};
-    for (size_t i = 0; i < params->n; i++) {
-        const char *path = params->items[i].key; /* the seed would tell repeats apart */
-        if (strcmp(path, "model") != 0 && strcmp(path, "seed") != 0)
-            pairs[n++] = (event_pair){path, params->items[i].value};
-    }
+    for (size_t i = 0; i < params->n; i++)
+        if (is_hyperparameter(params->items[i].key))
+            pairs[n++] = (event_pair){params->items[i].key, params->items[i].value};
     event_file_session(f, start, session ? session : r->name, pairs, n);
     mem_free(pairs);
 }
 
+/* A sweep that stops a run early has what it wanted of it, and goes on with one that it has paused. Whether one that somebody stopped
+ * is ever resumed, nobody knows. */
 static event_status ended(const query_run *r)
 {
-    if (!strcmp(r->state, "finished")) return EVENT_SUCCESS;
-    return !strcmp(r->state, "running") || !strcmp(r->state, "planned") ? EVENT_RUNNING : EVENT_FAILURE;
+    static const struct {
+        const char *state;
+        event_status status;
+    } rows[] = {{"finished", EVENT_SUCCESS}, {"stopped early", EVENT_SUCCESS}, {"planned", EVENT_RUNNING},
+                {"running", EVENT_RUNNING},  {"paused", EVENT_RUNNING},        {"failed", EVENT_FAILURE},
+                {"killed", EVENT_FAILURE}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (!strcmp(r->state, rows[i].state)) return rows[i].status;
+    return EVENT_UNKNOWN;
 }
 
 /* "r12 adam lr=0.001" as a folder's name: letters, digits and a few signs. */
@@ -198,15 +231,17 @@ static cvy_status export_run_events(board *b, size_t i, errors *e)
     const query_run *r = &b->runs[i];
     query_curve *measured = NULL, *curves;
     size_t n_measured = 0, n;
-    cvy_status status = query_curves(b->s, r->name, QUERY_MEASURED, &b->memory, &measured, &n_measured, e);
-    if (status == CVY_OK) status = query_params(b->s, r->name, &b->memory, &b->params[i], e);
+    query_pairs params;
+    cvy_status status = query_curves(b->s, r->name, QUERY_MEASURED, &b->own, &measured, &n_measured, e);
+    if (status == CVY_OK) status = query_params(b->s, r->name, &b->own, &params, e);
     if (status != CVY_OK) return status;
+    note_paths(b, &params);
     run_clock k = clock_of(b, r, measured, n_measured, e);
     event_file f;
     event_file_begin(&f, k.start);
-    add_session(&f, b->sessions[i], r, &b->params[i], k.start);
+    add_session(&f, b->sessions[i], r, &params, k.start);
     for (size_t g = 0; g < 3 && status == CVY_OK; g++) {
-        status = query_curves(b->s, r->name, scopes[g].scope, &b->memory, &curves, &n, e);
+        status = query_curves(b->s, r->name, scopes[g].scope, &b->own, &curves, &n, e);
         if (status == CVY_OK) add_curves(&f, &k, scopes[g].prefix, curves, n);
     }
     add_curves(&f, &k, "measured", measured, n_measured);
@@ -226,20 +261,11 @@ static cvy_status export_table(board *b, errors *e)
 {
     static const char *const shown[] = {"epoch/val_accuracy", "epoch/val_loss", "run/test_accuracy",
                                         "run/test_loss"};
-    const char **names = NULL;
-    size_t n = 0, cap = 0;
-    double created = b->runs[0].created;
-    names = MEM_GROW(names, n, &cap);
+    const char **names = mem_array(b->n_paths + 1, sizeof *names);
+    const double created = b->runs[0].created;
+    size_t n = 0;
     names[n++] = "model";
-    for (size_t i = 0; i < b->n; i++)
-        for (size_t k = 0; k < b->params[i].n; k++) {
-            const char *path = b->params[i].items[k].key;
-            bool known = !strcmp(path, "model") || !strcmp(path, "seed");
-            for (size_t j = 0; j < n && !known; j++) known = !strcmp(names[j], path);
-            if (known) continue;
-            names = MEM_GROW(names, n, &cap);
-            names[n++] = path;
-        }
+    for (size_t i = 0; i < b->n_paths; i++) names[n++] = b->paths[i];
     event_file f;
     event_file_begin(&f, created);
     event_file_experiment(&f, created, names, n, shown, sizeof shown / sizeof *shown);
@@ -262,14 +288,18 @@ int cmd_export_tensorboard(const command *self, const common *c, const export_ar
     b.s = results_open(c, &e);
     if (b.s && results_find(b.s, argv, argc, &b.memory, &runs, &b.n, &by_run, &sweep, &e) == CVY_OK && b.n) {
         b.runs = runs;
-        b.params = arena_array(&b.memory, b.n, sizeof *b.params);
+        b.n = results_distinct(runs, b.n);
         cvy_status status = name_sessions(&b, &e);
-        for (size_t i = 0; i < b.n && status == CVY_OK; i++) status = export_run_events(&b, i, &e);
+        for (size_t i = 0; i < b.n && status == CVY_OK; i++) {
+            status = export_run_events(&b, i, &e);
+            arena_free(&b.own);
+        }
         if (status == CVY_OK) status = export_table(&b, &e);
         if (status == CVY_OK)
             cli_say(c, "%s: %zu run%s; `tensorboard --logdir` shows them", b.dir, b.n, b.n == 1 ? "" : "s");
     }
     store_close(b.s);
+    mem_free(b.paths);
     arena_free(&b.memory);
     return cli_fail(c, &e);
 }

@@ -26,7 +26,7 @@ static const option_row inspect_rows[] = {
     OPTION_NUMBER(inspect_args, sample, 's', "N", -1, -1, INT64_MAX,
                   "or a sample of the dataset: its number in the part, from 0"),
     OPTION(inspect_args, part, 0, OPTION_TEXT, "PART",
-           "which samples: test, the default, validation or train"),
+           "the table, --sample: which samples: test, the default, validation or train"),
     OPTION(inspect_args, class, 0, OPTION_TEXT, "NAME",
            "the class that is asked about, by name or number; otherwise the one that the network answers"),
     OPTION_NUMBER(inspect_args, smooth, 0, "N", 0, 0, 10000,
@@ -37,10 +37,11 @@ static const option_row inspect_rows[] = {
                   "occlusion: from square to square; 0: a third of one"),
     OPTION(inspect_args, tensor, 0, OPTION_TEXT, "NAME",
            "histograms: of which weights, as in the table; otherwise the first layer's"),
-    OPTION_NUMBER(inspect_args, limit, 0, "N", 16, 1, 512, "filters, maps: rows and columns at most"),
-    OPTION_NUMBER(
-        inspect_args, samples, 'n', "N", 256, 0, 1000000,
-        "the table: validation samples (or of --part) that tell which units never fire; 0 needs no dataset"),
+    OPTION_NUMBER(inspect_args, limit, 0, "N", 0, 0, 512,
+                  "filters, maps: rows and columns at most; 0: 16 of filters, of maps 8 rows and 12 columns"),
+    OPTION_NUMBER(inspect_args, samples, 'n', "N", -1, -1, 1000000,
+                  "the table: validation samples (or of --part) that tell which units never fire; -1: 256; 0 "
+                  "needs no dataset"),
     OPTION(inspect_args, set, 0, OPTION_TEXTS, "PATH=VALUE",
            "set a value below `dataset.`; PATH=VALUE alone does too"),
     OPTION(inspect_args, which, 0, OPTION_TEXT, "WHICH",
@@ -253,7 +254,7 @@ static bool needs_picture(inspect_what what)
 
 static bool needs_dataset(const inspection *i)
 {
-    return i->what == INSPECT_TABLE ? i->args->samples > 0 : needs_picture(i->what) && !i->args->image;
+    return i->what == INSPECT_TABLE ? i->args->samples != 0 : needs_picture(i->what) && !i->args->image;
 }
 
 static cvy_status open_run(inspection *i, errors *e)
@@ -316,6 +317,47 @@ static int read_what(const command *self, const common *c, const char *word, ins
                      near ? near : "", near ? "\"?" : "");
 }
 
+/* What would be ignored is refused. */
+static int check_uses(const command *self, const common *c, const inspect_args *args, inspect_what what)
+{
+#define LOOKS(what) (1u << INSPECT_##what)
+    const unsigned heat = LOOKS(SALIENCY) | LOOKS(OCCLUSION) | LOOKS(CAM), looking = heat | LOOKS(MAPS);
+    const struct {
+        const char *option;
+        bool given;
+        unsigned uses;
+    } all[] = {
+        {"layer", args->layer.n > 0, LOOKS(FILTERS) | LOOKS(MAPS) | LOOKS(CAM)},
+        {"class", args->class, heat},
+        {"part", args->part, LOOKS(TABLE) | looking},
+        {"smooth", args->smooth != 0, LOOKS(SALIENCY)},
+        {"patch", args->patch != 0, LOOKS(OCCLUSION)},
+        {"stride", args->stride != 0, LOOKS(OCCLUSION)},
+        {"tensor", args->tensor, LOOKS(HISTOGRAMS)},
+        {"limit", args->limit != 0, LOOKS(FILTERS) | LOOKS(MAPS)},
+        {"samples", args->samples >= 0, LOOKS(TABLE)},
+        {"which", args->which, ~LOOKS(HISTOGRAMS)},
+    };
+#undef LOOKS
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        if (!all[i].given || all[i].uses & 1u << what) continue;
+        text users = {0};
+        size_t n = 0, left = (size_t)__builtin_popcount(all[i].uses & ((1u << (INSPECT_HISTOGRAMS + 1)) - 1));
+        for (unsigned k = INSPECT_TABLE; k <= INSPECT_HISTOGRAMS; k++) {
+            if (!(all[i].uses & 1u << k)) continue;
+            text_printf(&users, "%s%s",
+                        !n++        ? ""
+                        : n == left ? " and "
+                                    : ", ",
+                        k == INSPECT_TABLE ? "the table" : inspect_words[k]);
+        }
+        const int code = cli_usage(self, c, "--%s is for %s", all[i].option, text_str(&users));
+        text_free(&users);
+        return code;
+    }
+    return CVY_OK;
+}
+
 static int check(const command *self, const common *c, const inspect_args *args, inspection *i)
 {
     size_t part = 0;
@@ -332,14 +374,12 @@ static int check(const command *self, const common *c, const inspect_args *args,
     if (!picture && (args->image || args->sample >= 0))
         return cli_usage(self, c, "--%s is for maps, saliency, occlusion and gradcam",
                          args->image ? "image" : "sample");
-    if (args->class && (!picture || i->what == INSPECT_MAPS))
-        return cli_usage(self, c, "--class is for saliency, occlusion and gradcam");
-    if (args->layer.n && i->what != INSPECT_FILTERS && i->what != INSPECT_MAPS && i->what != INSPECT_CAM)
-        return cli_usage(self, c, "--layer is for filters, maps and gradcam");
+    if (picture && args->image && args->part)
+        return cli_usage(self, c, "--part is of the dataset's samples, and --image FILE is none of them");
+    const int unused = check_uses(self, c, args, i->what);
+    if (unused) return unused;
     if (args->layer.n > 1 && i->what == INSPECT_CAM) return cli_usage(self, c, "gradcam takes one --layer");
-    if (args->tensor && i->what != INSPECT_HISTOGRAMS)
-        return cli_usage(self, c, "--tensor is for histograms");
-    if (args->output && i->what == INSPECT_TABLE) return cli_usage(self, c, "-o is for pictures");
+    if (args->output && i->what == INSPECT_TABLE) return cli_usage(self, c, "-o is for looking");
     return CVY_OK;
 }
 

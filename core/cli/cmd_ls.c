@@ -75,6 +75,22 @@ static void sweeps_table(const common *c, const query_sweep *sweeps, size_t n)
     table_free(&t);
 }
 
+/* Runs are looked at only where some may have died: where not all have come to an end. */
+static cvy_status count_failed(store *s, query_sweep *sweeps, size_t n, errors *e)
+{
+    cvy_status status = CVY_OK;
+    for (size_t i = 0; i < n && status == CVY_OK; i++) {
+        arena a = {0};
+        query_run *runs;
+        size_t n_runs;
+        if (sweeps[i].finished + sweeps[i].stopped_early + sweeps[i].failed >= sweeps[i].runs) continue;
+        status = query_sweep_runs(s, sweeps[i].name, &a, &runs, &n_runs, e);
+        if (status == CVY_OK) results_count_failed(&sweeps[i], runs, n_runs);
+        arena_free(&a);
+    }
+    return status;
+}
+
 static void last_of(query_run **runs, size_t *n, query_sweep **sweeps, size_t *n_sweeps, int64_t most)
 {
     if (most <= 0) return;
@@ -104,8 +120,8 @@ static int run(const command *self, const common *c, void *given, int argc, char
             query_listed_runs(s, !o->all, o->last, &a, &runs, &n, &e);
         query_sweeps(s, &a, &sweeps, &n_sweeps, &e);
     }
-    if (s && errors_status(&e) == CVY_OK) {
-        last_of(&runs, &n, &sweeps, &n_sweeps, o->last);
+    if (s && errors_status(&e) == CVY_OK) last_of(&runs, &n, &sweeps, &n_sweeps, o->last);
+    if (s && errors_status(&e) == CVY_OK && count_failed(s, sweeps, n_sweeps, &e) == CVY_OK) {
         if (c->json)
             print_json(runs, n, sweeps, n_sweeps);
         else {

@@ -25,19 +25,23 @@ static const option_row rows[] = {
     OPTION(options, kind, 'k', OPTION_TEXT, "NAME", "the kind of chart; --kinds lists them"),
     OPTION(options, kinds, 0, OPTION_FLAG, NULL, "list the kinds of charts"),
     OPTION(options, metric, 'm', OPTION_TEXT, "NAMES",
-           "metrics, with commas: val_accuracy,lr (loss: train and val)"),
-    OPTION(
-        options, x, 0, OPTION_TEXT, "AXIS",
-        "epoch (default), step, images or time; or what results are drawn against: the PATH of a parameter, "
-        "parameters, macs, seconds"),
-    OPTION(options, by, 0, OPTION_TEXT, "PATH", "a curve for each value of this parameter: train.optimizer"),
-    OPTION(options, facet, 0, OPTION_TEXT, "PATH", "a panel for each value of this parameter"),
-    OPTION(options, band, 0, OPTION_TEXT, "BAND", "over repeats: sd (default), ci95, minmax, none"),
+           "metrics, with commas: val_accuracy,lr (loss: train and val); kinds beside curves take one"),
+    OPTION(options, x, 0, OPTION_TEXT, "AXIS",
+           "curves: epoch (default), step, images or time; against, drawn by itself for them: the PATH of a "
+           "parameter, parameters, macs, seconds"),
+    OPTION(options, by, 0, OPTION_TEXT, "PATH",
+           "a curve for each value of this parameter: train.optimizer; contour: PATH,PATH"),
+    OPTION(options, facet, 0, OPTION_TEXT, "PATH", "curves: a panel for each value of this parameter"),
+    OPTION(options, band, 0, OPTION_TEXT, "BAND",
+           "curves, against: over repeats sd (default), ci95, minmax, none"),
     OPTION(options, smooth, 0, OPTION_TEXT, "WEIGHT",
-           "moving average, 0 to below 1; the values stay faint behind"),
-    OPTION(options, log_x, 0, OPTION_FLAG, NULL, "logarithmic x axis"),
-    OPTION(options, log_y, 0, OPTION_FLAG, NULL, "logarithmic y axis"),
-    OPTION_NUMBER(options, most, 0, "N", 0, 0, 100000, "show the best N (0: what the kind finds readable)"),
+           "curves: moving average, 0 to below 1; the values stay faint behind"),
+    OPTION(options, log_x, 0, OPTION_FLAG, NULL, "curves, against: logarithmic x axis"),
+    OPTION(options, log_y, 0, OPTION_FLAG, NULL,
+           "logarithmic axis of the metric; not for parallel, contour, importance"),
+    OPTION_NUMBER(options, most, 0, "N", 0, 0, 100000,
+                  "show the best N, of parameters the first (0: what the kind finds readable); not for "
+                  "contour, history, rungs"),
     OPTION(options, sql, 0, OPTION_TEXT, "SELECT",
            "draw an own query's columns: x, y [, series]; VALUEs follow for its ?"),
     OPTION(options, format, 0, OPTION_TEXT, "NAMES",
@@ -150,10 +154,10 @@ static target target_of(const options *o, errors *e)
     static const char *const names[] = {"png", "svg", "pdf", "term", "sixel"};
     target t = {0};
     const char *given = o->format ? o->format : "png,svg";
-    for (const char *s = given; *s;) {
+    for (const char *s = given; s;) {
         const size_t n = strcspn(s, ",");
         char *word = mem_text_n(s, n);
-        s += n + (s[n] == ',');
+        s = s[n] ? s + n + 1 : NULL;
         switch (one_of("--format", word, names, 5, e)) {
         case 0:
             t.formats |= CHARTS_FORMAT(FIGURE_PNG);
@@ -204,6 +208,36 @@ static void fill_request(const options *o, chart_request *r, errors *e)
     if (o->smooth) r->smooth = number_of("--smooth", o->smooth, 0, 1, e);
 }
 
+/* ---- what a kind has no use for ---- */
+
+typedef struct use {
+    const char *option;
+    unsigned part; /* of what a kind takes */
+    bool given;
+} use;
+
+/* The first option that was given and that the kind would ignore. */
+static bool find_unused(const options *o, const chart_request *r, const chart_kind *kind, use *found)
+{
+    const use all[] = {{"metric", CHART_METRIC, o->metric}, {"by", CHART_BY, o->by},
+                       {"facet", CHART_FACET, o->facet},    {"x", r->x_path ? CHART_X_PATH : CHART_X, o->x},
+                       {"band", CHART_BAND, o->band},       {"smooth", CHART_SMOOTH, o->smooth},
+                       {"log-x", CHART_LOG_X, o->log_x},    {"log-y", CHART_LOG_Y, o->log_y},
+                       {"most", CHART_MOST, o->most != 0}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        *found = all[i];
+        if (found->given && !(kind->takes & found->part)) return true;
+    }
+    return false;
+}
+
+/* "curves, against" */
+static void list_takers(unsigned part, text *t)
+{
+    for (size_t i = 0; i < chart_kinds_n; i++)
+        if (chart_kinds[i].takes & part) text_printf(t, "%s%s", t->n ? ", " : "", chart_kinds[i].name);
+}
+
 /* ---- output ---- */
 
 static void print_paths(const common *c, const target *to, const char *prefix, const char *script)
@@ -235,11 +269,24 @@ static int terminal_columns(void)
     return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
+/* gnuplot begins each page of letters with one, and none comes from a name. */
+static void drop_form_feeds(text *t)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t->n; i++)
+        if (t->s[i] != '\f' && !(t->s[i] == '\n' && n == 0)) t->s[n++] = t->s[i];
+    t->n = n;
+    if (t->s) t->s[n] = '\0';
+}
+
 static void draw_here(const figure *f, figure_format format, errors *e)
 {
     text out = {0};
     const figure_look look = {.format = format, .columns = terminal_columns()};
-    if (figure_draw(f, &look, NULL, &out, e) == CVY_OK) cli_print_raw(&out);
+    if (figure_draw(f, &look, NULL, &out, e) == CVY_OK) {
+        if (format == FIGURE_DUMB) drop_form_feeds(&out);
+        cli_print_raw(&out);
+    }
     text_free(&out);
 }
 
@@ -327,21 +374,22 @@ static void plot_query(const common *c, const options *o, const target *to, char
     arena_free(&a);
 }
 
-static void plot_runs(const common *c, const options *o, chart_request *r, const target *to, char **words,
-                      int n, errors *e)
+static void plot_runs(const common *c, const options *o, chart_request *r, const chart_kind *kind,
+                      const target *to, char **words, int n, errors *e)
 {
     arena a = {0};
     query_run *runs = NULL;
     size_t n_runs = 0;
     bool by_run = true, nothing = false;
-    const char *named = o->kind ? o->kind : r->x_path ? "against" : NULL;
-    const chart_kind *kind = named ? chart_kind_named(named, e) : NULL;
+    const char *named = kind ? kind->name : NULL;
     groups g = {0};
-    store *s = errors_status(e) == CVY_OK ? results_open(c, e) : NULL;
+    store *s = results_open(c, e);
     if (s && results_find(s, words, n, &a, &runs, &n_runs, &by_run, &r->sweep, e) == CVY_OK) {
         r->runs = runs;
         r->n = n_runs;
         if (!kind) kind = charts_usual_kind(s, r, e);
+        use other; /* what only curves have a use for asks for them */
+        if (!named && kind && find_unused(o, r, kind, &other)) kind = chart_kind_named("curves", e);
         const bool by = r->by && kind && !kind->by_itself;
         cvy_status status = by ? charts_group_by(s, runs, n_runs, r->by, &a, &g, e)
                                : groups_make(s, runs, n_runs, by_run, &a, &g, e);
@@ -368,23 +416,45 @@ static void plot_runs(const common *c, const options *o, chart_request *r, const
     arena_free(&a);
 }
 
+/* The kind that is asked for, by its name or by what --x says; NULL: none, or reported. */
+static const chart_kind *kind_of(const options *o, const chart_request *r, errors *e)
+{
+    const char *named = o->kind ? o->kind : r->x_path ? "against" : NULL;
+    return named ? chart_kind_named(named, e) : NULL;
+}
+
 static int run(const command *self, const common *c, void *given, int argc, char **argv)
 {
     const options *o = given;
     if (o->kinds) return list_kinds(c);
     if (!argc && !o->sql) return cli_usage(self, c, "which runs or sweeps?");
-    if (o->sql && (o->kind || o->metric || o->by || o->facet || o->x || o->band || o->smooth))
+    if (o->sql && (o->kind || o->metric || o->by || o->facet || o->x || o->band || o->smooth || o->most))
         return cli_usage(self, c,
                          "--sql says itself what is drawn: without --kind, --metric, --by, --facet, --x, "
-                         "--band, --smooth");
+                         "--band, --smooth, --most");
     errors e = {0};
     chart_request r = {0};
     const target to = target_of(o, &e);
     fill_request(o, &r, &e);
-    if (errors_status(&e) == CVY_OK && o->sql)
+    const chart_kind *kind = o->sql ? NULL : kind_of(o, &r, &e);
+    if (errors_status(&e) != CVY_OK) return cli_fail(c, &e);
+    if (!to.formats && (o->output || o->width))
+        return cli_usage(self, c, "--%s is for files: with --format png, svg or pdf",
+                         o->output ? "output" : "width");
+    use unused;
+    if (kind && find_unused(o, &r, kind, &unused)) {
+        text takers = {0};
+        list_takers(unused.part, &takers);
+        const int code =
+            cli_usage(self, c, "--kind %s has no use for --%s%s, which is for %s", kind->name, unused.option,
+                      unused.part == CHART_X_PATH ? " PATH" : "", text_str(&takers));
+        text_free(&takers);
+        return code;
+    }
+    if (o->sql)
         plot_query(c, o, &to, argv, argc, &e);
-    else if (errors_status(&e) == CVY_OK)
-        plot_runs(c, o, &r, &to, argv, argc, &e);
+    else
+        plot_runs(c, o, &r, kind, &to, argv, argc, &e);
     return cli_fail(c, &e);
 }
 

@@ -62,6 +62,13 @@ static void print_json(user_query *q, errors *e)
     cli_print_json(&w);
 }
 
+/* Six significant digits, and never fewer than stand before the point: 1700000000 and 1234568 are read, 1.7e+09 is not. */
+static void add_rounded(text *t, double v)
+{
+    const double size = fabs(v);
+    text_printf(t, size >= 1e5 && size < 1e15 ? "%.0f" : "%.6g", v);
+}
+
 /* Numbers to the right: a column is one of numbers when all of its values are, and then its title goes there too. */
 static void print_rows(const common *c, user_query *q, errors *e)
 {
@@ -74,7 +81,7 @@ static void print_rows(const common *c, user_query *q, errors *e)
             user_value v = user_query_value(q, i);
             text s = {0};
             if (v.kind == USER_DOUBLE)
-                text_printf(&s, "%.6g", v.d);
+                add_rounded(&s, v.d);
             else
                 value_plain(&s, &v);
             words[i] = words[i] || v.kind == USER_TEXT || v.kind == USER_BLOB;
@@ -118,8 +125,7 @@ static void answer(const common *c, const query_args *o, store *s, const char *s
 /* A line for each view: its columns, as an empty answer of it has them. */
 static void list_views(const common *c, store *s, errors *e)
 {
-    user_query *views =
-        user_query_open(s, "SELECT name FROM sqlite_schema WHERE type = 'view' ORDER BY name", NULL, 0, e);
+    user_query *views = user_query_open(s, user_query_views, NULL, 0, e);
     table t = {0};
     text out = {0};
     json_writer w = {0};
@@ -167,6 +173,8 @@ static int run(const command *self, const common *c, void *given, int argc, char
     int used = 0;
     if (o->views + (o->file != NULL) > 1 || (o->views && argc))
         return cli_usage(self, c, "--views goes alone");
+    if (o->views && o->csv) return cli_usage(self, c, "--views lists as a table or as --json");
+    if (o->csv && c->json) return cli_usage(self, c, "--csv or --json, not both");
     if (!o->views && !o->file && !argc) return cli_usage(self, c, "which query?");
     if (o->views)
         statement = mem_text("");

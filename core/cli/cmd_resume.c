@@ -146,35 +146,81 @@ static cvy_status check_plugins(const run_info *r, errors *e)
     return status;
 }
 
-/* Plans the run again, to see whether the same bits can be promised. What cannot be planned from its folder
- * is left to the trial, which looks for itself. */
-static cvy_status check_key(const common *c, const run_info *r, int64_t threads, errors *e)
+/* What was planned once, to be planned again. */
+typedef struct planned_as {
+    const char *name, *file, *base, *exact_key;
+    planning_request request;
+    const char *const *plugins;
+    size_t n_plugins;
+    const json *whole; /* with "environment" */
+} planned_as;
+
+/* Plans it again, to see whether the same bits can be promised. What cannot be planned is left to the trial, which looks for
+ * itself. */
+static cvy_status check_key(const planned_as *was, int64_t threads, errors *e)
 {
-    char *program = path_executable(), *spec = path_join(r->dir, "spec.yaml");
+    char *program = path_executable();
     planning_options o = {.program = program,
-                          .file = spec,
-                          .plugins = c->plugin.items,
-                          .n_plugins = c->plugin.n,
+                          .file = was->file,
+                          .base = was->base,
+                          .plugins = was->plugins,
+                          .n_plugins = was->n_plugins,
                           .threads = threads,
                           .patience = prepare_patience()};
-    planning_request request = {.seed = -1};
     plan p = {0};
-    cvy_status status = planning_run(&o, &request, 1, &p, e);
-    if (status == CVY_OK && p.line && strcmp(p.exact_key, r->exact_key) != 0) {
+    cvy_status status = planning_run(&o, &was->request, 1, &p, e);
+    if (status == CVY_OK && p.line && strcmp(p.exact_key, was->exact_key) != 0) {
         arena a = {0};
         const json *now = json_parse(&a, p.line, strlen(p.line), NULL, NULL);
         text changes = {0};
-        name_changes(json_get(r->whole, "environment"), json_get(now, "environment"), &changes);
+        name_changes(json_get(was->whole, "environment"), json_get(now, "environment"), &changes);
         status = errors_add(e, CVY_ERR_CONFIG, NULL,
                             "--inexact goes on all the same; the result then differs in its last bits",
-                            "%s cannot go on exactly%s%s", r->name,
+                            "%s cannot go on exactly%s%s", was->name,
                             changes.n ? ": " : ": the build or a library has changed", text_str(&changes));
         text_free(&changes);
         arena_free(&a);
     }
     plan_free(&p);
     mem_free(program);
+    return status;
+}
+
+/* A run, from its folder. */
+static cvy_status check_run_key(const common *c, const run_info *r, int64_t threads, errors *e)
+{
+    char *spec = path_join(r->dir, "spec.yaml");
+    const planned_as was = {.name = r->name,
+                            .file = spec,
+                            .exact_key = r->exact_key,
+                            .request = {.seed = -1},
+                            .plugins = c->plugin.items,
+                            .n_plugins = c->plugin.n,
+                            .whole = r->whole};
+    cvy_status status = check_key(&was, threads, e);
     mem_free(spec);
+    return status;
+}
+
+/* A sweep of which no run was begun, by the first trial that was planned: its runs would be described as that was. */
+static cvy_status check_planned(const sweep *w, int64_t threads, errors *e)
+{
+    const trial *t = NULL;
+    for (size_t i = 0; i < w->n && !t; i++)
+        if (w->trials[i].facts && *w->trials[i].facts->exact_key) t = &w->trials[i];
+    if (!t || !w->file) return CVY_OK;
+    arena a = {0};
+    const trial_words words = trial_read_words(t, w->book, &a);
+    const planned_as was = {.name = w->name,
+                            .file = w->file,
+                            .base = w->base_dir,
+                            .exact_key = t->facts->exact_key,
+                            .request = {words.overrides, words.n_overrides, t->seed},
+                            .plugins = w->plugins,
+                            .n_plugins = w->n_plugins,
+                            .whole = trial_read_plan(t, w->book, &a)};
+    cvy_status status = check_key(&was, threads, e);
+    arena_free(&a);
     return status;
 }
 
@@ -235,7 +281,8 @@ static int resume_run(const common *c, const options *o, const char *name)
     t.inexact = o->inexact;
     if (t.state == TRIAL_KNOWN) cli_say(c, "%s is finished", name);
     if (status == CVY_OK && t.state == TRIAL_WAITING) status = check_plugins(&r, &e);
-    if (status == CVY_OK && t.state == TRIAL_WAITING && !o->inexact) status = check_key(c, &r, threads, &e);
+    if (status == CVY_OK && t.state == TRIAL_WAITING && !o->inexact)
+        status = check_run_key(c, &r, threads, &e);
     char *program = path_executable();
     int code = CVY_OK;
     if (status == CVY_OK) {
@@ -260,25 +307,27 @@ static int resume_run(const common *c, const options *o, const char *name)
 
 /* ---- sweeps ---- */
 
-/* One run that stands for all of them, whose description says under what the sweep was begun. */
+/* One run that stands for all of them, whose description says under what the sweep was begun; where there is none yet, a plan. */
 static cvy_status check_sweep(const common *c, const options *o, sweep *w, errors *e)
 {
     int64_t threads = threads_for(o, w->threads);
     cvy_status status = CVY_OK;
     size_t n;
     int64_t *all = runs_numbers(c->results, 'r', &n);
-    for (bool found = false; n-- > 0 && !found && !o->inexact;) {
+    bool found = false;
+    while (n-- > 0 && !found && !o->inexact) {
         arena a = {0};
         run_info r;
         char *name = mem_printf("r%lld", (long long)all[n]);
         if (runs_read(c->results, name, &a, &r, NULL) == CVY_OK && r.sweep && !strcmp(r.sweep, w->name)) {
             found = true;
-            status = check_key(c, &r, threads, e);
+            status = check_run_key(c, &r, threads, e);
         }
         mem_free(name);
         arena_free(&a);
     }
     mem_free(all);
+    if (!found && !o->inexact) status = check_planned(w, threads, e);
     w->threads = threads;
     for (size_t i = 0; i < w->n; i++) w->trials[i].inexact = o->inexact;
     return status;

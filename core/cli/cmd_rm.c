@@ -91,7 +91,8 @@ static cvy_status take_members(removal *r, store *s, errors *e)
         status = query_sweep_runs(s, r->sweeps.items[i], &r->memory, &members, &n, e);
         for (size_t k = 0; k < n && status == CVY_OK; k++) {
             const char *name = members[k].name;
-            if (!members[k].sweep || !among(&r->sweeps, members[k].sweep) || among(&r->runs, name)) continue;
+            if (!members[k].sweep || !among(&r->sweeps, members[k].sweep)) continue;
+            if (among(&r->runs, name) || among(&r->shared, name)) continue;
             const bool shared =
                 used.n && bsearch(&name, used.items, used.n, sizeof *used.items, by_text) != NULL;
             add(r, shared ? &r->shared : &r->runs, name);

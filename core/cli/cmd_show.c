@@ -30,8 +30,18 @@ typedef struct details {
     size_t n_attempts, n_events, n_plugins, n_artifacts;
 } details;
 
-static cvy_status load(store *s, const char *run, arena *a, details *d, errors *e)
+/* One that never told its end is running only as the last of a run that is. */
+static void settle_attempts(const query_run *r, details *d)
 {
+    for (size_t i = 0; i < d->n_attempts; i++)
+        if (!strcmp(d->attempts[i].state, "running") &&
+            (i + 1 < d->n_attempts || strcmp(r->state, "running") != 0))
+            d->attempts[i].state = "killed";
+}
+
+static cvy_status load(store *s, const query_run *r, arena *a, details *d, errors *e)
+{
+    const char *run = r->name;
     query_curves(s, run, QUERY_EPOCH, a, &d->epochs, &d->n_epochs, e);
     query_curves(s, run, QUERY_STEP, a, &d->steps, &d->n_steps, e);
     query_curves(s, run, QUERY_RUN, a, &d->finals, &d->n_finals, e);
@@ -42,6 +52,7 @@ static cvy_status load(store *s, const char *run, arena *a, details *d, errors *
     query_events(s, run, a, &d->events, &d->n_events, e);
     query_plugins(s, run, a, &d->plugins, &d->n_plugins, e);
     query_artifacts(s, run, a, &d->artifacts, &d->n_artifacts, e);
+    settle_attempts(r, d);
     return errors_status(e);
 }
 
@@ -265,7 +276,7 @@ static void print_attempts(const common *c, const details *d)
         results_duration(&s, a->seconds);
         table_cell(&t, text_str(&s));
         text_free(&s);
-        if (a->signal != QUERY_NONE && a->signal > 0)
+        if ((!a->what || !*a->what) && a->signal != QUERY_NONE && a->signal > 0)
             table_cellf(&t, "signal %lld", (long long)a->signal);
         else
             table_cell(&t, a->what ? a->what : "");
@@ -367,7 +378,7 @@ static cvy_status show_run(const common *c, const options *o, store *s, const qu
     cvy_status status;
     if (o->yaml) {
         status = print_yaml(folder, e);
-    } else if ((status = load(s, r->name, a, &d, e)) == CVY_OK) {
+    } else if ((status = load(s, r, a, &d, e)) == CVY_OK) {
         if (c->json) {
             print_json(r, &d, folder);
         } else {
@@ -389,6 +400,7 @@ static cvy_status show_sweep(const common *c, store *s, const query_target *t, a
     if (status != CVY_OK) return status;
     for (size_t i = 0; i < n; i++)
         if (!strcmp(sweeps[i].name, t->sweep)) found = &sweeps[i];
+    if (found) results_count_failed(found, t->runs, t->n);
     if (!c->json) {
         results_runs_table(c, t->runs, t->n);
         cli_say(c, "`convoy compare %s` groups its repeats and sorts them", t->sweep);

@@ -16,10 +16,12 @@ static int stop(const common *c, const char *name)
     } else if (status == CVY_OK) {
         cli_say(c, "asked %s to stop; waiting for its checkpoint", name);
         interrupt_begin();
-        if (halt_wait(dir))
-            cli_say(c, "%s has stopped: `convoy resume %s` goes on", name, name);
-        else
+        if (!halt_wait(dir))
             status = CVY_FORCED; /* it stops all the same */
+        else if (halt_came_to_end(dir))
+            cli_say(c, "%s came to its end before it stopped", name);
+        else
+            cli_say(c, "%s has stopped: `convoy resume %s` goes on", name, name);
         interrupt_end();
     }
     mem_free(dir);

@@ -241,21 +241,23 @@ static void print_snapshot(const watched *x)
 
 /* ---- a terminal ---- */
 
-/* True when q was pressed. */
-static bool pause_for_key(void)
+/* True when q was pressed. *keys: there is a terminal to press it at; what is no terminal is somebody else's to read, and one
+ * that has ended would be readable for ever. */
+static bool pause_for_key(bool *keys)
 {
-    struct pollfd fds[2] = {{STDIN_FILENO, POLLIN, 0}, {interrupt_fd(), POLLIN, 0}};
+    struct pollfd fds[2] = {{*keys ? STDIN_FILENO : -1, POLLIN, 0}, {interrupt_fd(), POLLIN, 0}};
     char key = 0;
-    if (poll(fds, 2, EVERY_MS) > 0 && (fds[0].revents & POLLIN) && read(STDIN_FILENO, &key, 1) == 1)
-        return key == 'q' || key == 'Q';
-    return false;
+    if (poll(fds, 2, EVERY_MS) <= 0 || !fds[0].revents) return false;
+    *keys = (fds[0].revents & POLLIN) && read(STDIN_FILENO, &key, 1) == 1;
+    return key == 'q' || key == 'Q';
 }
 
 static void watch_screen(watched *x)
 {
     struct termios before, raw;
-    const bool keys = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &before) == 0;
-    if (keys) {
+    const bool terminal = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &before) == 0;
+    bool keys = terminal;
+    if (terminal) {
         raw = before;
         raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
         tcsetattr(STDIN_FILENO, TCSANOW, &raw);
@@ -264,9 +266,9 @@ static void watch_screen(watched *x)
     for (bool running = true; running && !interrupt_count();) {
         running = look(x);
         live_draw(&screen, x->c, &x->board, true);
-        if (running && pause_for_key()) break;
+        if (running && pause_for_key(&keys)) break;
     }
-    if (keys) tcsetattr(STDIN_FILENO, TCSANOW, &before);
+    if (terminal) tcsetattr(STDIN_FILENO, TCSANOW, &before);
 }
 
 /* Elsewhere a line for each trial that came to another state, and for each epoch of a run that is alone. */

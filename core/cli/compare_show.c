@@ -63,6 +63,18 @@ static void cell(table *t, text *s)
     text_free(s);
 }
 
+/* The judged metric where it is none of the columns, as a column of its own; false: it is one. */
+static bool own_column(const compare_shown *s, compare_column *out, char **title)
+{
+    for (size_t k = 0; k < compare_columns_n; k++)
+        if (!strcmp(compare_columns[k].key, s->metric)) return false;
+    const bool percent = text_ends(s->metric, "accuracy");
+    *title = mem_printf("%s%s", s->metric, percent ? " %" : "");
+    for (char *p = *title; *p; p++) *p = (char)(*p == '_' ? ' ' : toupper((unsigned char)*p));
+    *out = (compare_column){s->metric, *title, chosen, percent};
+    return true;
+}
+
 /* Whether what is repeated is folds. */
 static bool folded(const factor *f)
 {
@@ -133,9 +145,11 @@ static void span_cell(table *t, const group *g, bool macs)
     int64_t least = INT64_MAX, most = INT64_MIN;
     for (size_t i = 0; i < g->n; i++) {
         int64_t v = macs ? g->runs[i]->macs : g->runs[i]->parameters;
+        if (v == QUERY_NONE) continue;
         if (v < least) least = v;
         if (v > most) most = v;
     }
+    if (least > most) least = most = QUERY_NONE;
     if (macs || least != most)
         results_big(&s, least);
     else
@@ -172,16 +186,19 @@ static void levels_table(const common *c, const compare_shown *s)
     const factor *f = s->f;
     table t = {0};
     text out = {0};
-    bool *shown = mem_array(compare_columns_n, sizeof *shown);
-    char *title = title_of(f->by);
+    compare_column *columns = mem_array(compare_columns_n + 1, sizeof *columns);
+    size_t n = 0;
+    char *title = title_of(f->by), *own_title = NULL;
     bool fronts = f->n > 1;
+    if (own_column(s, &columns[0], &own_title)) n++;
+    for (size_t k = 0; k < compare_columns_n; k++)
+        if (of_kind(s, &compare_columns[k]) && any(f, compare_columns[k].value))
+            columns[n++] = compare_columns[k];
     table_column(&t, "RUNS", TABLE_LEFT);
     table_column(&t, title, TABLE_LEFT);
-    for (size_t k = 0; k < compare_columns_n; k++) {
-        if (!(shown[k] = of_kind(s, &compare_columns[k]) && any(f, compare_columns[k].value))) continue;
-        table_column(&t, compare_columns[k].title, TABLE_RIGHT);
-        if (!strcmp(compare_columns[k].key, s->metric) && f->n_seeds > 1)
-            table_column(&t, "95 %", TABLE_RIGHT);
+    for (size_t k = 0; k < n; k++) {
+        table_column(&t, columns[k].title, TABLE_RIGHT);
+        if (!strcmp(columns[k].key, s->metric) && f->n_seeds > 1) table_column(&t, "95 %", TABLE_RIGHT);
     }
     table_column(&t, "PARAMETERS", TABLE_RIGHT);
     table_column(&t, "MACS", TABLE_RIGHT);
@@ -192,13 +209,11 @@ static void levels_table(const common *c, const compare_shown *s)
         text time = {0};
         names_cell(&t, &l->g);
         table_cell(&t, l->g.label);
-        for (size_t k = 0; k < compare_columns_n; k++) {
-            const compare_column *column = &compare_columns[k];
-            if (!shown[k]) continue;
-            statistics st = factor_statistics(f, l, column->value);
-            value_cell(&t, f, st, column->percent);
-            if (!strcmp(column->key, s->metric) && f->n_seeds > 1)
-                interval_cell(&t, st.mean, st.half, column->percent);
+        for (size_t k = 0; k < n; k++) {
+            statistics st = factor_statistics(f, l, columns[k].value);
+            value_cell(&t, f, st, columns[k].percent);
+            if (!strcmp(columns[k].key, s->metric) && f->n_seeds > 1)
+                interval_cell(&t, st.mean, st.half, columns[k].percent);
         }
         span_cell(&t, &l->g, false);
         span_cell(&t, &l->g, true);
@@ -210,8 +225,9 @@ static void levels_table(const common *c, const compare_shown *s)
     cli_print(&out);
     text_free(&out);
     table_free(&t);
-    mem_free(shown);
+    mem_free(columns);
     mem_free(title);
+    mem_free(own_title);
 }
 
 static void add_p(text *out, double p)
@@ -222,21 +238,15 @@ static void add_p(text *out, double p)
         text_printf(out, p < 0.0001 ? "%.1e" : "%.4f", p);
 }
 
-/* Whether so many pairs can come to a verdict at all, whatever the values. */
-static bool can_decide(const compare_shown *s, const comparison *k)
-{
-    return paired_least(k->p.n) * (double)s->n_pairs <= s->alpha;
-}
-
 static void verdict(const compare_shown *s, const comparison *k, text *out)
 {
     const bool up = (k->p.mean > 0) == s->f->maximize;
     if (!k->p.n)
         text_add(out, "nothing in common");
-    else if (!can_decide(s, k))
-        text_printf(out, "undecided: needs %zu repeats", paired_needed(s->n_pairs, s->alpha));
     else if (k->adjusted <= s->alpha)
         text_printf(out, "%s is better", s->f->levels[up ? k->a : k->b].g.label);
+    else if (!k->decidable)
+        text_printf(out, "undecided: needs %zu repeats", paired_needed(s->tested, s->alpha));
     else
         text_add(out, "no difference shown");
 }
@@ -275,9 +285,17 @@ static void pairs_table(const common *c, const compare_shown *s)
     table_free(&t);
 }
 
-static const char *test_name(paired_test t)
+/* Many pairs are tested by Wilcoxon's test, few as one has asked. */
+static const char *tests_name(const compare_shown *s)
 {
-    return t == PAIRED_SIGN_FLIP ? "exact sign-flip test" : "exact Wilcoxon signed-rank test";
+    bool flips = false, ranks = false;
+    for (size_t i = 0; i < s->n_pairs; i++) {
+        flips = flips || (s->pairs[i].p.n && s->pairs[i].p.test == PAIRED_SIGN_FLIP);
+        ranks = ranks || (s->pairs[i].p.n && s->pairs[i].p.test == PAIRED_WILCOXON);
+    }
+    if (!ranks) return "exact sign-flip test";
+    return flips ? "exact sign-flip test, of many seeds exact Wilcoxon signed-rank test"
+                 : "exact Wilcoxon signed-rank test";
 }
 
 /* "2 seeds, each the mean over 3 of train.optimizer" */
@@ -300,8 +318,7 @@ void compare_table(const common *c, const compare_shown *s)
         cli_say(c, "by %s, the best first; mean ± standard deviation (seeds); 95 %% intervals over the seeds",
                 s->metric);
         cli_say(c, "differences paired by seed: %s; %s, adjusted for %zu comparison%s after Holm, alpha %g",
-                text_str(&unit), test_name(s->pairs[0].p.test), s->n_pairs, s->n_pairs > 1 ? "s" : "",
-                s->alpha);
+                text_str(&unit), tests_name(s), s->tested, s->tested == 1 ? "" : "s", s->alpha);
     } else {
         cli_say(c, "by %s, the best first; %s", s->metric, text_str(&unit));
         if (f->n > 1) cli_say(c, "one seed says nothing about chance: `repeats: 5` trains five");
@@ -381,7 +398,7 @@ static void put_pair(json_writer *w, const compare_shown *s, const comparison *k
     json_put_text(w, "test", k->p.test == PAIRED_SIGN_FLIP ? "sign-flip" : "wilcoxon");
     results_put_double(w, "p", k->p.p);
     results_put_double(w, "p_holm", k->adjusted);
-    json_put_bool(w, "decidable", can_decide(s, k));
+    json_put_bool(w, "decidable", k->decidable);
     json_put_text(w, "verdict", text_str(&v));
     json_close(w, '}');
     text_free(&v);

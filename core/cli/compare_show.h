@@ -18,13 +18,14 @@ typedef struct comparison {
     size_t a, b; /* levels */
     paired p;
     double adjusted;
+    bool decidable; /* paired_decidable() */
 } comparison;
 
 typedef struct compare_shown {
     const factor *f;
     const char *metric; /* that is judged by */
-    const comparison *pairs;
-    size_t n_pairs;
+    comparison *pairs;
+    size_t n_pairs, tested; /* tested: those that have a p, which are adjusted for each other */
     double alpha;
 } compare_shown;
 

@@ -24,6 +24,7 @@ static void show_json(const importance *im, const char *metric)
     }
     json_close(&w, ']');
     results_put_double(&w, "interactions", im->rest);
+    json_put_int(&w, "left_out", (int64_t)im->left_out);
     json_close(&w, '}');
     cli_print_json(&w);
 }
@@ -61,6 +62,9 @@ cvy_status importance_of(const common *c, store *s, const query_run *runs, size_
                 "of the variance of %s over %zu configurations, by functional ANOVA on a random forest; ± "
                 "over its trees",
                 metric, im.configurations);
+        if (im.left_out)
+            cli_say(c, "%zu parameter%s of more than %d words left out", im.left_out,
+                    im.left_out > 1 ? "s" : "", FOREST_CATEGORIES);
     }
     arena_free(&a);
     return status;

@@ -10,6 +10,7 @@ enum {
     TILE = 21,           /* pixels that a filter's longer side has at least */
     COLOUR_TILE = 48,    /* where a filter is one tile */
     MATRIX_DOT = 6,      /* of a 1x1 kernel */
+    LIMIT = 16,          /* rows and columns, where nobody says otherwise */
     PIXELS_MOST = 100000 /* on a side, far beyond what a sheet takes: against overflow */
 };
 
@@ -205,7 +206,7 @@ cvy_status inspect_filters(inspection *i, errors *e)
             i->args->layer.n ? find(n, i->args->layer.items[k], e) : inspect_first_convolution(n);
         if (unit < 0 && i->args->layer.n) return errors_status(e);
         if (unit < 0 || !kernel_of(n, &n->nodes[unit])) return no_kernels(n, unit, e);
-        sheet s = inspect_filter_sheet(n, inspect_state(i), unit, i->args->limit);
+        sheet s = inspect_filter_sheet(n, inspect_state(i), unit, i->args->limit ? i->args->limit : LIMIT);
         char *path = inspect_path(i, n->nodes[unit].path);
         status = sheet_write(&s, path, e);
         if (!status) inspect_say_file(i, path);

@@ -44,9 +44,11 @@ static int *layers(const inspection *i, size_t *n_layers, errors *e)
         if (!known) found[kept++] = unit;
     }
     *n_layers = kept;
-    if (!i->args->layer.n && kept > LAYERS_MOST) {
-        for (size_t k = 0; k < LAYERS_MOST; k++) found[k] = found[k * (kept - 1) / (LAYERS_MOST - 1)];
-        *n_layers = LAYERS_MOST;
+    /* Layers that were asked for by name are all shown, unless a limit was too. */
+    const size_t limit = (size_t)i->args->limit, most = limit ? limit : i->args->layer.n ? kept : LAYERS_MOST;
+    if (kept > most) {
+        for (size_t k = 0; k < most; k++) found[k] = found[k * (kept - 1) / (most > 1 ? most - 1 : 1)];
+        *n_layers = most;
     }
     mem_free(all);
     if (!errors_count(e) && !kept)
@@ -129,7 +131,7 @@ static cvy_status draw(inspection *i, const int *found, size_t n, const lens *l,
     const net *whole = inspect_net(i);
     int64_t most = 0;
     for (size_t k = 0; k < n; k++) most = l->shapes[k].dim[1] > most ? l->shapes[k].dim[1] : most;
-    const int64_t wanted = i->args->limit < MAPS || i->args->layer.n ? i->args->limit : MAPS;
+    const int64_t wanted = i->args->limit ? i->args->limit : MAPS;
     sheet s = sheet_new((int)n, 1 + (int)(most < wanted ? most : wanted));
     s.least = s.most = SIDE;
     for (size_t k = 0; k < n; k++) {

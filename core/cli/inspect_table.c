@@ -7,6 +7,8 @@
 #include "cli/table.h"
 #include "train/tensor_stats.h"
 
+enum { SAMPLES = 256 /* looked at for dead units where nobody says how many */ };
+
 typedef struct facts {
     units_layer *layers;
     size_t n;
@@ -128,8 +130,8 @@ cvy_status inspect_table(inspection *i, errors *e)
     cvy_status status = CVY_OK;
     f.layers = units_layers(inspect_net(i), &f.n);
     units_compare(f.layers, f.n, inspect_state(i));
-    if (i->args->samples > 0)
-        status = units_count_dead(f.layers, f.n, &i->f.steps, i->part, i->args->samples, &f.seen, e);
+    const int64_t samples = i->args->samples < 0 ? SAMPLES : i->args->samples;
+    if (samples > 0) status = units_count_dead(f.layers, f.n, &i->f.steps, i->part, samples, &f.seen, e);
     if (!status && i->c->json) show_json(i, &f);
     if (!status && !i->c->json) show_text(i, &f);
     mem_free(f.layers);

@@ -140,8 +140,8 @@ static void say_begin(const common *c, const sweep *w)
     text_free(&line);
 }
 
-/* What makes the outcome depend on more than the file. */
-static void say_flags(const common *c, sweep *w)
+/* What makes the outcome depend on more than the file. `whole`: the sweep came to its end, so what is open is open for good. */
+static void say_flags(const common *c, sweep *w, bool whole)
 {
     size_t cut = 0, open = 0;
     for (size_t i = 0; i < w->n; i++) {
@@ -156,8 +156,8 @@ static void say_flags(const common *c, sweep *w)
                 "%zu trial%s met a limit or %s tried again: outside the promise that the outcome is the same "
                 "again",
                 cut, cut > 1 ? "s" : "", cut > 1 ? "were" : "was");
-    if (open && w->space.has_target) {
-        cli_say(c, "%zu trials were not needed: the target was reached", open);
+    if (whole && open && w->space.has_target) {
+        cli_say(c, "%zu trial%s not needed: the target was reached", open, open > 1 ? "s were" : " was");
         sweeps_event(w, "target", "reached: no more configurations were begun", NULL);
     }
 }
@@ -168,7 +168,7 @@ static void say_estimate(const common *c, sweep *w)
     double took = 0;
     if (w->estimate <= 0) return;
     for (size_t i = 0; i < w->n; i++)
-        if (trial_is_done(&w->trials[i])) took += (double)w->trials[i].took;
+        if (trial_is_done(&w->trials[i]) && !w->trials[i].borrowed) took += (double)w->trials[i].took;
     text line = {0};
     text_add(&line, "the trials took ");
     results_duration(&line, took);
@@ -229,7 +229,7 @@ int launch_sweep(const common *c, sweep *w, const char *program, const launch_li
     agenda_free(o.agenda);
     if (known_later) known_close(ao.known);
     int code = launch_code(status, w->trials, w->n);
-    say_flags(c, w);
+    say_flags(c, w, status == CVY_OK && code != CVY_STOPPED);
     if (code == CVY_OK || code == CVY_ERR_SOME) say_estimate(c, w);
     sweeps_end(w, code, process_now() - begun, &e);
     int problems = cli_fail(c, &e);

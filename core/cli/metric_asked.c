@@ -7,10 +7,10 @@
 #include "base/text.h"
 #include "config/suggest.h"
 
-/* Whether it is among the names. */
+/* Whether it is among the names, which stand between spaces. */
 static bool is_named(const char *names, const char *name)
 {
-    const size_t n = strlen(name);
+    const size_t n = strchr(name, ' ') ? 0 : strlen(name);
     for (const char *s = names; n && (s = strstr(s, name)); s += n)
         if ((s == names || s[-1] == ' ') && s[n] == ' ') return true;
     return false;

@@ -11,12 +11,14 @@ news news_open(const common *c, const trial *trials, size_t n, const book *b, co
 {
     news s = {.c = c, .bar = progress_open(c, "images"), .trials = trials, .n = n, .book = b, .of = of};
     s.told = mem_array(n + 1, sizeof *s.told);
+    s.counted = mem_array(n + 1, sizeof *s.counted);
     s.screen = live_open(c);
     s.screen.on = s.screen.on && n > 1;
     if (s.screen.on) s.bar.on = false;
     for (size_t i = 0; i < n; i++) {
         s.told[i] = trials[i].epoch; /* of earlier attempts */
-        s.ended += trials[i].state == TRIAL_KNOWN || trials[i].state == TRIAL_REFUSED;
+        s.counted[i] = trials[i].state == TRIAL_KNOWN || trials[i].state == TRIAL_REFUSED;
+        s.ended += s.counted[i];
     }
     return s;
 }
@@ -26,6 +28,7 @@ void news_close(news *n)
     progress_clear(&n->bar);
     live_clear(&n->screen);
     mem_free(n->told);
+    mem_free(n->counted);
     *n = (news){0};
 }
 
@@ -206,7 +209,11 @@ static void tell_why(const news *n, const trial *t)
 
 static void ended(news *n, const trial *t)
 {
-    n->ended++;
+    bool *counted =
+        &n->counted[t -
+                    n->trials]; /* one that was known may be told of too: it stands for another, or is cut */
+    n->ended += !*counted;
+    *counted = true;
     if (t->why) tell_why(n, t);
     if (n->n == 1 || t->why) return; /* of one, the outcome follows */
     text line = {0};

@@ -14,6 +14,7 @@ typedef struct news {
     size_t n;
     const book *book; /* which tells of them */
     int32_t *told;    /* epochs of each that had their line */
+    bool *counted;    /* those among `ended` */
     size_t ended;
     const char *of;      /* "s3" for a sweep, else NULL */
     space_metric metric; /* of it */

@@ -329,7 +329,7 @@ static void put_run(json_writer *w, const common *c, const book *b, const trial 
     json_put_int(w, "steps_done", f ? f->step : 0);
     json_put_double(w, "seconds", t->seconds);
     json_key(w, "best");
-    const follow_point *best = f ? follow_best(f, metric->name, metric->maximize) : NULL;
+    const follow_point *best = f ? follow_best_until(f, metric->name, metric->maximize, t->until) : NULL;
     if (best) {
         json_open(w, '{');
         json_put_text(w, "metric", metric->name);

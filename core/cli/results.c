@@ -2,50 +2,97 @@
 #include "cli/results.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "cli/table.h"
+#include "report/find.h"
 #include "report/shown.h"
 
 /* ---- finding ---- */
+
+/* A run that the words mean: by which of them, and its place among all. */
+typedef struct meant {
+    int64_t number;
+    size_t word, at;
+} meant;
+
+static int by_number(const void *a, const void *b)
+{
+    const meant *x = a, *y = b;
+    if (x->number != y->number) return x->number < y->number ? -1 : 1;
+    return (x->at > y->at) - (x->at < y->at);
+}
+
+/* A run that an earlier word has meant already is left out; a sweep may name one for several of its trials. How many stay, in their
+ * order. */
+static size_t each_once(query_run *runs, meant *list, size_t n)
+{
+    bool *again = mem_array(n + 1, sizeof *again);
+    size_t kept = 0, first = 0;
+    if (n) qsort(list, n, sizeof *list, by_number);
+    for (size_t i = 0; i < n; i++) {
+        if (list[i].number != list[first].number) first = i;
+        again[list[i].at] = list[i].word != list[first].word;
+    }
+    for (size_t i = 0; i < n; i++)
+        if (!again[i]) runs[kept++] = runs[i];
+    mem_free(again);
+    return kept;
+}
 
 store *results_open(const common *c, errors *e)
 {
     return store_open_current(c->results, e);
 }
 
-static bool has(const query_run *runs, size_t n, const char *name)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!strcmp(runs[i].name, name)) return true;
-    return false;
-}
-
 cvy_status results_find(store *s, char **words, int n, arena *a, query_run **runs, size_t *n_runs,
                         bool *by_run, const char **sweep, errors *e)
 {
     query_run *all = NULL;
-    size_t cap = 0;
+    meant *list = NULL;
+    size_t count = 0, cap = 0, cap_list = 0;
+    *runs = NULL;
     *n_runs = 0;
     *by_run = true;
     *sweep = NULL;
-    for (int i = 0; i < n; i++) {
+    finder *f = finder_open(s, a, e);
+    for (int i = 0; f && i < n; i++) {
         query_target t;
-        if (query_find(s, words[i], false, a, &t, e) != CVY_OK) continue; /* all unknown names at once */
+        if (finder_find(f, words[i], false, &t, e) != CVY_OK) continue; /* all unknown names at once */
         if (t.sweep || t.n != 1) *by_run = false;
         if (n == 1) *sweep = t.sweep;
-        const size_t before = *n_runs;
-        for (size_t k = 0; k < t.n; k++) {
-            if (has(all, before, t.runs[k].name)) continue;
-            all = MEM_GROW(all, *n_runs, &cap);
-            all[(*n_runs)++] = t.runs[k];
+        for (size_t k = 0; k < t.n; k++, count++) {
+            all = MEM_GROW(all, count, &cap);
+            list = MEM_GROW(list, count, &cap_list);
+            all[count] = t.runs[k];
+            list[count] = (meant){t.runs[k].number, (size_t)i, count};
         }
     }
+    finder_close(f);
+    *n_runs = each_once(all, list, count);
     *runs = arena_array(a, *n_runs, sizeof *all);
     if (*n_runs) memcpy(*runs, all, *n_runs * sizeof *all);
     mem_free(all);
+    mem_free(list);
     return errors_status(e);
+}
+
+size_t results_distinct(query_run *runs, size_t n)
+{
+    meant *list = mem_array(n + 1, sizeof *list);
+    for (size_t i = 0; i < n; i++) list[i] = (meant){runs[i].number, i, i};
+    n = each_once(runs, list, n);
+    mem_free(list);
+    return n;
+}
+
+void results_count_failed(query_sweep *sweep, const query_run *runs, size_t n)
+{
+    sweep->failed = 0;
+    for (size_t i = 0; i < n; i++)
+        sweep->failed += !strcmp(runs[i].state, "failed") || !strcmp(runs[i].state, "killed");
 }
 
 /* ---- for people ---- */

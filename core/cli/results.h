@@ -12,6 +12,12 @@ store *results_open(const common *c, errors *e);
 cvy_status results_find(store *s, char **words, int n, arena *a, query_run **runs, size_t *n_runs,
                         bool *by_run, const char **sweep, errors *e);
 
+/* Leaves out what stands in them again, as a run does that stands for two trials of a sweep. How many are left. */
+size_t results_distinct(query_run *runs, size_t n);
+/* What has failed among the sweep's runs, by the states that these are shown with: a run whose process died without a word is one
+ * of them, which the database still counts as running. */
+void results_count_failed(query_sweep *sweep, const query_run *runs, size_t n);
+
 /* Values as people read them, appended to a text; "-" for what is not there. */
 void results_accuracy(text *t, double v);                 /* 84.63, in % */
 void results_loss(text *t, double v);                     /* 0.4213 */

@@ -61,7 +61,7 @@ void value_csv(text *t, const user_value *v)
 void value_json(json_writer *w, const user_value *v)
 {
     text s = {0};
-    if (v->kind == USER_NULL || (v->kind == USER_DOUBLE && !isfinite(v->d))) {
+    if (v->kind == USER_NULL || (v->kind == USER_DOUBLE && isnan(v->d))) {
         json_null(w);
     } else if (v->kind == USER_INT) {
         json_int(w, v->i);

@@ -50,7 +50,7 @@ warm *warm_new(int64_t threads)
     const bool known = w->library && file_stamp_path(w->library, &w->library_was) &&
                        identity_exact_key(&m, w->key, &found) == CVY_OK &&
                        file_stamp_path(w->library, &after) && file_stamp_same(&w->library_was, &after);
-    if (!known || !file_stamp_settled(&w->library_was)) w->key[0] = '\0';
+    if (!known || !file_stamp_settled(&w->library_was, false)) w->key[0] = '\0';
     errors_free(&found);
     return w;
 }
@@ -103,7 +103,7 @@ static bool settle(warm *w)
 {
     for (size_t i = 0; i < w->n_files; i++) {
         warm_file *f = &w->files[i];
-        if (f->settled || !file_stamp_settled(&f->was)) continue;
+        if (f->settled || !file_stamp_settled(&f->was, false)) continue;
         if (!unchanged(f)) return false;
         f->settled = true;
     }

@@ -153,7 +153,9 @@ static void autodiff_step(differentiation *d, const instruction *s, int gy)
         /* in: gy, [x...] [y] weights..., [saved]; out: gx..., gw... as plain.c unpacks them. */
         const net_node *n = &p->net->nodes[s->unit];
         if (n->traits & CVY_NO_BACKWARD) return;
-        int reads[2 * OP_LOWER_INPUTS], n_reads = 0, out[2 * OP_LOWER_INPUTS], n_out = 0;
+        const size_t most = 3 + (size_t)n->n_in + (size_t)n->n_weights + (size_t)n->n_buffers;
+        int *reads = arena_array(&p->memory, most, sizeof *reads), n_reads = 0,
+            *out = arena_array(&p->memory, most, sizeof *out), n_out = 0;
         reads[n_reads++] = gy;
         if (n->traits & CVY_READS_X)
             for (int i = 0; i < n->n_in; i++) reads[n_reads++] = in[i];

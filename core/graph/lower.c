@@ -1,7 +1,9 @@
 /* Turns layers into forward operators: by their `lower` where they have one, else by a call of their own
  * plain code. Must not know kernels or layouts. */
+#include <stdio.h>
 #include <string.h>
 
+#include "graph/fit.h"
 #include "graph/program.h"
 
 typedef struct lowering {
@@ -12,6 +14,7 @@ typedef struct lowering {
     const int *inputs; /* values */
     int *made;         /* values of operators emitted for this layer, by handle - LOWER_MADE */
     size_t n_made, cap_made;
+    bool *read; /* per weight: an operator of this layer reads it */
     bool failed;
 } lowering;
 
@@ -48,94 +51,6 @@ static int lower_resolve(lowering *l, cvy_value handle)
     return handle < n->n_in ? l->inputs[handle] : NO_VALUE;
 }
 
-/* Output shape of a public operator. */
-static bool lower_shape(const program *p, cvy_op type, const int *in, int n, const op_attr *a, cvy_shape *y)
-{
-    const cvy_shape *x = &p->values[in[0]].t.shape;
-    *y = *x;
-    switch (type) {
-    case CVY_OP_CONV: {
-        if (x->rank != 4 || n < 2) return false;
-        const cvy_shape *w = &p->values[in[1]].t.shape;
-        y->dim[1] = w->dim[0];
-        for (int d = 0; d < 2; d++)
-            y->dim[2 + d] = (x->dim[2 + d] + a->conv.padding[d] + a->conv.padding[d + 2] -
-                             a->conv.dilation[d] * (w->dim[2 + d] - 1) - 1) /
-                                a->conv.stride[d] +
-                            1;
-        return true;
-    }
-    case CVY_OP_CONV3D: {
-        const cvy_shape *w = &p->values[n > 1 ? in[1] : in[0]].t.shape;
-        if (x->rank != 5 || n < 2 || w->rank != 5) return false;
-        y->dim[1] = w->dim[0];
-        for (int d = 0; d < 3; d++)
-            y->dim[2 + d] = (x->dim[2 + d] + a->conv3d.padding[d] + a->conv3d.padding[d + 3] -
-                             a->conv3d.dilation[d] * (w->dim[2 + d] - 1) - 1) /
-                                a->conv3d.stride[d] +
-                            1;
-        return true;
-    }
-    case CVY_OP_BIAS:
-        return n == 2 && x->rank >= 2 && cvy_count(&p->values[in[1]].t.shape) == x->dim[1];
-    case CVY_OP_POOL:
-        if (x->rank != 4) return false;
-        for (int d = 0; d < 2; d++)
-            y->dim[2 + d] =
-                (x->dim[2 + d] + a->pool.padding[d] + a->pool.padding[d + 2] - op_pool_span(&a->pool, d)) /
-                    a->pool.stride[d] +
-                1;
-        return true;
-    case CVY_OP_LINEAR:
-        if (x->rank != 2 || n < 2) return false;
-        *y = cvy_shape2(x->dim[0], p->values[in[1]].t.shape.dim[0]);
-        return true;
-    case CVY_OP_GLOBAL_AVG:
-        *y = cvy_shape2(x->dim[0], x->dim[1]);
-        return x->rank >= 3;
-    case CVY_OP_CONCAT:
-        for (int i = 1; i < n; i++) y->dim[1] += p->values[in[i]].t.shape.dim[1];
-        return true;
-    case CVY_OP_SHORTCUT_PAD:
-        if (x->rank != 4) return false;
-        y->dim[1] += a->shortcut.before + a->shortcut.after;
-        for (int d = 0; d < 2; d++) y->dim[2 + d] = (x->dim[2 + d] - 1) / a->shortcut.stride[d] + 1;
-        return true;
-    default:
-        return true;
-    }
-}
-
-/* Output shape of a transposed convolution, whose size is given. */
-static bool lower_transposed_shape(const program *p, const int *in, int n, const cvy_conv_transpose_attr *a,
-                                   cvy_shape *y)
-{
-    if (n != 2) return false;
-    const cvy_shape *x = &p->values[in[0]].t.shape, *w = &p->values[in[1]].t.shape;
-    const int64_t groups = a->conv.groups;
-    bool good =
-        x->rank == 4 && w->rank == 4 && w->dim[0] == x->dim[1] && groups > 0 && w->dim[0] % groups == 0;
-    for (int d = 0; d < 2; d++)
-        good = good && a->size[d] > 0 && a->conv.stride[d] > 0 && a->conv.dilation[d] > 0;
-    if (good) *y = cvy_shape4(x->dim[0], w->dim[1] * groups, a->size[0], a->size[1]);
-    return good;
-}
-
-/* The same along three axes. */
-static bool lower_transposed3d_shape(const program *p, const int *in, int n,
-                                     const cvy_conv3d_transpose_attr *a, cvy_shape *y)
-{
-    if (n != 2) return false;
-    const cvy_shape *x = &p->values[in[0]].t.shape, *w = &p->values[in[1]].t.shape;
-    const int64_t groups = a->conv.groups;
-    bool good =
-        x->rank == 5 && w->rank == 5 && w->dim[0] == x->dim[1] && groups > 0 && w->dim[0] % groups == 0;
-    for (int d = 0; d < 3; d++)
-        good = good && a->size[d] > 0 && a->conv.stride[d] > 0 && a->conv.dilation[d] > 0;
-    if (good) *y = (cvy_shape){5, {x->dim[0], w->dim[1] * groups, a->size[0], a->size[1], a->size[2]}};
-    return good;
-}
-
 static cvy_value lower_made(lowering *l, int v)
 {
     l->made = MEM_GROW(l->made, l->n_made, &l->cap_made);
@@ -143,21 +58,50 @@ static cvy_value lower_made(lowering *l, int v)
     return LOWER_MADE + (cvy_value)l->n_made++;
 }
 
-static cvy_value lower_op(cvy_lower *call, cvy_op type, const cvy_value *handles, int32_t n, const void *attr)
+/* -1, for the plugin to hand on. */
+static cvy_value lower_refuse(lowering *l, const char *operator, const char * why)
 {
-    lowering *l = (lowering *)call;
-    program *p = l->p;
-    if (l->failed) return -1;
-    int in[OP_LOWER_INPUTS + 1];
-    bool known = n >= 1 && n <= OP_LOWER_INPUTS;
-    for (int i = 0; known && i < n; i++) known = (in[i] = lower_resolve(l, handles[i])) != NO_VALUE;
-    if (!known) {
-        l->failed = true;
-        cvy_fail(call, "lower: an operand does not exist");
-        return -1;
+    l->failed = true;
+    cvy_fail(&l->call, "lower: %s%s%s", operator, * operator? ": " : "", why);
+    return -1;
+}
+
+/* The operands as values and as what they are; false after reporting. */
+static bool lower_operands(lowering *l, cvy_op type, const cvy_value *handles, int n, int *in,
+                           fit_operand *as)
+{
+    const program *p = l->p;
+    const net_node *self = &p->net->nodes[l->unit];
+    for (int i = 0; i < n; i++) {
+        text why = {0};
+        in[i] = lower_resolve(l, handles[i]);
+        if (in[i] == NO_VALUE) {
+            text_printf(&why, "operand %d does not exist", i);
+        } else if (handles[i] >= LOWER_WEIGHT && handles[i] < LOWER_BUFFER) {
+            bool *read = &l->read[handles[i] - LOWER_WEIGHT];
+            /* Each reader writes its gradient, at one place. */
+            if (*read && p->options.train && !p->values[in[i]].frozen)
+                text_printf(&why, "weight \"%s\" is read by another operator already: one alone can train it",
+                            p->net->weights[self->first_weight + handles[i] - LOWER_WEIGHT].name);
+            *read = true;
+        }
+        if (why.n) lower_refuse(l, fit_name(type), text_str(&why));
+        text_free(&why);
+        if (l->failed) return false;
     }
+    for (int i = 0; i < n; i++) { /* resolving may move the values */
+        cvy_shape *shape = &p->values[in[i]].t.shape;
+        if (i == 1 && (type == CVY_OP_CONV || type == CVY_OP_CONV_TRANSPOSE) && shape->rank == 3)
+            *shape = cvy_shape4(shape->dim[0], shape->dim[1], 1,
+                                shape->dim[2]); /* along one axis, the horizontal one */
+        as[i] = (fit_operand){shape, handles[i] >= LOWER_WEIGHT && handles[i] < LOWER_MADE};
+    }
+    return true;
+}
+
+static op_attr lower_attr(const lowering *l, cvy_op type, const void *attr)
+{
     op_attr a = {0};
-    cvy_shape y;
     switch (type) {
     case CVY_OP_CONV:
         a.conv = *(const cvy_conv_attr *)attr;
@@ -177,14 +121,9 @@ static cvy_value lower_op(cvy_lower *call, cvy_op type, const cvy_value *handles
     case CVY_OP_BN_APPLY:
         a.bn = *(const cvy_bn_attr *)attr;
         break;
-    case CVY_OP_ACTIVATION: {
+    case CVY_OP_ACTIVATION:
         a.activation = *(const cvy_activation_attr *)attr;
-        const char *problem = op_activation_problem(&a.activation);
-        if (!problem) break;
-        l->failed = true;
-        cvy_fail(call, "lower: activation %d: %s", (int)a.activation.function, problem);
-        return -1;
-    }
+        break;
     case CVY_OP_POOL:
         a.pool = *(const cvy_pool_attr *)attr;
         break;
@@ -193,74 +132,90 @@ static cvy_value lower_op(cvy_lower *call, cvy_op type, const cvy_value *handles
         break;
     case CVY_OP_DROPOUT:
         a.dropout = *(const cvy_dropout_attr *)attr;
-        a.key = philox_key_of(p->options.seed, "dropout", p->net->nodes[l->unit].path);
-        break;
-    case CVY_OP_LINEAR:
-    case CVY_OP_GLOBAL_AVG:
-    case CVY_OP_ADD:
-    case CVY_OP_CONCAT:
-    case CVY_OP_RESHAPE:
-    case CVY_OP_BIAS:
+        a.key = philox_key_of(l->p->options.seed, "dropout", l->p->net->nodes[l->unit].path);
         break;
     default:
-        l->failed = true;
-        cvy_fail(call, "lower: %d is no operator", (int)type);
-        return -1;
+        break;
     }
-    const tensor *x = &p->values[in[0]].t;
-    if ((type == CVY_OP_CONV || type == CVY_OP_CONV_TRANSPOSE) && n > 1 &&
-        p->values[in[1]].t.shape.rank == 3) {
-        cvy_shape *w = &p->values[in[1]].t.shape; /* kernels over one axis, the horizontal one */
-        *w = cvy_shape4(w->dim[0], w->dim[1], 1, w->dim[2]);
+    return a;
+}
+
+static int lower_stats_value(program *p, const cvy_shape *x)
+{
+    cvy_shape s = cvy_shape2(2, x->dim[1]);
+    tensor t = tensor_plain(&s);
+    return program_value(p, VALUE_ACTIVATION, &t, 0);
+}
+
+/* Two steps: the statistics, and the running ones moved by them. */
+static int lower_bn_stats(lowering *l, op_attr *a, const int *in)
+{
+    program *p = l->p;
+    const cvy_shape x = p->values[in[0]].t.shape;
+    a->count = cvy_count(&x) / x.dim[1];
+    int stats = lower_stats_value(p, &x), moved[] = {stats, in[1], in[2]};
+    program_step(p, OP_BN_STATS, a, in, 1, &stats, 1, l->unit, false);
+    program_step(p, OP_BN_RUNNING, a, moved, 3, NULL, 0, l->unit, false);
+    return stats;
+}
+
+/* Evaluation: the running statistics stand in for those of the batch. Five operands become four. */
+static void lower_bn_frozen(lowering *l, op_attr *a, int *in)
+{
+    program *p = l->p;
+    const cvy_shape x = p->values[in[0]].t.shape;
+    int stats = lower_stats_value(p, &x);
+    program_step(p, OP_BN_FROZEN, a, in + 1, 2, &stats, 1, l->unit, false);
+    a->fixed = 1; /* for the gradient, where a plan of training holds a frozen layer */
+    in[1] = stats;
+    in[2] = in[3];
+    in[3] = in[4];
+}
+
+static cvy_value lower_op(cvy_lower *call, cvy_op type, const cvy_value *handles, int32_t n, const void *attr)
+{
+    lowering *l = (lowering *)call;
+    program *p = l->p;
+    if (l->failed) return -1;
+    if (!fit_name(type)) {
+        char what[40];
+        snprintf(what, sizeof what, "%d is no operator", (int)type);
+        return lower_refuse(l, "", what);
     }
-    if (type == CVY_OP_BN_STATS) {
-        /* Two steps: the statistics, and the running ones moved by them. */
-        cvy_shape s = cvy_shape2(2, x->shape.dim[1]);
-        tensor t = tensor_plain(&s);
-        a.count = cvy_count(&x->shape) / x->shape.dim[1];
-        int stats = program_value(p, VALUE_ACTIVATION, &t, 0);
-        program_step(p, OP_BN_STATS, &a, in, 1, &stats, 1, l->unit, false);
-        int moved[] = {stats, in[1], in[2]};
-        program_step(p, OP_BN_RUNNING, &a, moved, 3, NULL, 0, l->unit, false);
-        return lower_made(l, stats);
+    const size_t most = n > 0 ? (size_t)n : 0;
+    arena own = {0};
+    int *in = arena_array(&own, most + 1, sizeof *in);
+    fit_operand *as = arena_array(&own, most + 1, sizeof *as);
+    text why = {0};
+    cvy_shape y;
+    cvy_value made = -1;
+    if (!lower_operands(l, type, handles, n, in, as)) {
+    } else if (!fit_operator(type, as, n, attr, &y, &why)) {
+        lower_refuse(l, fit_name(type), text_str(&why));
+    } else {
+        op_attr a = lower_attr(l, type, attr);
+        int out[2] = {NO_VALUE, NO_VALUE}, n_out = 1;
+        if (type == CVY_OP_BN_STATS) {
+            out[0] = lower_bn_stats(l, &a, in);
+        } else {
+            if (type == CVY_OP_BN_APPLY && n == 5) {
+                lower_bn_frozen(l, &a, in);
+                n = 4;
+            }
+            tensor t = tensor_plain(&y);
+            out[0] = program_value(p, VALUE_ACTIVATION, &t, 0);
+            if (type == CVY_OP_POOL && a.pool.function == CVY_POOL_MAX && p->options.train) {
+                t.element = op_pool_index(&a.pool);
+                out[1] = program_value(p, VALUE_ACTIVATION, &t, 0);
+                n_out = 2;
+            }
+            program_step(p, (op_type)type, &a, in, n, out, n_out, l->unit, false);
+        }
+        made = lower_made(l, out[0]);
     }
-    if (type == CVY_OP_BN_APPLY && n == 5) {
-        /* Evaluation: the running statistics stand in for those of the batch. */
-        cvy_shape s = cvy_shape2(2, x->shape.dim[1]);
-        tensor t = tensor_plain(&s);
-        int stats = program_value(p, VALUE_ACTIVATION, &t, 0);
-        program_step(p, OP_BN_FROZEN, &a, in + 1, 2, &stats, 1, l->unit, false);
-        a.fixed = 1; /* for the gradient, where a plan of training holds a frozen layer */
-        in[1] = stats;
-        in[2] = in[3];
-        in[3] = in[4];
-        n = 4;
-    }
-    bool fits = true;
-    if (type == CVY_OP_RESHAPE)
-        y = ((const cvy_reshape_attr *)attr)->shape;
-    else if (type == CVY_OP_CONV_TRANSPOSE)
-        fits = lower_transposed_shape(p, in, n, attr, &y);
-    else if (type == CVY_OP_CONV3D_TRANSPOSE)
-        fits = lower_transposed3d_shape(p, in, n, attr, &y);
-    else
-        fits = lower_shape(p, type, in, n, &a, &y);
-    if (!fits) {
-        l->failed = true;
-        cvy_fail(call, "lower: operands do not fit operator %s",
-                 op_label(&(op){.type = (op_type)type, .attr = a}));
-        return -1;
-    }
-    tensor t = tensor_plain(&y);
-    int out[2] = {program_value(p, VALUE_ACTIVATION, &t, 0), NO_VALUE};
-    int n_out = 1;
-    if (type == CVY_OP_POOL && a.pool.function == CVY_POOL_MAX && p->options.train) {
-        t.element = op_pool_index(&a.pool);
-        out[1] = program_value(p, VALUE_ACTIVATION, &t, 0);
-        n_out = 2;
-    }
-    program_step(p, (op_type)type, &a, in, n, out, n_out, l->unit, false);
-    return lower_made(l, out[0]);
+    text_free(&why);
+    arena_free(&own);
+    return made;
 }
 
 /* The layer's own code as one step: in: inputs then weights then buffers; out: y [, saved]. */
@@ -317,7 +272,8 @@ static cvy_status lower_node(program *p, int unit, errors *e)
         lowering l = {.host = host_make(e, CVY_ERR_PLUGIN, &n->at, p->options.seed, n->path),
                       .p = p,
                       .unit = unit,
-                      .inputs = inputs};
+                      .inputs = inputs,
+                      .read = mem_array((size_t)n->n_weights + 1, sizeof(bool))};
         l.call = (cvy_lower){.host = &l.host.face,
                              .train = p->options.train && !n->evaluates,
                              .n_in = n->n_in,
@@ -340,6 +296,7 @@ static cvy_status lower_node(program *p, int unit, errors *e)
         if (errors_count(e) > before) status = errors_status(e);
         errors_pop(e);
         mem_free(l.made);
+        mem_free(l.read);
     }
     p->node_value[unit] = result;
     mem_free(inputs);

@@ -30,8 +30,7 @@ typedef struct value {
     void *data;      /* set by plan_bind and, for the input, per run */
 } value;
 
-#define NO_VALUE        (-1)
-#define OP_LOWER_INPUTS 256 /* of one operator: concat and add */
+#define NO_VALUE (-1)
 
 typedef struct instruction {
     op o;          /* operands o.in, o.out are filled from the values when kernels are chosen */
@@ -80,7 +79,7 @@ typedef struct program {
     void *kept; /* packed weights that stay as long as the weights do */
     size_t kept_bytes;
     double pack_seconds;
-    uint64_t packed; /* state.version the kernels' packed weights are of */
+    uint64_t packed; /* state.version that `kept` is of */
     errors *e;       /* of the running call: where plain code reports */
 } program;
 
@@ -90,7 +89,6 @@ int program_step(program *p, op_type type, const op_attr *attr, const int *in, i
                  int n_out, int unit, bool backward);
 /* Compacts away dead steps. */
 void program_sweep(program *p);
-/* Steps that read v, in order; the caller mem_free()s. */
 bool program_is_activation(const program *p, int v);
 bool program_is_end(const program *p, int v); /* whether the loss reads it */
 /* The random numbers given for a node instead of drawn, or NULL. */

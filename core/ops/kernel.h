@@ -36,7 +36,8 @@ typedef struct kernel {
     double (*offer)(const op *o, const machine *m, int k, layout *in, layout *out);
     /* Makes ready for o, whose layouts are set. NULL: nothing to prepare. */
     cvy_status (*prepare)(const op *o, const machine *m, kernel_plan *plan, errors *e);
-    /* Called after the weights (operand 1) changed and before the next run, with the bytes that prepare wanted for what is
+    /* Called before each run where the packed weights have no place of their own (in training), else when the weights (operand 1)
+     * have changed, with the bytes that prepare wanted for what is
      * packed and for scratch, both 64-byte aligned. NULL: reads them as they are. */
     void (*pack)(const op *o, void *state, const float *w, void *packed, void *scratch);
     void (*run)(const op *o, void *state, const kernel_args *a);

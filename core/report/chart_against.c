@@ -8,30 +8,17 @@
 #include "report/chart_axis.h"
 #include "report/chart_table.h"
 #include "report/factor.h"
+#include "report/measure.h"
+#include "report/names.h"
+#include "report/spelling.h"
 
 enum { CURVES = 12 };
 
-/* What a run is by itself, beside its parameters. */
-static double seconds_of(const query_run *r)
-{
-    return r->seconds;
-}
-
-static double parameters_of(const query_run *r)
-{
-    return r->parameters == QUERY_NONE ? (double)NAN : (double)r->parameters;
-}
-
-static double macs_of(const query_run *r)
-{
-    return r->macs == QUERY_NONE ? (double)NAN : (double)r->macs;
-}
-
 static groups_value *measure_named(const char *x)
 {
-    return !strcmp(x, "parameters") ? parameters_of
-           : !strcmp(x, "macs")     ? macs_of
-           : !strcmp(x, "seconds")  ? seconds_of
+    return !strcmp(x, "parameters") ? measure_parameters
+           : !strcmp(x, "macs")     ? measure_macs
+           : !strcmp(x, "seconds")  ? measure_seconds
                                     : NULL;
 }
 
@@ -59,13 +46,6 @@ typedef struct against {
     size_t least, most; /* seeds of a point */
     arena *a;
 } against;
-
-static bool number_of(const char *s, double *v)
-{
-    char *end = NULL;
-    *v = strtod(s, &end);
-    return end != s && !*end && isfinite(*v);
-}
 
 static int by_x(const void *a, const void *b)
 {
@@ -100,7 +80,7 @@ static cvy_status make_curve(store *s, against *g, const query_run *runs, size_t
         if (!p.n) continue;
         if (p.n < g->least) g->least = p.n;
         if (p.n > g->most) g->most = p.n;
-        if (!g->measure && !number_of(p.label, &p.x)) g->numbers = false;
+        if (!g->measure && !spelling_value(p.label, &p.x)) g->numbers = false;
         c->points[c->n++] = p;
     }
     if (f.n_blocks > 1 && *f.across) g->across = f.across;
@@ -122,7 +102,7 @@ static figure_axis place_words(against *g)
             p->x = (double)at;
             if (g->n > 1) p->x += 0.3 * ((double)i / (double)(g->n - 1) - 0.5);
         }
-    for (size_t i = 0; i < n; i++) seen[i] = chart_axis_short(seen[i], 40, g->a);
+    names_cut(seen, n, 40, g->a);
     return chart_axis_names(g->x, seen, n);
 }
 
@@ -154,10 +134,10 @@ static figure_axis place_numbers(against *g)
     for (size_t i = 0; i < g->n; i++)
         for (size_t k = 0; k < g->curves[i].n; k++) all[n++] = g->curves[i].points[k].x;
     figure_axis x = chart_axis_plain(g->x);
-    if (g->measure == seconds_of)
+    if (g->measure == measure_seconds)
         x = chart_axis_seconds("training time", all, n, g->a);
     else if (g->measure)
-        x = chart_axis_count(g->measure == macs_of ? "MACs per sample" : "parameters", all, n, g->a);
+        x = chart_axis_count(g->measure == measure_macs ? "MACs per sample" : "parameters", all, n, g->a);
     else
         give_ticks(g, all, n, &x);
     n = 0;
@@ -257,8 +237,12 @@ cvy_status chart_against(store *s, const chart_request *r, arena *a, figure *out
         status = make_curve(s, &g, j.runs, j.n, NULL, e);
     } else {
         status = factor_make(s, j.runs, j.n, g.by, chart_judge_value, j.maximize, a, &whole, e);
+        if (status != CVY_OK) return status;
         const size_t most = r->most ? r->most : CURVES;
-        if (status == CVY_OK) g.curves = arena_array(a, whole.n + 1, sizeof *g.curves);
+        const char **labels = arena_array(a, whole.n + 1, sizeof *labels);
+        for (size_t i = 0; i < whole.n; i++) labels[i] = whole.levels[i].g.label;
+        names_tidy(labels, whole.n < most ? whole.n : most, a);
+        g.curves = arena_array(a, whole.n + 1, sizeof *g.curves);
         for (size_t i = 0; status == CVY_OK && i < whole.n; i++) {
             const group *own = &whole.levels[i].g;
             if (i >= most) {
@@ -267,15 +251,18 @@ cvy_status chart_against(store *s, const chart_request *r, arena *a, figure *out
             }
             query_run *runs = arena_array(a, own->n + 1, sizeof *runs);
             for (size_t k = 0; k < own->n; k++) runs[k] = *own->runs[k];
-            status = make_curve(s, &g, runs, own->n, chart_axis_tidy(own->label, a), e);
+            status = make_curve(s, &g, runs, own->n, labels[i], e);
         }
     }
+    if (status == CVY_OK && r->log_x && !g.numbers)
+        status = errors_add(e, CVY_ERR_CONFIG, NULL, "without --log-x they stand beside each other",
+                            "the values of %s are words, which have no logarithm", g.x);
     if (status != CVY_OK) return status;
     figure_mark *marks = arena_array(a, 2 * g.n + 1, sizeof *marks);
     figure_panel *p = arena_array(a, 1, sizeof *p);
     *p = (figure_panel){
         .x = g.numbers ? place_numbers(&g) : place_words(&g), .y = chart_axis_plain(j.label), .marks = marks};
-    if (g.numbers && r->log_x) p->x.log = true;
+    if (r->log_x) p->x.log = true;
     p->y.log = r->log_y;
     if (j.unit == 100) p->y.most = 100;
     /* Of equal cost there may be several, which no line should join. */

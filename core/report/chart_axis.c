@@ -1,10 +1,11 @@
 /* Owns units and names of quantities on axes; must not know charts. */
 #include "report/chart_axis.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "report/names.h"
 
 /* Metrics that the core logs under names of their own; LAYER's share the first part. */
 static const struct {
@@ -81,6 +82,20 @@ bool chart_axis_log(const double *v, size_t n)
     return 2 * below >= finite;
 }
 
+static int by_size(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+bool chart_axis_peaks(double *v, size_t n)
+{
+    if (!n) return false;
+    qsort(v, n, sizeof *v, by_size);
+    const double most = v[n - 1];
+    return v[0] > 0 && (most > 200 * v[0] || most > 4 * v[(n - 1) * 9 / 10]);
+}
+
 figure_axis chart_axis_plain(const char *label)
 {
     return (figure_axis){.label = label, .low = (double)NAN, .high = (double)NAN};
@@ -133,42 +148,37 @@ const char *chart_axis_number(double v, arena *a)
     return arena_printf(a, "%.3g", v);
 }
 
+void chart_axis_numbers(const double *v, size_t n, const char **out, arena *a)
+{
+    enum { LEAST = 3, MOST = 17 };
+    for (int digits = LEAST; digits <= MOST; digits++) {
+        bool told = true;
+        for (size_t i = 0; i < n; i++) {
+            out[i] = arena_printf(a, "%.*g", digits, v[i]);
+            told = told && !(i && v[i] != v[i - 1] && !strcmp(out[i], out[i - 1]));
+        }
+        if (told) return;
+    }
+}
+
+const char *chart_axis_result(double v, double unit, arena *a)
+{
+    enum { LEAST = 2, MOST = 9 };
+    if (unit != 100) return arena_printf(a, "%.4g", v);
+    int decimals = LEAST;
+    const char *number = arena_printf(a, "%.*f", decimals, v);
+    while (v < 100 && text_starts(number, "100") && decimals < MOST)
+        number = arena_printf(a, "%.*f", ++decimals, v);
+    return arena_printf(a, "%s %%", number);
+}
+
 const char *chart_axis_short(const char *s, size_t most, arena *a)
 {
-    size_t n = 0, at = 0, length = strlen(s), cut = 0;
-    while (at < length) {
-        size_t bytes = text_utf8(s + at, length - at, NULL);
-        if (n + 1 == most) cut = at;
-        at += bytes ? bytes : 1;
-        n++;
-    }
-    return n <= most ? arena_text(a, s) : arena_printf(a, "%.*s…", (int)cut, s);
+    return name_cut(s, most, a);
 }
 
 const char *chart_axis_tidy(const char *s, arena *a)
 {
-    enum { DIGITS = 6 };
-    text t = {0};
-    char before = ' ';
-    while (*s) {
-        char *end = NULL;
-        const bool begins =
-            isdigit((unsigned char)*s) && !isalnum((unsigned char)before) && before != '_' && before != '.';
-        const double v = begins ? strtod(s, &end) : 0;
-        size_t n = begins ? (size_t)(end - s) : 0;
-        const bool number = n && !isalnum((unsigned char)*end) && *end != '_' && !memchr(s, 'x', n);
-        if (number && n > DIGITS && memchr(s, '.', n)) {
-            text_printf(&t, "%.4g", v);
-            before = '0';
-            s = end;
-        } else {
-            if (!number) n = 1;
-            text_add_n(&t, s, n);
-            before = s[n - 1];
-            s += n;
-        }
-    }
-    const char *out = arena_text(a, text_str(&t));
-    text_free(&t);
-    return out;
+    enum { DIGITS = 4 };
+    return name_tidy(s, DIGITS, a);
 }

@@ -26,7 +26,7 @@ static side side_of(const chart_column *c, size_t configurations, arena *a)
         s.names = c->words;
     } else if (c->distinct <= VALUES) {
         s.names = arena_array(a, c->distinct + 1, sizeof *s.names);
-        for (size_t i = 0; i < c->distinct; i++) s.names[i] = chart_axis_number(c->values[i], a);
+        chart_axis_numbers(c->values, c->distinct, s.names, a);
     } else { /* as many as leave about two configurations to a cell */
         s.n = (size_t)sqrt((double)configurations / 2);
         s.n = s.n < 3 ? 3 : s.n > BINS_MOST ? BINS_MOST : s.n;

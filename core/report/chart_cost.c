@@ -2,11 +2,12 @@
 #include "report/chart_search.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "report/chart_axis.h"
 #include "report/chart_judge.h"
 #include "report/factor.h"
+#include "report/measure.h"
+#include "report/names.h"
 
 enum {
     COSTS = 3,
@@ -14,22 +15,7 @@ enum {
     COLOURED = 7 /* at most, with a colour each that the key names */
 };
 
-static double seconds_of(const query_run *r)
-{
-    return r->seconds;
-}
-
-static double parameters_of(const query_run *r)
-{
-    return r->parameters == QUERY_NONE ? (double)NAN : (double)r->parameters;
-}
-
-static double macs_of(const query_run *r)
-{
-    return r->macs == QUERY_NONE ? (double)NAN : (double)r->macs;
-}
-
-static groups_value *const costs[COSTS] = {seconds_of, parameters_of, macs_of};
+static groups_value *const costs[COSTS] = {measure_seconds, measure_parameters, measure_macs};
 
 typedef struct cost {
     const chart_judged *j;
@@ -143,6 +129,15 @@ static void fill_panel(const cost *c, int which, figure_panel *p)
     mem_free(others);
 }
 
+static void tidy_labels(cost *c)
+{
+    const char **labels = mem_array(c->shown + 1, sizeof *labels);
+    for (size_t i = 0; i < c->shown; i++) labels[i] = c->f.levels[i].g.label;
+    names_tidy(labels, c->shown, c->a);
+    for (size_t i = 0; i < c->shown; i++) c->f.levels[i].g.label = labels[i];
+    mem_free(labels);
+}
+
 static const char *caption_of(const cost *c)
 {
     text t = {0};
@@ -188,7 +183,7 @@ cvy_status chart_cost(store *s, const chart_request *r, arena *a, figure *out, e
             c.cost[k][i] = groups_statistics(&c.f.levels[i].g, costs[k]).mean;
     }
     give_colours(&c);
-    for (size_t i = 0; i < c.shown; i++) c.f.levels[i].g.label = chart_axis_tidy(c.f.levels[i].g.label, a);
+    tidy_labels(&c);
     c.axes[0] = chart_axis_seconds("training time", c.cost[0], c.shown, a);
     c.axes[1] = chart_axis_count("parameters", c.cost[1], c.shown, a);
     c.axes[2] = chart_axis_count("MACs per sample", c.cost[2], c.shown, a);

@@ -9,7 +9,9 @@
 #include "base/memory.h"
 #include "report/chart_axis.h"
 #include "report/chart_facets.h"
+#include "report/chart_metrics.h"
 #include "report/charts.h"
+#include "report/names.h"
 
 enum {
     PANELS_MOST = 48,
@@ -38,22 +40,21 @@ typedef struct series {
     size_t n;
 } series;
 
-/* Over the runs of a group, at one step. */
-typedef struct bin {
-    int64_t step;
-    double x;
-    double *values;
-    size_t n, cap;
-} bin;
+/* A sample among those of all runs of a group. */
+typedef struct placed {
+    sample at;
+    size_t nth; /* in the order of the runs */
+} placed;
 
 typedef struct plotter {
     store *s;
     const chart_request *r;
     arena *a;
     errors *e;
-    size_t shown;   /* groups */
-    size_t skipped; /* values that are not finite */
-    bool *spoke;    /* for each group: it has a value somewhere */
+    size_t shown;       /* groups */
+    size_t skipped;     /* values that are not finite */
+    bool *spoke;        /* for each group: it has a value somewhere */
+    const char **names; /* of the groups */
     bool dashes, solid, best, faint;
     size_t repeats; /* most runs behind one point */
     double time_unit;
@@ -149,22 +150,36 @@ static void smooth(const series *from, double weight, arena *a, series *to)
 
 /* ---- a group ---- */
 
-static bin *bin_at(bin **bins, size_t *n, size_t *cap, int64_t step)
+static int by_step(const void *a, const void *b)
 {
-    size_t i = *n; /* steps come in order: nearly always the last or a new one */
-    while (i > 0 && (*bins)[i - 1].step > step) i--;
-    if (i > 0 && (*bins)[i - 1].step == step) return &(*bins)[i - 1];
-    *bins = MEM_GROW(*bins, *n, cap);
-    memmove(*bins + i + 1, *bins + i, (*n - i) * sizeof **bins);
-    (*bins)[i] = (bin){.step = step};
-    ++*n;
-    return &(*bins)[i];
+    const placed *x = a, *y = b;
+    if (x->at.step != y->at.step) return x->at.step < y->at.step ? -1 : 1;
+    return (x->nth > y->nth) - (x->nth < y->nth);
 }
 
-static void interval(const plotter *p, const bin *b, const statistics *st, double *low, double *high)
+/* The samples of all curves, those of a step beside each other; to be freed. A single curve keeps its gaps. */
+static placed *gather(const series *curves, size_t n_curves, size_t *n)
+{
+    size_t room = 1;
+    for (size_t k = 0; k < n_curves; k++) room += curves[k].n;
+    placed *all = mem_array(room, sizeof *all);
+    bool sorted = true; /* nearly always, of a single curve */
+    *n = 0;
+    for (size_t k = 0; k < n_curves; k++)
+        for (size_t i = 0; i < curves[k].n; i++) {
+            if (n_curves > 1 && !isfinite(curves[k].items[i].y)) continue;
+            all[*n] = (placed){curves[k].items[i], *n};
+            sorted = sorted && (!*n || all[*n - 1].at.step <= all[*n].at.step);
+            ++*n;
+        }
+    if (!sorted) qsort(all, *n, sizeof *all, by_step);
+    return all;
+}
+
+static void interval(const plotter *p, const statistics *st, double *low, double *high)
 {
     *low = *high = st->mean;
-    if (b->n < 2) return;
+    if (st->n < 2) return;
     switch (p->r->band) {
     case CHART_BAND_SD:
         *low -= st->sd, *high += st->sd;
@@ -180,33 +195,30 @@ static void interval(const plotter *p, const bin *b, const statistics *st, doubl
     }
 }
 
-/* The mean over the curves, with the band unless it is not wanted. A single curve keeps its gaps. */
+/* The mean over the curves, with the band unless it is not wanted. */
 static figure_mark mean_of(plotter *p, const series *curves, size_t n, bool banded)
 {
-    bin *bins = NULL;
-    size_t n_bins = 0, cap = 0;
-    for (size_t k = 0; k < n; k++)
-        for (size_t i = 0; i < curves[k].n; i++) {
-            const sample *at = &curves[k].items[i];
-            if (!isfinite(at->y) && n > 1) continue;
-            bin *b = bin_at(&bins, &n_bins, &cap, at->step);
-            b->values = MEM_GROW(b->values, b->n, &b->cap);
-            b->x += (at->x - b->x) / (double)(b->n + 1);
-            b->values[b->n++] = at->y;
-        }
-    double *x = arena_array(p->a, n_bins + 1, sizeof *x), *y = arena_array(p->a, n_bins + 1, sizeof *y);
-    double *low = arena_array(p->a, n_bins + 1, sizeof *low),
-           *high = arena_array(p->a, n_bins + 1, sizeof *high);
-    for (size_t i = 0; i < n_bins; i++) {
-        const statistics st = statistics_of(bins[i].values, bins[i].n);
-        x[i] = bins[i].x;
-        y[i] = n > 1 ? st.mean : bins[i].values[0];
-        interval(p, &bins[i], &st, &low[i], &high[i]);
-        if (bins[i].n > p->repeats) p->repeats = bins[i].n;
-        mem_free(bins[i].values);
+    size_t n_all, n_steps = 0, at = 0;
+    placed *all = gather(curves, n, &n_all);
+    double *values = mem_array(n_all + 1, sizeof *values);
+    for (size_t i = 0; i < n_all; i++) {
+        values[i] = all[i].at.y;
+        n_steps += !i || all[i].at.step != all[i - 1].at.step;
     }
-    mem_free(bins);
-    figure_mark m = {.kind = FIGURE_LINE, .x = x, .y = y, .n = n_bins};
+    double *x = arena_array(p->a, n_steps + 1, sizeof *x), *y = arena_array(p->a, n_steps + 1, sizeof *y);
+    double *low = arena_array(p->a, n_steps + 1, sizeof *low),
+           *high = arena_array(p->a, n_steps + 1, sizeof *high);
+    for (size_t i = 0, end; i < n_all; i = end, at++) {
+        for (end = i; end < n_all && all[end].at.step == all[i].at.step; end++)
+            x[at] += (all[end].at.x - x[at]) / (double)(end - i + 1);
+        const statistics st = statistics_of(values + i, end - i);
+        y[at] = n > 1 ? st.mean : values[i];
+        interval(p, &st, &low[at], &high[at]);
+        if (end - i > p->repeats) p->repeats = end - i;
+    }
+    mem_free(values);
+    mem_free(all);
+    figure_mark m = {.kind = FIGURE_LINE, .x = x, .y = y, .n = n_steps};
     if (n > 1 && banded && p->r->band != CHART_BAND_NONE) m.low = low, m.high = high;
     return m;
 }
@@ -245,13 +257,19 @@ static void mark_best(plotter *p, const query_run *run, const series *curve, int
     }
 }
 
-/* What a group is called in the key. Long names of a search differ far behind: there the run's own name tells. */
-static const char *name_of(plotter *p, const group *g)
+/* What groups are called in the key. Long names of a search differ far behind: there the run's own name tells. */
+static void name_groups(plotter *p)
 {
-    const char *label = g->label ? chart_axis_tidy(g->label, p->a) : NULL;
-    if (!label || g->n != 1 || strlen(label) <= LONG_NAME || text_starts(label, g->runs[0]->name))
-        return label;
-    return arena_printf(p->a, "%s: %s", g->runs[0]->name, label);
+    p->names = arena_array(p->a, p->shown + 1, sizeof *p->names);
+    for (size_t i = 0; i < p->shown; i++) p->names[i] = p->r->groups->items[i].label;
+    names_tidy(p->names, p->shown, p->a);
+    for (size_t i = 0; i < p->shown; i++) {
+        const group *g = &p->r->groups->items[i];
+        const char *label = p->names[i];
+        if (!label || g->n != 1 || strlen(label) <= LONG_NAME || text_starts(label, g->runs[0]->name))
+            continue;
+        p->names[i] = arena_printf(p->a, "%s: %s", g->runs[0]->name, label);
+    }
 }
 
 /* `in`: the runs of a facet; NULL: all. */
@@ -291,7 +309,7 @@ static cvy_status add_group(plotter *p, const wanted *w, size_t nth, const group
             add(out, behind);
             p->faint = true;
         }
-        m.label = name_of(p, g);
+        m.label = p->names[nth];
         m.colour = (int)nth;
         if (crowded(p) && nth >= FOREMOST) {
             m.colour = FIGURE_GREY;
@@ -348,20 +366,21 @@ static const char *x_label(const plotter *p)
 
 static void y_axis(plotter *p, const wanted *w, const marks *m, figure_axis *axis)
 {
-    double least = (double)INFINITY, most = -(double)INFINITY;
+    size_t all = 0, n = 0;
     *axis =
         (figure_axis){.label = axis_label(p, w), .log = p->r->log_y, .low = (double)NAN, .high = (double)NAN};
+    for (size_t i = 0; i < m->n; i++) all += m->items[i].n;
+    double *y = mem_array(all + 1, sizeof *y);
     for (size_t i = 0; i < m->n; i++)
         for (size_t k = 0; k < m->items[i].n; k++)
-            if (isfinite(m->items[i].y[k]))
-                least = fmin(least, m->items[i].y[k]), most = fmax(most, m->items[i].y[k]);
-    /* One run that explodes must not press all others flat. */
-    if (strstr(w->name, "loss") && least > 0 && most / least > 200) axis->log = true;
-    if (w->unit == 100 && !axis->log && least >= 0 && most <= 100) {
-        if (most > 95) axis->high = 100.5;
+            if (isfinite(m->items[i].y[k])) y[n++] = m->items[i].y[k];
+    if (strstr(w->name, "loss") && chart_axis_peaks(y, n)) axis->log = true;
+    if (w->unit == 100 && !axis->log && n && y[0] >= 0 && y[n - 1] <= 100) {
+        if (y[n - 1] > 95) axis->high = 100.5;
         axis->most = 100;
-        if (least < 4) axis->low = 0;
+        if (y[0] < 4) axis->low = 0;
     }
+    mem_free(y);
 }
 
 static cvy_status add_panel(plotter *p, const wanted *w, const group *in, const char *facet,
@@ -388,50 +407,26 @@ static cvy_status add_panel(plotter *p, const wanted *w, const group *in, const 
 
 /* ---- which metrics ---- */
 
-static bool known(const char **names, size_t n, const char *name)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!strcmp(names[i], name)) return true;
-    return false;
-}
-
-/* Every metric that a run shown has; names live in the arena. */
-static cvy_status list_metrics(plotter *p, const char ***out, size_t *n_out)
-{
-    static const query_scope scopes[] = {QUERY_EPOCH, QUERY_STEP, QUERY_MEASURED};
-    const char **names = NULL;
-    size_t n = 0, cap = 0, seen = 0;
-    cvy_status status = CVY_OK;
-    for (size_t i = 0; i < p->shown; i++)
-        for (size_t k = 0; k < p->r->groups->items[i].n && seen < 200; k++, seen++)
-            for (size_t j = 0; j < 3 && status == CVY_OK; j++) {
-                query_curve *c;
-                size_t n_c = 0;
-                status =
-                    query_curves(p->s, p->r->groups->items[i].runs[k]->name, scopes[j], p->a, &c, &n_c, p->e);
-                for (size_t m = 0; m < n_c && status == CVY_OK; m++) {
-                    if (known(names, n, c[m].metric)) continue;
-                    names = MEM_GROW(names, n, &cap);
-                    names[n++] = c[m].metric;
-                }
-            }
-    *out = arena_array(p->a, n + 1, sizeof **out);
-    if (n) memcpy(*out, names, n * sizeof *names);
-    *n_out = n;
-    mem_free(names);
-    return status;
-}
-
 static void unknown_metric(plotter *p, const char *name, const char **names, size_t n)
 {
     text all = {0}, safe = {0}, hint = {0};
-    const char *nearest = text_nearest(name, names, n);
-    for (size_t i = 0; i < n; i++) text_printf(&all, "%s%s", i ? ", " : "", names[i]);
+    const char **hidden; /* those of groups that are not among the best */
+    size_t n_hidden = 0;
     text_safe(&safe, name, 60);
-    if (nearest) text_printf(&hint, "did you mean `%s`?", nearest);
-    errors_add(p->e, CVY_ERR_CONFIG, NULL, hint.n ? text_str(&hint) : NULL,
-               "no run has a metric \"%s\"; there %s %s", text_str(&safe), n == 1 ? "is" : "are",
-               n ? text_str(&all) : "none yet");
+    if (chart_metrics(p->s, p->r->groups, p->shown, p->r->groups->n, p->a, &hidden, &n_hidden, p->e) ==
+            CVY_OK &&
+        chart_metrics_has(hidden, n_hidden, name)) {
+        errors_add(p->e, CVY_ERR_CONFIG, NULL, "--most shows more of them; or name the runs that have it",
+                   "none of the best %zu has a metric \"%s\", which others of these runs have", p->shown,
+                   text_str(&safe));
+    } else {
+        const char *nearest = text_nearest(name, names, n);
+        for (size_t i = 0; i < n; i++) text_printf(&all, "%s%s", i ? ", " : "", names[i]);
+        if (nearest) text_printf(&hint, "did you mean `%s`?", nearest);
+        errors_add(p->e, CVY_ERR_CONFIG, NULL, hint.n ? text_str(&hint) : NULL,
+                   "no run has a metric \"%s\"; there %s %s", text_str(&safe), n == 1 ? "is" : "are",
+                   n ? text_str(&all) : "none yet");
+    }
     text_free(&all);
     text_free(&safe);
     text_free(&hint);
@@ -441,7 +436,7 @@ static cvy_status want(plotter *p, const char *given, bool asked, wanted **out, 
 {
     const char **names;
     size_t n = 0;
-    cvy_status status = list_metrics(p, &names, &n);
+    cvy_status status = chart_metrics(p->s, p->r->groups, 0, p->shown, p->a, &names, &n, p->e);
     *n_out = 0;
     *out = arena_array(p->a, strlen(given) + 1, sizeof **out);
     for (const char *s = given; status == CVY_OK && *s;) {
@@ -453,9 +448,9 @@ static cvy_status want(plotter *p, const char *given, bool asked, wanted **out, 
         const char *train = arena_printf(p->a, "train_%s", name), *val = arena_printf(p->a, "val_%s", name);
         wanted w = {.name = name, .asked = asked};
         chart_axis_metric(name, p->a, &w.unit);
-        if (known(names, n, name)) {
+        if (chart_metrics_has(names, n, name)) {
             w.parts[1] = name;
-        } else if (known(names, n, train) || known(names, n, val)) {
+        } else if (chart_metrics_has(names, n, train) || chart_metrics_has(names, n, val)) {
             w.parts[0] = train;
             w.parts[1] = val;
         } else {
@@ -469,7 +464,7 @@ static cvy_status want(plotter *p, const char *given, bool asked, wanted **out, 
 
 /* ---- what is said ---- */
 
-static const char *caption(plotter *p, size_t facets_left_out)
+static const char *caption(plotter *p, size_t panels_left_out)
 {
     const groups *g = p->r->groups;
     static const char *const bands[] = {"band: one standard deviation",
@@ -493,7 +488,9 @@ static const char *caption(plotter *p, size_t facets_left_out)
     if (p->r->smooth > 0)
         text_printf(&t, "%sexponential moving average with weight %.4g%s", t.n ? "; " : "", p->r->smooth,
                     p->faint ? ", the values themselves behind it" : "");
-    if (facets_left_out) text_printf(&t, "%s%zu more panels left out", t.n ? "; " : "", facets_left_out);
+    if (panels_left_out)
+        text_printf(&t, "%s%zu more panel%s left out", t.n ? "; " : "", panels_left_out,
+                    panels_left_out == 1 ? "" : "s");
     const char *s = t.n ? arena_text(p->a, t.s) : NULL;
     text_free(&t);
     return s;
@@ -563,12 +560,17 @@ cvy_status chart_curves(store *s, const chart_request *r, arena *a, figure *out,
     p.shown = r->groups->n < most ? r->groups->n : most;
     p.spoke = arena_array(a, p.shown, sizeof *p.spoke);
     choose_time(&p);
+    name_groups(&p);
     cvy_status status = want(&p, r->metric ? r->metric : "loss,accuracy", r->metric != NULL, &w, &n_wanted);
     if (status == CVY_OK && r->facet) status = charts_group_by(s, r->runs, r->n, r->facet, a, &facets, e);
+    if (status == CVY_OK && n_wanted > PANELS_MOST)
+        status = errors_add(e, CVY_ERR_CONFIG, NULL, "several pictures with some of them each",
+                            "%zu metrics are %zu panels, and a picture has %d at most", n_wanted, n_wanted,
+                            PANELS_MOST);
     if (status != CVY_OK) return status;
     chart_facets_sort(&facets);
     const size_t n_facets = r->facet ? facets.n : 1;
-    size_t each = n_wanted ? PANELS_MOST / n_wanted : 1, drawn = n_facets < each ? n_facets : each;
+    const size_t each = n_wanted ? PANELS_MOST / n_wanted : 1, drawn = n_facets < each ? n_facets : each;
     figure_panel *panels = arena_array(a, n_wanted * drawn + 1, sizeof *panels);
     size_t n = 0;
     for (size_t i = 0; i < n_wanted; i++)
@@ -579,7 +581,10 @@ cvy_status chart_curves(store *s, const chart_request *r, arena *a, figure *out,
     if (status != CVY_OK) return status;
     for (size_t i = 0; i < n_wanted && drawn > 1; i++) chart_facets_share(panels + i * drawn, drawn);
     explain(&p, &panels[0]);
-    *out = (figure){
-        .title = r->title, .caption = caption(&p, n_facets - drawn), .panels = panels, .n = n, .key = true};
+    *out = (figure){.title = r->title,
+                    .caption = caption(&p, n_wanted * (n_facets - drawn)),
+                    .panels = panels,
+                    .n = n,
+                    .key = true};
     return CVY_OK;
 }

@@ -2,11 +2,12 @@
 #include "report/chart_search.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "report/chart_axis.h"
 #include "report/chart_judge.h"
 #include "report/factor.h"
+#include "report/names.h"
+#include "report/spelling.h"
 
 enum {
     LABEL = 40,      /* characters */
@@ -104,23 +105,16 @@ static size_t add_means(const final *c, bool bars, figure_mark *marks)
     return marked;
 }
 
-static bool number_of(const char *s, double *v)
-{
-    char *end = NULL;
-    *v = strtod(s, &end);
-    return end != s && !*end && isfinite(*v);
-}
-
 /* The best come first, but values that are numbers stand in their own order. */
 static void sort_numbers(final *c)
 {
     double v, before;
     for (size_t i = 0; i < c->shown; i++)
-        if (!number_of(c->f.levels[i].g.label, &v)) return;
+        if (!spelling_value(c->f.levels[i].g.label, &v)) return;
     for (size_t i = 1; i < c->shown; i++)
         for (size_t k = i; k > 0; k--) {
-            if (!number_of(c->f.levels[k - 1].g.label, &before) || !number_of(c->f.levels[k].g.label, &v) ||
-                before <= v)
+            if (!spelling_value(c->f.levels[k - 1].g.label, &before) ||
+                !spelling_value(c->f.levels[k].g.label, &v) || before <= v)
                 break;
             const factor_level l = c->f.levels[k];
             const statistics of = c->of[k];
@@ -169,19 +163,23 @@ cvy_status chart_final(store *s, const chart_request *r, arena *a, figure *out, 
         if (!of.n) break; /* the best come first: nobody behind has a value */
         c.of[c.shown++] = of;
     }
-    for (size_t i = 0; i < c.shown; i++) c.f.levels[i].g.label = chart_axis_tidy(c.f.levels[i].g.label, a);
-    sort_numbers(&c);
     const char **names = arena_array(a, c.shown + 1, sizeof *names);
+    for (size_t i = 0; i < c.shown; i++) names[i] = c.f.levels[i].g.label;
+    names_tidy(names, c.shown, a);
+    for (size_t i = 0; i < c.shown; i++) c.f.levels[i].g.label = names[i];
+    sort_numbers(&c);
+    for (size_t i = 0; i < c.shown; i++) names[i] = c.f.levels[i].g.label;
+    names_cut(names, c.shown, LABEL, a);
     size_t width = 0;
-    for (size_t i = 0; i < c.shown; i++)
-        width += 2 + characters(names[i] = chart_axis_short(c.f.levels[i].g.label, LABEL, a));
+    for (size_t i = 0; i < c.shown; i++) width += 2 + characters(names[i]);
     c.down = width > NAMES_WIDTH;
     for (size_t i = 0; c.down && i < c.shown; i++) {
         const group *g = &c.f.levels[i].g; /* a run alone can be called by its name too */
-        const char *name = g->n == 1 ? arena_printf(a, "%s: %s", g->runs[0]->name, g->label) : g->label;
-        names[c.shown - 1 - i] = chart_axis_short(name, LABEL, a);
+        names[c.shown - 1 - i] = g->n == 1 ? arena_printf(a, "%s: %s", g->runs[0]->name, g->label) : g->label;
     }
-    const bool bars = bars_tell(&c);
+    if (c.down) names_cut(names, c.shown, LABEL, a);
+    /* Bars begin at 0, where no logarithm does. */
+    const bool bars = !r->log_y && bars_tell(&c);
     figure_mark *marks = arena_array(a, 4, sizeof *marks);
     figure_panel *p = arena_array(a, 1, sizeof *p);
     p->n = add_means(&c, bars, marks);
@@ -193,7 +191,7 @@ cvy_status chart_final(store *s, const chart_request *r, arena *a, figure *out, 
     levels.high = (double)c.shown - 0.4;
     if (j.unit == 100) value.most = 100;
     if (bars) value.low = 0;
-    if (r->log_y && !bars) value.log = true;
+    value.log = r->log_y;
     p->x = c.down ? value : levels;
     p->y = c.down ? levels : value;
     *out = (figure){.title = r->title,

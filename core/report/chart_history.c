@@ -74,8 +74,8 @@ cvy_status chart_history(store *s, const chart_request *r, arena *a, figure *out
         .kind = FIGURE_POINTS, .label = "best", .colour = 1, .ringed = true, .x = at, .y = at + 1, .n = 1};
     text caption = {0};
     chart_table_say(&t, &caption);
-    chart_judge_say(&caption, "best: %s (%s) with %s%s", best->g->runs[0]->name, best->g->label,
-                    chart_axis_number(best->value, a), j.unit == 100 ? " %" : "");
+    chart_judge_say(&caption, "best: %s (%s) with %s", best->g->runs[0]->name, best->g->label,
+                    chart_axis_result(best->value, j.unit, a));
     *out = (figure){.title = r->title,
                     .caption = arena_text(a, text_str(&caption)),
                     .panels = p,

@@ -67,6 +67,8 @@ cvy_status chart_importance(store *s, const chart_request *r, arena *a, figure *
                     j.label, im.configurations);
     if (t.stopped) chart_judge_say(&t2, "%zu stopped early, with the best of fewer epochs", t.stopped);
     if (shown < im.n) chart_judge_say(&t2, "the first %zu of %zu parameters", shown, im.n);
+    if (im.left_out)
+        chart_judge_say(&t2, "%zu of more than %d words left out", im.left_out, FOREST_CATEGORIES);
     chart_judge_say_silent(&t2, &j);
     *out = (figure){.title = r->title,
                     .caption = arena_text(a, text_str(&t2)),

@@ -5,33 +5,11 @@
 #include <string.h>
 
 #include "report/chart_axis.h"
+#include "report/judge.h"
 
 double chart_judge_value(const query_run *r)
 {
     return r->best;
-}
-
-/* The best over the epochs, or what the run logged of itself as a whole; nan. */
-static cvy_status value_of(store *s, const char *run, const char *metric, bool maximize, double *out,
-                           errors *e)
-{
-    arena own = {0};
-    query_curve c;
-    *out = (double)NAN;
-    cvy_status status = query_curve_of(s, run, QUERY_EPOCH, metric, &own, &c, e);
-    for (size_t i = 0; status == CVY_OK && i < c.n; i++) {
-        double v = c.points[i].value;
-        if (isfinite(v) && !(maximize ? v <= *out : v >= *out)) *out = v;
-    }
-    if (status == CVY_OK && isnan(*out)) {
-        query_curve *whole;
-        size_t n;
-        status = query_curves(s, run, QUERY_RUN, &own, &whole, &n, e);
-        for (size_t i = 0; status == CVY_OK && i < n; i++)
-            if (!strcmp(whole[i].metric, metric) && whole[i].n) *out = whole[i].points[whole[i].n - 1].value;
-    }
-    arena_free(&own);
-    return status;
 }
 
 /* Nothing to draw, and what there would be. */
@@ -72,22 +50,15 @@ cvy_status chart_judge(store *s, const chart_request *r, arena *a, chart_judged 
     if (r->metric && strchr(r->metric, ','))
         return errors_add(e, CVY_ERR_CONFIG, NULL, "as in --metric val_accuracy",
                           "this kind of chart shows one metric, not several");
-    const query_run *first = &r->runs[0];
-    out->metric = r->metric ? r->metric : first->metric ? first->metric : "val_accuracy";
-    const bool own = first->metric && !strcmp(first->metric, out->metric);
-    out->maximize =
-        own && first->goal ? strcmp(first->goal, "minimize") != 0 : chart_axis_maximize(out->metric);
-    out->label = chart_axis_metric(out->metric, a, &out->unit);
-    out->runs = arena_array(a, r->n, sizeof *out->runs);
-    cvy_status status = CVY_OK;
-    for (size_t i = 0; i < r->n && status == CVY_OK; i++) {
-        query_run *q = &out->runs[i];
-        *q = r->runs[i];
-        bool same = q->metric && !strcmp(q->metric, out->metric) && own;
-        if (!same) status = value_of(s, q->name, out->metric, out->maximize, &q->best, e);
-        q->best = isfinite(q->best) ? q->best * out->unit : (double)NAN;
-        q->goal = out->maximize ? "maximize" : "minimize";
-        out->silent += isnan(q->best) ? 1 : 0;
+    judged j;
+    cvy_status status = judge_runs(s, r->runs, r->n, r->metric, a, &j, e);
+    out->metric = j.metric;
+    out->maximize = j.maximize;
+    out->label = chart_axis_metric(j.metric, a, &out->unit);
+    out->runs = j.runs;
+    for (size_t i = 0; i < r->n; i++) {
+        out->runs[i].best *= out->unit;
+        out->silent += isnan(out->runs[i].best) ? 1 : 0;
     }
     if (status == CVY_OK && out->silent == out->n) status = nothing(s, r, out, r->metric != NULL, e);
     return status;

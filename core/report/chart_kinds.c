@@ -10,22 +10,29 @@
 #include "report/chart_search.h"
 
 const chart_kind chart_kinds[] = {
-    {"curves", "metrics over epochs, steps, images or time (the default)", chart_curves, false},
-    {"lr-range", "a learning-rate range test: the loss over the rate", chart_range, false},
+    {"curves", "metrics over epochs, steps, images or time (the default)", chart_curves, false,
+     CHART_METRIC | CHART_BY | CHART_FACET | CHART_X | CHART_BAND | CHART_SMOOTH | CHART_LOG_X | CHART_LOG_Y |
+         CHART_MOST},
+    {"lr-range", "a learning-rate range test: the loss over the rate", chart_range, false, 0},
     {"final", "what came out: mean, 95 % interval and each seed, by configuration or by --by PATH",
-     chart_final, true},
-    {"cost", "the metric against time, parameters and MACs, with the Pareto front", chart_cost, true},
+     chart_final, true, CHART_METRIC | CHART_BY | CHART_LOG_Y | CHART_MOST},
+    {"cost", "the metric against time, parameters and MACs, with the Pareto front", chart_cost, true,
+     CHART_METRIC | CHART_BY | CHART_LOG_Y | CHART_MOST},
     {"against", "the metric against one parameter (--x PATH), a curve for each value of another (--by PATH)",
-     chart_against, true},
-    {"parallel", "a sweep's parameters as parallel coordinates, coloured by the metric", chart_parallel,
-     true},
-    {"slice", "the metric against each parameter of a sweep", chart_slice, true},
+     chart_against, true,
+     CHART_METRIC | CHART_BY | CHART_X_PATH | CHART_BAND | CHART_LOG_X | CHART_LOG_Y | CHART_MOST},
+    {"parallel", "a sweep's parameters as parallel coordinates, coloured by the metric", chart_parallel, true,
+     CHART_METRIC | CHART_MOST},
+    {"slice", "the metric against each parameter of a sweep", chart_slice, true,
+     CHART_METRIC | CHART_BY | CHART_LOG_Y | CHART_MOST},
     {"contour", "the metric over two parameters (--by PATH,PATH, or those that matter most)", chart_contour,
-     true},
-    {"importance", "how much of the metric's variance each parameter explains", chart_importance, true},
-    {"history", "a search in its order, and the best so far", chart_history, true},
-    {"rungs", "early stopping: who came to which epoch", chart_rungs, true},
-    {"speed", "images per second, epoch by epoch", chart_speed, false},
+     true, CHART_METRIC | CHART_BY},
+    {"importance", "how much of the metric's variance each parameter explains", chart_importance, true,
+     CHART_METRIC | CHART_MOST},
+    {"history", "a search in its order, and the best so far", chart_history, true,
+     CHART_METRIC | CHART_LOG_Y},
+    {"rungs", "early stopping: who came to which epoch", chart_rungs, true, CHART_METRIC | CHART_LOG_Y},
+    {"speed", "images per second, epoch by epoch", chart_speed, false, CHART_BY | CHART_LOG_Y | CHART_MOST},
 };
 const size_t chart_kinds_n = sizeof chart_kinds / sizeof *chart_kinds;
 

@@ -31,10 +31,25 @@ typedef struct chart_request {
 /* Fills *out in, all of it in the arena. Runs without anything to show are named by a warning; when nothing is left: CVY_ERR_CONFIG. */
 typedef cvy_status chart_builder(store *s, const chart_request *r, arena *a, figure *out, errors *e);
 
+/* What of a request a kind heeds, beside the runs and the title. */
+enum {
+    CHART_METRIC = 1 << 0,
+    CHART_BY = 1 << 1,
+    CHART_FACET = 1 << 2,
+    CHART_X = 1 << 3,      /* the axis of curves */
+    CHART_X_PATH = 1 << 4, /* a parameter along the axis */
+    CHART_BAND = 1 << 5,
+    CHART_SMOOTH = 1 << 6,
+    CHART_LOG_X = 1 << 7,
+    CHART_LOG_Y = 1 << 8,
+    CHART_MOST = 1 << 9
+};
+
 typedef struct chart_kind {
     const char *name, *summary;
     chart_builder *build;
     bool by_itself; /* takes `by` as it is: the groups stay those by configuration */
+    unsigned takes; /* CHART_METRIC, ... */
 } chart_kind;
 
 extern const chart_kind chart_kinds[];

@@ -7,6 +7,7 @@
 
 #include "report/chart_axis.h"
 #include "report/chart_table.h"
+#include "report/names.h"
 
 enum { AXES = 10, TICKS = 5, WORD = 14, WORD_CROWDED = 9 /* characters; beside many axes */, CROWD = 6 };
 static const double unset_at = -0.1; /* below the axes: where the parameter is not set */
@@ -51,8 +52,11 @@ static size_t ticks_room(const chart_column *c)
 static void axis_ticks(const chart_column *c, double x, size_t word, arena *a, ticks *t)
 {
     if (!c->numbers) {
-        for (size_t i = 0; i < c->n_words; i++)
-            add_tick(t, x, place_of(c, (double)i), chart_axis_short(c->words[i], word, a));
+        const char **words = mem_array(c->n_words + 1, sizeof *words);
+        for (size_t i = 0; i < c->n_words; i++) words[i] = c->words[i];
+        names_cut(words, c->n_words, word, a);
+        for (size_t i = 0; i < c->n_words; i++) add_tick(t, x, place_of(c, (double)i), words[i]);
+        mem_free(words);
     } else if (c->log) {
         int first = (int)ceil(log10(c->low) - 1e-9), last = (int)floor(log10(c->high) + 1e-9);
         int by = (last - first) / TICKS + 1;

@@ -33,8 +33,13 @@ static const char *name_of(reader *r, const user_value *v)
     switch (v->kind) {
     case USER_INT:
         return arena_printf(r->a, "%lld", (long long)v->i);
-    case USER_DOUBLE:
-        return arena_printf(r->a, "%.6g", v->d);
+    case USER_DOUBLE: { /* as many digits as tell it from others */
+        text t = {0};
+        text_double(&t, v->d);
+        const char *name = arena_text(r->a, text_str(&t));
+        text_free(&t);
+        return name;
+    }
     case USER_TEXT:
         return arena_text_n(r->a, v->s, strnlen(v->s, v->n < TEXT_MOST ? v->n : TEXT_MOST));
     case USER_NULL:
@@ -128,7 +133,7 @@ static void fill(reader *r, const chart_query *q, user_query *rows, size_t colum
                              .n = one->n};
     }
     *p = (figure_panel){.x = {.label = arena_text(r->a, user_query_column(rows, 0)),
-                              .log = q->log_x && !r->texts,
+                              .log = q->log_x,
                               .low = (double)NAN,
                               .high = (double)NAN},
                         .y = {.label = arena_text(r->a, user_query_column(rows, 1)),
@@ -165,6 +170,9 @@ cvy_status chart_query_figure(store *s, const chart_query *q, arena *a, figure *
     if (status == CVY_OK && r.texts && r.numbers)
         status = errors_add(e, CVY_ERR_CONFIG, NULL, "CAST one of them",
                             "column \"%s\" has texts and numbers", user_query_column(rows, 0));
+    if (status == CVY_OK && r.texts && q->log_x)
+        status = errors_add(e, CVY_ERR_CONFIG, NULL, "without --log-x they stand beside each other",
+                            "column \"%s\" has texts, which have no logarithm", user_query_column(rows, 0));
     if (status == CVY_OK) fill(&r, q, rows, columns, out);
     for (size_t i = 0; i < r.n; i++) {
         mem_free(r.items[i].x);

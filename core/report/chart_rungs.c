@@ -143,7 +143,7 @@ cvy_status chart_rungs(store *s, const chart_request *r, arena *a, figure *out, 
     }
     text caption = {0};
     chart_judge_say(&caption, "%zu configurations, %zu of them stopped early", t.n, t.stopped);
-    if (t.failed) chart_judge_say(&caption, "%zu failed", t.failed);
+    if (t.failed) chart_judge_say(&caption, "%zu failed or unfinished", t.failed);
     if (planned > 0)
         chart_judge_say(&caption, "%.0f of %.0f epochs trained (%.0f %%)", trained, planned,
                         100 * trained / planned);

@@ -5,6 +5,7 @@
 
 #include "report/chart_axis.h"
 #include "report/chart_table.h"
+#include "report/names.h"
 
 enum { PANELS = 12, WORD = 12 };
 
@@ -43,7 +44,8 @@ static figure_axis axis_of(const chart_column *c, arena *a)
     figure_axis x = chart_table_axis(c);
     if (!x.names) return x;
     const char **words = arena_array(a, c->n_words + 1, sizeof *words);
-    for (size_t i = 0; i < c->n_words; i++) words[i] = chart_axis_short(c->words[i], WORD, a);
+    for (size_t i = 0; i < c->n_words; i++) words[i] = c->words[i];
+    names_cut(words, c->n_words, WORD, a);
     x.names = words;
     return x;
 }

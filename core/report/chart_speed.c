@@ -2,10 +2,10 @@
 #include "report/chart_search.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "report/chart_axis.h"
 #include "report/chart_judge.h"
+#include "report/names.h"
 
 enum { CURVES = 8 };
 
@@ -15,37 +15,34 @@ typedef struct bin {
 } bin;
 
 /* Mean over the runs of a group, by epoch, between the slowest and the fastest. */
-static cvy_status collect(store *s, const group *g, const char *metric, arena *a, figure_mark *out, errors *e)
+static cvy_status collect(store *s, const group *g, const char *label, const char *metric, arena *a,
+                          figure_mark *out, errors *e)
 {
     bin *bins = NULL;
     size_t n_bins = 0, cap = 0;
     cvy_status status = CVY_OK;
     for (size_t i = 0; i < g->n && status == CVY_OK; i++) {
         arena own = {0};
-        query_curve *c;
-        size_t n;
-        status = query_curves(s, g->runs[i]->name, QUERY_MEASURED, &own, &c, &n, e);
-        for (size_t k = 0; status == CVY_OK && k < n; k++) {
-            if (strcmp(c[k].metric, metric) != 0) continue;
-            for (size_t l = 0; l < c[k].n; l++) {
-                const query_point *p = &c[k].points[l];
-                if (!isfinite(p->value) || p->epoch < 1 || p->epoch > 100000) continue;
-                for (; n_bins < (size_t)p->epoch; n_bins++) {
-                    bins = MEM_GROW(bins, n_bins, &cap);
-                    bins[n_bins] = (bin){0, (double)INFINITY, -(double)INFINITY, 0};
-                }
-                bin *b = &bins[p->epoch - 1];
-                b->sum += p->value;
-                b->least = fmin(b->least, p->value);
-                b->most = fmax(b->most, p->value);
-                b->n++;
+        query_curve c;
+        status = query_curve_of(s, g->runs[i]->name, QUERY_MEASURED, metric, &own, &c, e);
+        for (size_t k = 0; status == CVY_OK && k < c.n; k++) {
+            const query_point *p = &c.points[k];
+            if (!isfinite(p->value) || p->epoch < 1 || p->epoch > 100000) continue;
+            for (; n_bins < (size_t)p->epoch; n_bins++) {
+                bins = MEM_GROW(bins, n_bins, &cap);
+                bins[n_bins] = (bin){0, (double)INFINITY, -(double)INFINITY, 0};
             }
+            bin *b = &bins[p->epoch - 1];
+            b->sum += p->value;
+            b->least = fmin(b->least, p->value);
+            b->most = fmax(b->most, p->value);
+            b->n++;
         }
         arena_free(&own);
     }
     double *x = arena_array(a, n_bins + 1, sizeof *x), *y = arena_array(a, n_bins + 1, sizeof *y),
            *low = arena_array(a, n_bins + 1, sizeof *low), *high = arena_array(a, n_bins + 1, sizeof *high);
-    *out = (figure_mark){.kind = FIGURE_LINE, .label = chart_axis_tidy(g->label, a), .x = x, .y = y};
+    *out = (figure_mark){.kind = FIGURE_LINE, .label = label, .x = x, .y = y};
     for (size_t i = 0; i < n_bins; i++) {
         if (!bins[i].n) continue;
         x[out->n] = (double)(i + 1);
@@ -65,11 +62,14 @@ cvy_status chart_speed(store *s, const chart_request *r, arena *a, figure *out, 
     figure_panel *p = arena_array(a, 1, sizeof *p);
     cvy_status status = CVY_OK;
     size_t silent = 0, repeats = 0;
+    const char **labels = arena_array(a, n + 1, sizeof *labels);
+    for (size_t i = 0; i < n; i++) labels[i] = r->groups->items[i].label;
+    names_tidy(labels, n, a);
     *p = (figure_panel){
         .x = chart_axis_plain("epoch"), .y = chart_axis_plain("training images per second"), .marks = marks};
     for (size_t i = 0; i < n && status == CVY_OK; i++) {
         const group *g = &r->groups->items[i];
-        status = collect(s, g, "images_per_second", a, &marks[p->n], e);
+        status = collect(s, g, labels[i], "images_per_second", a, &marks[p->n], e);
         if (status != CVY_OK) return status;
         marks[p->n].colour = (int)p->n;
         if (g->n > repeats) repeats = g->n;

@@ -7,16 +7,10 @@
 
 #include "report/chart_axis.h"
 #include "report/difference.h"
+#include "report/names.h"
+#include "report/spelling.h"
 
 enum { WORD = 24 /* characters of a value at a tick */ };
-
-static bool number_of(const char *s, double *v)
-{
-    char *end = NULL;
-    if (!s || !*s) return false;
-    *v = strtod(s, &end);
-    return !*end && isfinite(*v);
-}
 
 static int by_number(const void *a, const void *b)
 {
@@ -30,7 +24,7 @@ static void fill_numbers(const difference_column *d, size_t n, arena *a, chart_c
     size_t k = 0;
     for (size_t i = 0; i < n; i++) {
         at[i] = (double)NAN;
-        if (number_of(d->values[i], &at[i]))
+        if (spelling_value(d->values[i], &at[i]))
             sorted[k++] = at[i];
         else
             at[i] = (double)NAN, c->unset++;
@@ -50,33 +44,33 @@ static const char *word_of(const char *v, arena *a)
 {
     const size_t n = strlen(v);
     if (!n) return "none";
-    if (n > 2 && v[0] == '[' && v[n - 1] == ']') v = arena_text_n(a, v + 1, n - 2);
-    return chart_axis_short(chart_axis_tidy(v, a), WORD, a);
+    return n > 2 && v[0] == '[' && v[n - 1] == ']' ? arena_text_n(a, v + 1, n - 2) : v;
 }
 
 static void fill_words(const difference_column *d, size_t n, arena *a, chart_column *c)
 {
     double *at = arena_array(a, n + 1, sizeof *at);
-    const char **seen = mem_array(n + 1, sizeof *seen);
-    c->words = arena_array(a, n + 1, sizeof *c->words);
-    for (size_t i = 0; i < n; i++) {
-        const char *v = d->values[i];
-        size_t k = 0;
-        at[i] = (double)NAN;
-        c->unset += !v;
-        if (!v) continue;
-        while (k < c->n_words && strcmp(seen[k], v) != 0) k++;
-        if (k == c->n_words) {
-            seen[k] = v;
-            c->words[c->n_words++] = word_of(v, a);
-        }
-        at[i] = (double)k;
+    const char **set = mem_array(n + 1, sizeof *set);
+    size_t *ids = mem_array(n + 1, sizeof *ids), n_set = 0;
+    for (size_t i = 0; i < n; i++)
+        if (d->values[i]) set[n_set++] = d->values[i];
+    c->unset = n - n_set;
+    c->n_words = n_set ? spelling_number(set, n_set, ids) : 0;
+    c->words = arena_array(a, c->n_words + 1, sizeof *c->words);
+    for (size_t i = 0, k = 0; i < n; i++) {
+        at[i] = d->values[i] ? (double)ids[k] : (double)NAN;
+        if (!d->values[i]) continue;
+        if (!c->words[ids[k]]) c->words[ids[k]] = word_of(set[k], a);
+        k++;
     }
+    names_tidy(c->words, c->n_words, a);
+    names_cut(c->words, c->n_words, WORD, a);
     c->at = at;
     c->distinct = c->n_words;
     c->low = 0;
     c->high = c->n_words ? (double)(c->n_words - 1) : 0;
-    mem_free(seen);
+    mem_free(ids);
+    mem_free(set);
 }
 
 static void fill_column(const difference_column *d, size_t n, arena *a, chart_column *c)
@@ -86,7 +80,7 @@ static void fill_column(const difference_column *d, size_t n, arena *a, chart_co
     double v;
     for (size_t i = 0; i < n; i++) {
         if (!d->values[i]) continue;
-        c->numbers = c->numbers && number_of(d->values[i], &v);
+        c->numbers = c->numbers && spelling_value(d->values[i], &v);
         set++;
     }
     c->numbers = c->numbers && set;
@@ -139,8 +133,7 @@ static void fill_rows(chart_table *t, bool maximize, arena *a)
         r->g = &t->g.items[i];
         r->value = groups_statistics(r->g, chart_judge_value).mean;
         r->stopped = any_state(r->g, "stopped early");
-        r->failed = !r->stopped && (any_state(r->g, "failed") || any_state(r->g, "killed")) &&
-                    !any_state(r->g, "finished");
+        r->failed = !r->stopped && !any_state(r->g, "finished");
         t->stopped += r->stopped;
         t->failed += r->failed;
         t->silent += isnan(r->value) ? 1 : 0;
@@ -172,7 +165,11 @@ cvy_status chart_table_make(store *s, const chart_judged *j, arena *a, chart_tab
     }
     mem_free(configs);
     name_columns(out, a);
-    for (size_t i = 0; i < out->n; i++) out->g.items[i].label = chart_axis_tidy(out->g.items[i].label, a);
+    const char **labels = mem_array(out->n + 1, sizeof *labels);
+    for (size_t i = 0; i < out->n; i++) labels[i] = out->g.items[i].label;
+    names_tidy(labels, out->n, a);
+    for (size_t i = 0; i < out->n; i++) out->g.items[i].label = labels[i];
+    mem_free(labels);
     return CVY_OK;
 }
 

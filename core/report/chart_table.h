@@ -19,7 +19,7 @@ typedef struct chart_row {
     const group *g;
     double value; /* mean over the seeds; nan */
     bool stopped; /* early, by the sweep's rule */
-    bool failed;  /* no run finished, and none was stopped early or still runs */
+    bool failed;  /* or unfinished: no run came to the end, and none was stopped early */
 } chart_row;
 
 typedef struct chart_table {

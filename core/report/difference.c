@@ -16,7 +16,7 @@ enum {
 typedef struct column {
     const char *path;
     const char **values; /* one per configuration; NULL where it has none */
-    int64_t *ids;        /* equal for equal values */
+    size_t *ids;         /* equal for equal values, below the number of configurations */
     bool explained;      /* follows from another column */
     int rank;            /* in a label: the smaller, the further in front */
 } column;
@@ -78,15 +78,7 @@ static void add_column(table *t, const cell *cells, size_t n)
     c.values = arena_array(t->a, t->n_configs, sizeof *c.values);
     c.ids = arena_array(t->a, t->n_configs, sizeof *c.ids);
     for (size_t i = 0; i < n; i++) c.values[cells[i].config] = cells[i].value;
-    /* ids by first appearance: looking back is quadratic only in the number of different values */
-    size_t *first = mem_array(t->n_configs, sizeof *first), n_first = 0;
-    for (size_t i = 0; i < t->n_configs; i++) {
-        size_t k = 0;
-        while (k < n_first && !same(c.values[first[k]], c.values[i])) k++;
-        if (k == n_first) first[n_first++] = i;
-        c.ids[i] = (int64_t)k;
-    }
-    mem_free(first);
+    spelling_number(c.values, t->n_configs, c.ids);
     c.rank = !strcmp(c.path, "model") ? 0 : is_type(c.path) ? 1 : is_rate(c.path) ? 2 : 3;
     t->columns = MEM_GROW(t->columns, t->n, &t->cap);
     t->columns[t->n++] = c;
@@ -120,12 +112,12 @@ static void collect(table *t, const difference_config *configs, bool seed)
 /* Whether `by` alone decides c: wherever by is equal, c is too. */
 static bool follows(const table *t, const column *c, const column *by)
 {
-    int64_t *of = mem_array(t->n_configs, sizeof *of);
-    for (size_t i = 0; i < t->n_configs; i++) of[i] = -1;
+    size_t *of = mem_array(t->n_configs, sizeof *of);
+    for (size_t i = 0; i < t->n_configs; i++) of[i] = SIZE_MAX;
     bool ok = true;
     for (size_t i = 0; i < t->n_configs && ok; i++) {
-        int64_t *seen = &of[by->ids[i]];
-        ok = *seen < 0 || *seen == c->ids[i];
+        size_t *seen = &of[by->ids[i]];
+        ok = *seen == SIZE_MAX || *seen == c->ids[i];
         *seen = c->ids[i];
     }
     mem_free(of);

@@ -41,7 +41,12 @@ void event_file_experiment(event_file *f, double wall_time, const char *const *n
 /* In each run's file. Runs of one `group` (their configuration's hash) become one line of the table. */
 void event_file_session(event_file *f, double wall_time, const char *group, const event_pair *pairs,
                         size_t n);
-typedef enum event_status { EVENT_SUCCESS = 1, EVENT_FAILURE = 2, EVENT_RUNNING = 3 } event_status;
+typedef enum event_status {
+    EVENT_UNKNOWN,
+    EVENT_SUCCESS = 1,
+    EVENT_FAILURE = 2,
+    EVENT_RUNNING = 3
+} event_status;
 void event_file_session_end(event_file *f, double wall_time, event_status status);
 
 #endif

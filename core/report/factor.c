@@ -244,28 +244,63 @@ static cvy_status no_such(const crossing *c, errors *e)
 
 /* ---- levels ---- */
 
-static double mean_of(const double *v, size_t n, size_t stride)
+static int by_cell(const void *a, const void *b)
 {
+    const factor_cell *x = a, *y = b;
+    if (x->seed != y->seed) return x->seed < y->seed ? -1 : 1;
+    if (x->block != y->block) return x->block < y->block ? -1 : 1;
+    return (x->run->number > y->run->number) - (x->run->number < y->run->number);
+}
+
+/* Cells of one block and one seed from *at on as one: moves *at behind them; nan when none has a finite value. */
+static double next_cell(const factor_level *l, size_t *at, groups_value *value)
+{
+    const factor_cell *first = &l->cells[*at];
+    double newest = (double)NAN;
+    for (; *at < l->g.n; ++*at) {
+        const factor_cell *c = &l->cells[*at];
+        if (c->seed != first->seed || c->block != first->block) break;
+        const double v = value ? value(c->run) : c->value;
+        if (isfinite(v)) newest = v;
+    }
+    return newest;
+}
+
+/* The mean over the blocks of the seed at *at; moves *at behind them; nan. value NULL: that of the factor. */
+static double next_seed(const factor_level *l, size_t *at, groups_value *value)
+{
+    const size_t seed = l->cells[*at].seed;
     double sum = 0;
-    size_t k = 0;
-    for (size_t i = 0; i < n; i++)
-        if (!isnan(v[i * stride])) sum += v[i * stride], k++;
-    return k ? sum / (double)k : (double)NAN;
+    size_t n = 0;
+    while (*at < l->g.n && l->cells[*at].seed == seed) {
+        const double v = next_cell(l, at, value);
+        if (!isnan(v)) sum += v, n++;
+    }
+    return n ? sum / (double)n : (double)NAN;
 }
 
 static void fill_cells(const crossing *c, factor *f, groups_value *value)
 {
+    factor_cell **cells = mem_array(f->n + 1, sizeof *cells);
+    size_t *n = mem_array(f->n + 1, sizeof *n);
+    for (size_t l = 0; l < f->n; l++)
+        f->levels[l].cells = cells[l] = arena_array(c->a, f->levels[l].g.n + 1, sizeof **cells);
+    for (size_t i = 0; i < c->n; i++) {
+        const entry *e = &c->entries[i];
+        cells[e->i_level][n[e->i_level]++] = (factor_cell){e->i_block, e->i_seed, e->run, value(e->run)};
+    }
     for (size_t l = 0; l < f->n; l++) {
-        double *cells = arena_array(c->a, f->n_blocks * f->n_seeds + 1, sizeof *cells);
         double *by_seed = arena_array(c->a, f->n_seeds + 1, sizeof *by_seed);
-        for (size_t i = 0; i < f->n_blocks * f->n_seeds; i++) cells[i] = (double)NAN;
-        for (size_t i = 0; i < c->n; i++) /* trained again under the same seed: the newest counts */
-            if (c->entries[i].i_level == l)
-                cells[c->entries[i].i_block * f->n_seeds + c->entries[i].i_seed] = value(c->entries[i].run);
-        for (size_t k = 0; k < f->n_seeds; k++) by_seed[k] = mean_of(cells + k, f->n_blocks, f->n_seeds);
-        f->levels[l].cells = cells;
+        for (size_t k = 0; k < f->n_seeds; k++) by_seed[k] = (double)NAN;
+        if (n[l]) qsort(cells[l], n[l], sizeof **cells, by_cell);
+        for (size_t at = 0; at < n[l];) {
+            const size_t seed = cells[l][at].seed;
+            by_seed[seed] = next_seed(&f->levels[l], &at, NULL);
+        }
         f->levels[l].by_seed = by_seed;
     }
+    mem_free(cells);
+    mem_free(n);
 }
 
 /* The rows of a level's first run that are the factor's, for its label: parts below the path by what follows it. */
@@ -314,14 +349,11 @@ static void fill_groups(const crossing *c, factor *f)
 {
     size_t *counts = mem_array(f->n + 1, sizeof *counts);
     for (size_t i = 0; i < c->n; i++) counts[c->entries[i].i_level]++;
-    for (size_t l = 0; l < f->n; l++) {
+    for (size_t l = 0; l < f->n; l++)
         f->levels[l].g.runs = arena_array(c->a, counts[l], sizeof *f->levels[l].g.runs);
-        f->levels[l].seed_of = arena_array(c->a, counts[l], sizeof *f->levels[l].seed_of);
-    }
     for (size_t i = 0; i < c->n; i++) {
         group *g = &f->levels[c->entries[i].i_level].g;
         if (!g->n) g->params = c->entries[i].params;
-        f->levels[c->entries[i].i_level].seed_of[g->n] = c->entries[i].i_seed;
         g->runs[g->n++] = c->entries[i].run;
     }
     mem_free(counts);
@@ -331,7 +363,7 @@ static void fill_groups(const crossing *c, factor *f)
 
 static double level_mean(const factor *f, const factor_level *l)
 {
-    return mean_of(l->by_seed, f->n_seeds, 1);
+    return statistics_of(l->by_seed, f->n_seeds).mean;
 }
 
 static double seconds_of(const query_run *r)
@@ -349,17 +381,49 @@ static double macs_of(const query_run *r)
     return r->macs == QUERY_NONE ? (double)NAN : (double)r->macs;
 }
 
-static bool on_front(const factor *f, size_t i, groups_value *cost)
+typedef struct priced {
+    double price, loss;
+    size_t level;
+} priced;
+
+static int by_price(const void *a, const void *b)
 {
-    double own = level_mean(f, &f->levels[i]), price = groups_statistics(&f->levels[i].g, cost).mean;
-    if (isnan(own) || isnan(price)) return false;
-    for (size_t k = 0; k < f->n; k++) {
-        double other = level_mean(f, &f->levels[k]), theirs = groups_statistics(&f->levels[k].g, cost).mean;
-        if (k == i || isnan(other) || isnan(theirs)) continue;
-        double gain = f->maximize ? other - own : own - other;
-        if (gain >= 0 && theirs <= price && (gain > 0 || theirs < price)) return false;
+    const priced *x = a, *y = b;
+    if (x->price != y->price) return x->price < y->price ? -1 : 1;
+    return (x->loss > y->loss) - (x->loss < y->loss);
+}
+
+/* Whether nobody is as good for less or better for as much, for each level. */
+static void find_front(const factor *f, groups_value *cost, bool *on)
+{
+    priced *all = mem_array(f->n + 1, sizeof *all);
+    size_t n = 0;
+    for (size_t i = 0; i < f->n; i++) {
+        const double mean = level_mean(f, &f->levels[i]),
+                     price = groups_statistics(&f->levels[i].g, cost).mean;
+        on[i] = false;
+        if (!isnan(mean) && !isnan(price)) all[n++] = (priced){price, f->maximize ? -mean : mean, i};
     }
-    return true;
+    if (n) qsort(all, n, sizeof *all, by_price);
+    double cheaper = (double)INFINITY; /* the best of all that cost less */
+    for (size_t i = 0, k; i < n; i = k) {
+        for (k = i; k < n && all[k].price == all[i].price; k++)
+            on[all[k].level] = all[k].loss == all[i].loss && all[i].loss < cheaper;
+        cheaper = fmin(cheaper, all[i].loss);
+    }
+    mem_free(all);
+}
+
+static void mark_fronts(factor *f)
+{
+    bool *on = mem_array(f->n + 1, sizeof *on);
+    find_front(f, seconds_of, on);
+    for (size_t i = 0; i < f->n; i++) f->levels[i].front_time = on[i];
+    find_front(f, parameters_of, on);
+    for (size_t i = 0; i < f->n; i++) f->levels[i].front_parameters = on[i];
+    find_front(f, macs_of, on);
+    for (size_t i = 0; i < f->n; i++) f->levels[i].front_macs = on[i];
+    mem_free(on);
 }
 
 typedef struct ordered {
@@ -441,11 +505,7 @@ cvy_status factor_make(store *s, const query_run *runs, size_t n, const char *by
         fill_groups(&c, out);
         fill_cells(&c, out, value);
         sort_levels(out);
-        for (size_t i = 0; i < out->n; i++) {
-            out->levels[i].front_time = on_front(out, i, seconds_of);
-            out->levels[i].front_parameters = on_front(out, i, parameters_of);
-            out->levels[i].front_macs = on_front(out, i, macs_of);
-        }
+        mark_fronts(out);
     }
     mem_free(c.entries);
     return status;
@@ -453,32 +513,45 @@ cvy_status factor_make(store *s, const query_run *runs, size_t n, const char *by
 
 statistics factor_statistics(const factor *f, const factor_level *l, groups_value *value)
 {
-    double *sums = mem_array(f->n_seeds + 1, sizeof *sums);
-    size_t *counts = mem_array(f->n_seeds + 1, sizeof *counts);
-    for (size_t i = 0; i < l->g.n; i++) {
-        double v = value(l->g.runs[i]);
-        if (isfinite(v)) sums[l->seed_of[i]] += v, counts[l->seed_of[i]]++;
-    }
-    for (size_t i = 0; i < f->n_seeds; i++) sums[i] = counts[i] ? sums[i] / (double)counts[i] : (double)NAN;
-    statistics st = statistics_of(sums, f->n_seeds);
-    mem_free(sums);
-    mem_free(counts);
+    (void)f;
+    double *means = mem_array(l->g.n + 1, sizeof *means);
+    size_t n = 0;
+    for (size_t at = 0; at < l->g.n;) means[n++] = next_seed(l, &at, value);
+    statistics st = statistics_of(means, n);
+    mem_free(means);
     return st;
+}
+
+/* The order of the cells at i of a and at k of b. */
+static int compare_cells(const factor_level *a, size_t i, const factor_level *b, size_t k)
+{
+    const factor_cell *x = &a->cells[i], *y = &b->cells[k];
+    if (x->seed != y->seed) return x->seed < y->seed ? -1 : 1;
+    return (x->block > y->block) - (x->block < y->block);
 }
 
 paired factor_compare(const factor *f, size_t i, size_t k, paired_test test)
 {
-    double *d = mem_array(f->n_seeds + 1, sizeof *d);
-    for (size_t s = 0; s < f->n_seeds; s++) {
-        double sum = 0;
-        size_t cells = 0;
-        for (size_t b = 0; b < f->n_blocks; b++) {
-            double x = f->levels[i].cells[b * f->n_seeds + s], y = f->levels[k].cells[b * f->n_seeds + s];
-            if (isfinite(x) && isfinite(y)) sum += x - y, cells++;
-        }
-        d[s] = cells ? sum / (double)cells : (double)NAN;
+    const factor_level *a = &f->levels[i], *b = &f->levels[k];
+    double *d = mem_array(a->g.n + 1, sizeof *d), size = 0, sum = 0;
+    size_t n = 0, cells = 0, seed = SIZE_MAX;
+    for (size_t at = 0, to = 0; at < a->g.n && to < b->g.n;) {
+        const int order = compare_cells(a, at, b, to);
+        if (order < 0) next_cell(a, &at, NULL);
+        if (order > 0) next_cell(b, &to, NULL);
+        if (order) continue;
+        const size_t now = a->cells[at].seed;
+        const double x = next_cell(a, &at, NULL), y = next_cell(b, &to, NULL);
+        if (isnan(x) || isnan(y)) continue;
+        if (now != seed && cells) d[n++] = sum / (double)cells;
+        if (now != seed) sum = 0, cells = 0;
+        seed = now;
+        sum += x - y;
+        cells++;
+        size = fmax(size, fmax(fabs(x), fabs(y)));
     }
-    paired p = paired_compare(d, f->n_seeds, test);
+    if (cells) d[n++] = sum / (double)cells;
+    paired p = paired_compare(d, n, paired_noise(size), test);
     mem_free(d);
     return p;
 }

@@ -2,17 +2,24 @@
  *
  * Configurations are no replicates: what is repeated is the seed. The replicate of a value under a seed is the mean over the other
  * configurations ("blocks") that the sweep crossed it with, and two values are compared over the (block, seed) cells which both
- * have, averaged for each seed. */
+ * have, averaged for each seed. Finite values count. */
 #ifndef REPORT_FACTOR_H
 #define REPORT_FACTOR_H
 
 #include "report/groups.h"
 #include "report/paired.h"
 
+/* A run of a level with its place in the crossing. Of a seed trained again in the same block, the newest run that has a value
+ * stands for all of them. */
+typedef struct factor_cell {
+    size_t block, seed;
+    const query_run *run;
+    double value; /* that the factor was made with; nan */
+} factor_cell;
+
 typedef struct factor_level {
     group g;                                       /* its runs; g.label is the value */
-    size_t *seed_of;                               /* g.n numbers into the seeds */
-    const double *cells;                           /* (n_blocks, n_seeds); nan where there is no value */
+    const factor_cell *cells;                      /* g.n, by seed, block and age, the newest last */
     const double *by_seed;                         /* n_seeds means over the blocks it has there; nan */
     bool front_time, front_parameters, front_macs; /* nobody is better at no higher cost */
 } factor_level;
@@ -32,7 +39,7 @@ typedef struct factor {
 cvy_status factor_make(store *s, const query_run *runs, size_t n, const char *by, groups_value *value,
                        bool maximize, arena *a, factor *out, errors *e);
 
-/* Of one value over the seeds of a level, each the mean of its runs. */
+/* Of one value over the seeds of a level, each the mean over the blocks it has there. */
 statistics factor_statistics(const factor *f, const factor_level *l, groups_value *value);
 
 /* Level i minus level k over what both have. */

@@ -48,6 +48,9 @@ static void measures(drawing *d)
 static void wrap(drawing *d, page *g)
 {
     const char *s = d->f->caption;
+    if (g->n < d->f->n)
+        s = arena_printf(&d->a, "the first %zu of %zu panels%s%s", g->n, d->f->n, s && *s ? "; " : "",
+                         s ? s : "");
     while (s && *s && g->n_caption < CAPTION_LINES)
         g->caption[g->n_caption++] = figure_line(d, &s, d->width - 2 * d->font, d->small_font);
 }

@@ -97,6 +97,7 @@ void figure_margins(drawing *d, const frame *at);
 
 typedef struct key_plan {
     const figure_mark **entries;
+    const char **labels;                     /* of the entries, short enough and told apart */
     size_t n, left_out, columns, rows, most; /* most: characters of a label */
     double *widths, width, height;           /* of the columns, and of all */
 } key_plan;

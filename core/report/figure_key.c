@@ -4,8 +4,13 @@
 
 #include "report/figure_draw.h"
 #include "report/gnuplot.h"
+#include "report/names.h"
 
-enum { ENTRIES_MOST = 60, COLUMNS_MOST = 8 };
+enum {
+    LABEL_MOST = 2 * FIGURE_LABEL_MOST,
+    /* a line of its own, where it fits */ ENTRIES_MOST = 60,
+    COLUMNS_MOST = 8
+};
 
 static double sample_width(const drawing *d)
 {
@@ -28,7 +33,7 @@ static bool plainer(const figure_mark *a, const figure_mark *b)
 
 void figure_key_plan(drawing *d, key_plan *k)
 {
-    *k = (key_plan){.most = FIGURE_LABEL_MOST};
+    *k = (key_plan){.most = LABEL_MOST};
     if (!d->f->key) return;
     k->entries = arena_array(&d->a, ENTRIES_MOST, sizeof *k->entries);
     for (size_t i = 0; i < d->f->n; i++)
@@ -53,9 +58,11 @@ void figure_key_plan(drawing *d, key_plan *k)
         const size_t fits = figure_fitting(label, inside - around, d->font);
         if (fits < k->most) k->most = fits;
     }
+    k->labels = arena_array(&d->a, k->n, sizeof *k->labels);
+    for (size_t i = 0; i < k->n; i++) k->labels[i] = k->entries[i]->label;
+    names_cut(k->labels, k->n, k->most, &d->a);
     double *own = arena_array(&d->a, k->n, sizeof *own);
-    for (size_t i = 0; i < k->n; i++)
-        own[i] = around + figure_text_width(k->entries[i]->label, k->most, d->font);
+    for (size_t i = 0; i < k->n; i++) own[i] = around + figure_text_width(k->labels[i], k->most, d->font);
     k->widths = arena_array(&d->a, k->n, sizeof *k->widths);
     /* As many columns as fit, each as wide as its longest entry, filled from the top down. */
     for (k->columns = k->n < COLUMNS_MOST ? k->n : COLUMNS_MOST;; k->columns--) {
@@ -136,8 +143,8 @@ void figure_key_write(drawing *d, const key_plan *k, double top)
         if (i && !nth) x += k->widths[i / k->rows - 1];
         const double y = top + 1.5 * d->font * ((double)nth + 0.5);
         sample(d, k->entries[i], x, d->height - y);
-        figure_write(d, k->entries[i]->label, k->most, x + sample_width(d) + 0.5 * d->font, y, "left",
-                     d->font, figure_ink);
+        figure_write(d, k->labels[i], k->most, x + sample_width(d) + 0.5 * d->font, y, "left", d->font,
+                     figure_ink);
     }
     if (k->left_out)
         figure_write(d, arena_printf(&d->a, "and %zu more", k->left_out), k->most, d->width / 2,

@@ -4,6 +4,7 @@
 
 #include "report/figure_draw.h"
 #include "report/gnuplot.h"
+#include "report/names.h"
 
 enum { COLUMNS = 80, ROWS = 24, KEY_MOST = 12 };
 
@@ -85,6 +86,9 @@ static void panel(drawing *d, const figure_panel *p, int columns, int rows, bool
         gnuplot_quote(d->out, p->said ? p->said : "no finite values", (size_t)columns - 12);
         text_add(d->out, " at graph 0.5, graph 0.5 center noenhanced\n");
     }
+    const char **labels = arena_array(&d->a, p->n + 1, sizeof *labels);
+    for (size_t i = 0; i < p->n; i++) labels[i] = p->marks[i].label;
+    if (key) names_cut(labels, p->n, (size_t)columns / 2, &d->a);
     size_t named = 0;
     for (size_t i = 0; i < p->n && !p->said; i++) {
         const figure_mark *m = &p->marks[i];
@@ -104,7 +108,7 @@ static void panel(drawing *d, const figure_panel *p, int columns, int rows, bool
                         (m->colour < 0 ? 0 : m->colour) % 6 + 1);
         if (key && m->label && !m->value && !listed(p, i) && named++ < KEY_MOST) {
             text_add(&d->plot, " title ");
-            gnuplot_quote(&d->plot, m->label, (size_t)columns / 2);
+            gnuplot_quote(&d->plot, labels[i], (size_t)columns / 2);
         } else {
             text_add(&d->plot, " notitle");
         }

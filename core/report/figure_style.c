@@ -24,10 +24,23 @@ uint32_t figure_colour(int colour)
 
 enum { PALE = 0xA0, PALEST = 0xF0, CROWD = 60 /* faint lines that do not hide each other yet */ };
 
+/* A mark with gaps is several lines. */
+static size_t lines_of(const figure_mark *m)
+{
+    size_t n = 0;
+    bool within = false;
+    for (size_t i = 0; i < m->n && m->kind == FIGURE_LINE; i++) {
+        const bool shown = isfinite(m->x[i]) && isfinite(m->y[i]);
+        n += shown && !within;
+        within = shown;
+    }
+    return n;
+}
+
 void figure_faint(drawing *d, const figure_panel *p)
 {
     size_t n = 0;
-    for (size_t i = 0; i < p->n; i++) n += p->marks[i].faint && p->marks[i].kind == FIGURE_LINE;
+    for (size_t i = 0; i < p->n; i++) n += p->marks[i].faint ? lines_of(&p->marks[i]) : 0;
     const double opaque = n > CROWD ? (255 - PALE) * (double)CROWD / (double)n : 255 - PALE;
     d->faint = (unsigned)fmin(PALEST, 255 - opaque);
 }

@@ -1,8 +1,10 @@
 /* Owns what a user's word for a run or a sweep means; must not know how the answer is shown. */
+#include "report/find.h"
+
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "report/query.h"
 #include "report/store_own.h"
 
 /* A name that somebody gave: of an experiment, or a tag of a run or a sweep. */
@@ -11,14 +13,16 @@ typedef struct given {
     bool tag;
 } given;
 
-typedef struct finder {
+struct finder {
     store *s;
     arena *a;
-    query_run *runs; /* all, oldest first */
+    query_run *runs;            /* all, oldest first */
+    const query_run **numbered; /* the same by number */
     size_t n_runs;
-    given *names;
+    given *names; /* once a word has asked for them */
     size_t n_names, cap_names;
-} finder;
+    bool named;
+};
 
 static void take(finder *f, query_target *out, const query_run *runs, size_t n)
 {
@@ -34,11 +38,18 @@ static cvy_status take_sweep(finder *f, query_target *out, const char *sweep, er
     return query_sweep_runs(f->s, sweep, f->a, &out->runs, &out->n, e);
 }
 
+static int by_number(const void *a, const void *b)
+{
+    const query_run *x = *(const query_run *const *)a, *y = *(const query_run *const *)b;
+    return (x->number > y->number) - (x->number < y->number);
+}
+
 static const query_run *run_named(const finder *f, const char *name)
 {
-    for (size_t i = 0; i < f->n_runs; i++)
-        if (!strcmp(f->runs[i].name, name)) return &f->runs[i];
-    return NULL;
+    const query_run sought = {.number = store_number(name, 'r')}, *key = &sought;
+    if (!sought.number || !f->n_runs) return NULL;
+    const query_run **found = bsearch(&key, f->numbered, f->n_runs, sizeof *f->numbered, by_number);
+    return found ? *found : NULL;
 }
 
 static bool sweep_exists(finder *f, const char *name, errors *e)
@@ -54,6 +65,7 @@ static bool sweep_exists(finder *f, const char *name, errors *e)
 
 static cvy_status collect_names(finder *f, errors *e)
 {
+    if (f->named) return CVY_OK;
     sql_query q = sql_ask(&f->s->db, e,
                           "SELECT name, 0 FROM experiments WHERE name <> ''"
                           " UNION SELECT tag, 1 FROM tags WHERE tag <> '' ORDER BY 1, 2",
@@ -62,6 +74,7 @@ static cvy_status collect_names(finder *f, errors *e)
         f->names = MEM_GROW(f->names, f->n_names, &f->cap_names);
         f->names[f->n_names++] = (given){sql_text(&q, 0, f->a), sql_int(&q, 1, 0) != 0};
     }
+    f->named = true;
     return sql_done(&q);
 }
 
@@ -172,12 +185,41 @@ static cvy_status find(finder *f, const char *word, bool one, query_target *out,
     return CVY_OK;
 }
 
+finder *finder_open(store *s, arena *a, errors *e)
+{
+    finder *f = mem_alloc(sizeof *f);
+    f->s = s;
+    f->a = a;
+    if (query_runs(s, a, &f->runs, &f->n_runs, e) != CVY_OK) {
+        finder_close(f);
+        return NULL;
+    }
+    f->numbered = mem_array(f->n_runs + 1, sizeof *f->numbered);
+    for (size_t i = 0; i < f->n_runs; i++) f->numbered[i] = &f->runs[i];
+    if (f->n_runs) qsort(f->numbered, f->n_runs, sizeof *f->numbered, by_number);
+    return f;
+}
+
+void finder_close(finder *f)
+{
+    if (!f) return;
+    mem_free(f->names);
+    mem_free(f->numbered);
+    mem_free(f);
+}
+
+cvy_status finder_find(finder *f, const char *word, bool one, query_target *out, errors *e)
+{
+    *out = (query_target){0};
+    return find(f, word, one, out, e);
+}
+
 cvy_status query_find(store *s, const char *word, bool one, arena *a, query_target *out, errors *e)
 {
-    finder f = {.s = s, .a = a};
     *out = (query_target){0};
-    cvy_status status = query_runs(s, a, &f.runs, &f.n_runs, e);
-    if (status == CVY_OK) status = find(&f, word, one, out, e);
-    mem_free(f.names);
+    finder *f = finder_open(s, a, e);
+    if (!f) return errors_status(e);
+    cvy_status status = finder_find(f, word, one, out, e);
+    finder_close(f);
     return status;
 }

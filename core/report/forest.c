@@ -76,8 +76,9 @@ static void split_number(size_t axis, keyed *k, size_t n, split *best)
         if (k[i].x >= k[i + 1].x) continue;
         double a = (double)(i + 1), b = (double)(n - i - 1);
         double spread = left2 - left * left / a + right2 - right * right / b;
-        if (!best->found || spread < best->spread)
-            *best = (split){axis, 0.5 * (k[i].x + k[i + 1].x), spread, true};
+        double at = 0.5 * (k[i].x + k[i + 1].x);
+        if (!(at > k[i].x)) at = k[i + 1].x; /* no double lies between them */
+        if (!best->found || spread < best->spread) *best = (split){axis, at, spread, true};
     }
 }
 
@@ -159,47 +160,66 @@ static void grow(tree *t, size_t *of, size_t n, const span *spans, int depth, ke
 
 /* ---- marginals ---- */
 
-static int by_number(const void *a, const void *b)
+/* Where a leaf begins or ends on an axis, and by how much the mean over the other axes changes there. */
+typedef struct edge {
+    double at, by;
+} edge;
+
+static int by_place(const void *a, const void *b)
 {
-    double x = *(const double *)a, y = *(const double *)b;
+    double x = ((const edge *)a)->at, y = ((const edge *)b)->at;
     return (x > y) - (x < y);
 }
 
-/* The variance of the mean over all other axes: the axis is cut where any leaf ends, and between cuts that mean is constant. */
-static double marginal_variance(const tree *t, size_t axis, double mean)
+/* The variance of the mean over all other axes, which is constant between the edges of leaves. */
+static double number_variance(const tree *t, size_t axis, double mean)
+{
+    const forest_axis *a = &t->axes[axis];
+    edge *edges = mem_array(2 * t->n + 1, sizeof *edges);
+    size_t n = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        const span *s = &t->leaves[i].spans[axis];
+        const double share = extent(a, s);
+        if (!(share > 0)) continue;
+        const double by = t->leaves[i].value * t->leaves[i].volume / share;
+        edges[n++] = (edge){s->low, by};
+        edges[n++] = (edge){s->high, -by};
+    }
+    if (n) qsort(edges, n, sizeof *edges, by_place);
+    double variance = 0, m = 0;
+    for (size_t k = 0; k + 1 < n; k++) {
+        m += edges[k].by;
+        variance += (m - mean) * (m - mean) * (edges[k + 1].at - edges[k].at) / (a->high - a->low);
+    }
+    mem_free(edges);
+    return variance;
+}
+
+static double category_variance(const tree *t, size_t axis, double mean)
 {
     const forest_axis *a = &t->axes[axis];
     double variance = 0;
-    if (a->categories > 0) {
-        for (int c = 0; c < a->categories; c++) {
-            double m = 0;
-            for (size_t i = 0; i < t->n; i++) {
-                const span *s = &t->leaves[i].spans[axis];
-                if (s->mask >> c & 1) m += t->leaves[i].value * t->leaves[i].volume / extent(a, s);
-            }
-            variance += (m - mean) * (m - mean) / a->categories;
-        }
-        return variance;
-    }
-    double *cuts = mem_array(2 * t->n, sizeof *cuts);
-    size_t n = 0;
-    for (size_t i = 0; i < t->n; i++) {
-        cuts[n++] = t->leaves[i].spans[axis].low;
-        cuts[n++] = t->leaves[i].spans[axis].high;
-    }
-    qsort(cuts, n, sizeof *cuts, by_number);
-    for (size_t k = 0; k + 1 < n; k++) {
-        if (cuts[k] >= cuts[k + 1]) continue;
-        double m = 0, middle = 0.5 * (cuts[k] + cuts[k + 1]);
+    for (int c = 0; c < a->categories; c++) {
+        double m = 0;
         for (size_t i = 0; i < t->n; i++) {
             const span *s = &t->leaves[i].spans[axis];
-            if (s->low <= middle && middle < s->high)
-                m += t->leaves[i].value * t->leaves[i].volume / extent(a, s);
+            if (s->mask >> c & 1) m += t->leaves[i].value * t->leaves[i].volume / extent(a, s);
         }
-        variance += (m - mean) * (m - mean) * (cuts[k + 1] - cuts[k]) / (a->high - a->low);
+        variance += (m - mean) * (m - mean) / a->categories;
     }
-    mem_free(cuts);
     return variance;
+}
+
+/* x with a value for each nan. */
+static void fill_unset(const forest_axis *axes, size_t n_axes, const double *x, size_t n, philox_stream *r,
+                       double *out)
+{
+    for (size_t i = 0; i < n * n_axes; i++) {
+        const forest_axis *a = &axes[i % n_axes];
+        out[i] = !isnan(x[i])        ? x[i]
+                 : a->categories > 0 ? (double)philox_below(r, (uint32_t)a->categories)
+                                     : a->low + (a->high - a->low) * (double)philox_unit(r);
+    }
 }
 
 void forest_importance(const forest_axis *axes, size_t n_axes, const double *x, const double *y, size_t n,
@@ -207,10 +227,13 @@ void forest_importance(const forest_axis *axes, size_t n_axes, const double *x, 
 {
     size_t *of = mem_array(n, sizeof *of);
     keyed *work = mem_array(n, sizeof *work);
+    double *filled = mem_array(n * n_axes + 1, sizeof *filled);
     double *sum = mem_array(n_axes + 1, sizeof *sum), *squares = mem_array(n_axes + 1, sizeof *squares);
     int counted = 0;
     for (int k = 0; k < trees; k++) {
-        tree t = {.axes = axes, .n_axes = n_axes, .x = x, .y = y};
+        tree t = {.axes = axes, .n_axes = n_axes, .x = filled, .y = y};
+        philox_stream unset = philox_open(philox_key_of(seed, "forest", "unset"), (uint64_t)k, 0);
+        fill_unset(axes, n_axes, x, n, &unset, filled);
         philox_stream r = philox_open(philox_key_of(seed, "forest", ""), (uint64_t)k, 0);
         for (size_t i = 0; i < n; i++) of[i] = philox_below(&r, (uint32_t)n);
         span *whole = arena_array(&t.memory, n_axes, sizeof *whole);
@@ -222,7 +245,9 @@ void forest_importance(const forest_axis *axes, size_t n_axes, const double *x, 
         for (size_t i = 0; i < t.n; i++)
             variance += (t.leaves[i].value - mean) * (t.leaves[i].value - mean) * t.leaves[i].volume;
         for (size_t a = 0; a < n_axes && variance > 0; a++) {
-            double share = marginal_variance(&t, a, mean) / variance;
+            const double own =
+                categorical(&t, a) ? category_variance(&t, a, mean) : number_variance(&t, a, mean);
+            double share = own / variance;
             sum[a] += share;
             squares[a] += share * share;
         }
@@ -237,6 +262,7 @@ void forest_importance(const forest_axis *axes, size_t n_axes, const double *x, 
     }
     mem_free(of);
     mem_free(work);
+    mem_free(filled);
     mem_free(sum);
     mem_free(squares);
 }

@@ -20,7 +20,8 @@ typedef struct forest_share {
     double mean, sd; /* over the trees: share of the variance, 0 to 1; nan where no tree has any variance */
 } forest_share;
 
-/* x is (n, axes), y n finite values, n at least 2. The same from call to call. */
+/* x is (n, axes), y n finite values, n at least 2. A nan in x: the axis says nothing about this sample, which stands for any value on
+ * it; each tree draws one. The same from call to call. */
 void forest_importance(const forest_axis *axes, size_t n_axes, const double *x, const double *y, size_t n,
                        int trees, uint64_t seed, forest_share *shares);
 

@@ -9,11 +9,13 @@
 #include "report/difference.h"
 #include "report/spelling.h"
 
+enum { LONG_NAME = 48 /* bytes */ };
+
 /* A run on its way into a group. */
 typedef struct member {
     const query_run *run;
     query_pairs params;
-    size_t index;
+    size_t index, variant; /* variant: 0, 1, ... among trials of one sweep that say the same of themselves */
 } member;
 
 static bool counts(const query_pair *p)
@@ -34,7 +36,7 @@ static int compare_text(const char *a, const char *b)
     return strcmp(a ? a : "", b ? b : "");
 }
 
-/* Order of configurations, seed and fold left out; 0 for repeats of each other. */
+/* Order of what runs say of their configuration, seed and fold left out. */
 static int compare_config(const member *a, const member *b)
 {
     int order = compare_text(a->run->model, b->run->model);
@@ -42,8 +44,6 @@ static int compare_config(const member *a, const member *b)
     /* Parameters need not name every layer of a model, nor all that a sweep changes. */
     if (!order) order = compare_int(a->run->parameters, b->run->parameters);
     if (!order) order = compare_int(a->run->macs, b->run->macs);
-    if (!order && !compare_text(a->run->sweep, b->run->sweep))
-        order = compare_int(a->run->trial, b->run->trial);
     size_t i = 0, k = 0;
     while (!order) {
         while (i < a->params.n && !counts(&a->params.items[i])) i++;
@@ -58,11 +58,51 @@ static int compare_config(const member *a, const member *b)
     return order;
 }
 
+static int compare_index(const member *a, const member *b)
+{
+    return (a->index > b->index) - (a->index < b->index);
+}
+
 static int by_config(const void *a, const void *b)
 {
     const member *x = a, *y = b;
     int order = compare_config(x, y);
-    return order ? order : (x->index > y->index) - (x->index < y->index);
+    if (!order) order = compare_text(x->run->sweep, y->run->sweep);
+    if (!order) order = compare_int(x->run->trial, y->run->trial);
+    return order ? order : compare_index(x, y);
+}
+
+static int by_variant(const void *a, const void *b)
+{
+    const member *x = a, *y = b;
+    if (x->variant != y->variant) return x->variant < y->variant ? -1 : 1;
+    return compare_index(x, y);
+}
+
+/* Trials of one sweep are configurations of their own even where their runs say the same: a sweep may change what no parameter
+ * names. Of two sweeps, or a sweep and single runs, the first of them in one is the first of them in the other. The members are
+ * equal by compare_config() and in the order of by_config(). */
+static void tell_trials(member *m, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        const query_run *before = m[i - 1].run, *run = m[i].run;
+        if (compare_text(before->sweep, run->sweep) != 0)
+            m[i].variant = 0;
+        else
+            m[i].variant = m[i - 1].variant + (run->sweep && before->trial != run->trial);
+    }
+    qsort(m, n, sizeof *m, by_variant);
+}
+
+/* Brings repeats of each other together. */
+static void sort_members(member *m, size_t n)
+{
+    if (n) qsort(m, n, sizeof *m, by_config);
+    for (size_t i = 0, k; i < n; i = k) {
+        for (k = i + 1; k < n && !compare_config(&m[i], &m[k]); k++) {
+        }
+        tell_trials(m + i, k - i);
+    }
 }
 
 /* Members of one group stand together from `first` on. */
@@ -93,6 +133,39 @@ static size_t count_folds(const member *m, size_t n)
     return folds > 1 ? folds : 0;
 }
 
+static int by_text(const void *a, const void *b)
+{
+    const char *const *x = a, *const *y = b;
+    return strcmp(*x, *y);
+}
+
+/* What a sweep calls its configurations stands for differences that are too long to read, where it tells them apart: whole models
+ * have names there. */
+static void name_by_sweep(const groups *g, const char **labels)
+{
+    size_t longest = 0;
+    for (size_t i = 0; i < g->n; i++)
+        if (strlen(labels[i]) > longest) longest = strlen(labels[i]);
+    if (longest <= LONG_NAME) return;
+    const char **theirs = mem_array(g->n, sizeof *theirs);
+    bool good = true;
+    for (size_t i = 0; i < g->n && good; i++) {
+        const query_run *first = g->items[i].runs[0];
+        theirs[i] = first->label;
+        good = first->sweep && first->label && strlen(first->label) < longest &&
+               !strcmp(first->sweep, g->items[0].runs[0]->sweep);
+    }
+    if (good) {
+        const char **sorted = mem_array(g->n, sizeof *sorted);
+        memcpy(sorted, theirs, g->n * sizeof *sorted);
+        qsort(sorted, g->n, sizeof *sorted, by_text);
+        for (size_t i = 1; i < g->n; i++) good = good && strcmp(sorted[i - 1], sorted[i]) != 0;
+        mem_free(sorted);
+    }
+    if (good) memcpy(labels, theirs, g->n * sizeof *labels);
+    mem_free(theirs);
+}
+
 static void name_groups(groups *g, bool each, arena *a)
 {
     difference_config *configs = mem_array(g->n, sizeof *configs);
@@ -107,6 +180,7 @@ static void name_groups(groups *g, bool each, arena *a)
                                                          : arena_printf(a, "%zu runs", g->items[0].n);
     else
         difference_labels(configs, g->n, each, a, labels);
+    if (g->n > 1 && !each) name_by_sweep(g, labels);
     for (size_t i = 0; i < g->n; i++) g->items[i].label = labels[i];
     mem_free(configs);
     mem_free(labels);
@@ -122,9 +196,10 @@ cvy_status groups_make(store *s, const query_run *runs, size_t n, bool each, are
         members[i] = (member){.run = &runs[i], .index = i};
         status = query_params(s, runs[i].name, a, &members[i].params, e);
     }
-    if (status == CVY_OK && n && !each) qsort(members, n, sizeof *members, by_config);
+    if (status == CVY_OK && !each) sort_members(members, n);
     for (size_t i = 0; i < n && status == CVY_OK; i++) {
-        bool more = i && !each && !compare_config(&members[i - 1], &members[i]);
+        bool more = i && !each && members[i - 1].variant == members[i].variant &&
+                    !compare_config(&members[i - 1], &members[i]);
         if (!more) spans[out->n++] = (span){i, 0, members[i].index};
         spans[out->n - 1].n++;
     }

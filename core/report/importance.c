@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "report/chart_axis.h"
 #include "report/difference.h"
+#include "report/spelling.h"
 
 enum {
     TREES = 64,
@@ -21,48 +23,106 @@ static bool number_of(const char *s, double *v)
     return !*end && isfinite(*v);
 }
 
-/* The place of each value among the distinct ones. */
-static size_t rank_values(const difference_column *c, const size_t *of, size_t n, double *x, size_t stride)
+/* A parameter over the configurations that have a result. */
+typedef struct parameter {
+    const char *path;
+    const char **values; /* NULL: not set */
+    size_t *ids;         /* equal for equal values */
+    size_t levels;
+    bool conditional; /* whether it is set follows from another one */
+} parameter;
+
+/* Whether b is set wherever a has some of its values, and nowhere else, and a in more places than b. */
+static bool decides(const parameter *a, const parameter *b, size_t n)
 {
-    const char **seen = mem_array(n + 1, sizeof *seen);
-    size_t n_seen = 0;
-    for (size_t i = 0; i < n; i++) {
-        const char *v = c->values[of[i]] ? c->values[of[i]] : "";
-        size_t k = 0;
-        while (k < n_seen && strcmp(seen[k], v) != 0) k++;
-        if (k == n_seen) seen[n_seen++] = v;
-        x[i * stride] = (double)k;
+    enum { OPEN, SET, UNSET };
+    char *of = mem_array(a->levels + 1, 1);
+    bool ok = true, more = false;
+    for (size_t i = 0; i < n && ok; i++) {
+        const char now = b->values[i] ? SET : UNSET;
+        ok = (of[a->ids[i]] == OPEN || of[a->ids[i]] == now) && (a->values[i] || !b->values[i]);
+        more = more || (a->values[i] && !b->values[i]);
+        of[a->ids[i]] = now;
     }
-    mem_free(seen);
-    return n_seen;
+    mem_free(of);
+    return ok && more;
 }
 
-/* A column as an axis: numbers over two decades by their logarithm, few values and words as categories. False: more words than an
- * axis can hold. */
-static bool make_axis(const difference_column *c, const size_t *of, size_t n, double *x, size_t stride,
-                      forest_axis *axis)
+static bool unset_somewhere(const parameter *p, size_t n)
 {
-    bool numbers = true, positive = true;
-    double low = HUGE_VAL, high = -HUGE_VAL, v;
-    for (size_t i = 0; i < n && numbers; i++) {
-        if ((numbers = number_of(c->values[of[i]], &v))) {
-            positive = positive && v > 0;
-            if (v < low) low = v;
-            if (v > high) high = v;
-        }
+    for (size_t i = 0; i < n; i++)
+        if (!p->values[i]) return true;
+    return false;
+}
+
+/* What decides has few values, as a type does: a number that differs in every configuration would decide everything. */
+static void find_conditions(parameter *p, size_t n_parameters, size_t n)
+{
+    for (size_t k = 0; k < n_parameters; k++) {
+        if (!unset_somewhere(&p[k], n)) continue;
+        for (size_t i = 0; i < n_parameters && !p[k].conditional; i++)
+            p[k].conditional = i != k && p[i].levels <= LEVELS && decides(&p[i], &p[k], n);
     }
-    size_t levels = rank_values(c, of, n, x, stride);
-    if (levels <= LEVELS || (!numbers && levels <= FOREST_CATEGORIES)) {
-        *axis = (forest_axis){.categories = (int)levels};
-        return true;
-    }
-    if (!numbers) return false;
-    bool logarithm = positive && high >= 100 * low;
+}
+
+/* Numbers where they are set; false: a word is among them. */
+static bool read_numbers(const parameter *p, size_t n, double *x)
+{
     for (size_t i = 0; i < n; i++) {
-        number_of(c->values[of[i]], &v);
-        x[i * stride] = logarithm ? log(v) : v;
+        x[i] = (double)NAN;
+        if (p->values[i] && !number_of(p->values[i], &x[i])) return false;
     }
-    *axis = (forest_axis){0, logarithm ? log(low) : low, logarithm ? log(high) : high};
+    return true;
+}
+
+static void number_axis(const parameter *p, size_t n, double *x, forest_axis *axis)
+{
+    const bool logarithm = chart_axis_log(x, n);
+    double low = HUGE_VAL, high = -HUGE_VAL;
+    size_t unset = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!p->values[i]) {
+            unset++;
+            continue;
+        }
+        if (logarithm) x[i] = log(x[i]);
+        low = fmin(low, x[i]);
+        high = fmax(high, x[i]);
+    }
+    if (unset && !p->conditional) {
+        /* Not set is below all numbers and has as much of the axis as of the configurations. Trees cut in the middle between two
+         * values, so that it stands close to the lowest. */
+        const double span = high - low;
+        for (size_t i = 0; i < n; i++)
+            if (!p->values[i]) x[i] = low - 1e-6 * span;
+        low -= span * (double)unset / (double)(n - unset);
+    }
+    *axis = (forest_axis){0, low, high};
+}
+
+/* A parameter as an axis: few values and words as categories, numbers that are spread by magnitude by their logarithm. False: it
+ * says nothing, or has more words than an axis can hold. */
+static bool make_axis(const parameter *p, size_t n, double *x, forest_axis *axis, size_t *left_out)
+{
+    const bool numbers = read_numbers(p, n, x);
+    const size_t set = p->levels - (p->conditional ? 1 : 0); /* values that count */
+    if (set <= 1) return false;
+    if (numbers && set > LEVELS) {
+        number_axis(p, n, x, axis);
+        return axis->high > axis->low;
+    }
+    if (set > FOREST_CATEGORIES) {
+        ++*left_out;
+        return false;
+    }
+    size_t skipped = SIZE_MAX; /* the number of "not set", where that is no value */
+    for (size_t i = 0; i < n && p->conditional; i++)
+        if (!p->values[i]) skipped = p->ids[i];
+    for (size_t i = 0; i < n; i++) {
+        const size_t id = p->ids[i];
+        x[i] = id == skipped ? (double)NAN : (double)(id - (id > skipped));
+    }
+    *axis = (forest_axis){.categories = (int)set};
     return true;
 }
 
@@ -73,19 +133,35 @@ static int by_share(const void *a, const void *b)
     return strcmp(x->path, y->path);
 }
 
+static parameter *read_parameters(const difference_column *columns, size_t n_columns, const size_t *of,
+                                  size_t n, arena *a)
+{
+    parameter *p = arena_array(a, n_columns + 1, sizeof *p);
+    for (size_t k = 0; k < n_columns; k++) {
+        p[k].path = columns[k].path;
+        p[k].values = arena_array(a, n + 1, sizeof *p[k].values);
+        p[k].ids = arena_array(a, n + 1, sizeof *p[k].ids);
+        for (size_t i = 0; i < n; i++) p[k].values[i] = columns[k].values[of[i]];
+        p[k].levels = spelling_number(p[k].values, n, p[k].ids);
+    }
+    find_conditions(p, n_columns, n);
+    return p;
+}
+
 static void explain_variance(const difference_column *columns, size_t n_columns, const size_t *of,
                              const double *y, importance *out, arena *a)
 {
     const size_t n = out->configurations;
+    arena own = {0};
+    const parameter *p = read_parameters(columns, n_columns, of, n, &own);
     double *x = mem_array(n * n_columns + 1, sizeof *x), *column = mem_array(n + 1, sizeof *column);
     forest_axis *axes = mem_array(n_columns + 1, sizeof *axes);
     forest_share *shares = mem_array(n_columns + 1, sizeof *shares);
     out->items = arena_array(a, n_columns + 1, sizeof *out->items);
     for (size_t k = 0; k < n_columns; k++) {
-        if (!make_axis(&columns[k], of, n, column, 1, &axes[out->n]) || axes[out->n].categories == 1)
-            continue;
+        if (!make_axis(&p[k], n, column, &axes[out->n], &out->left_out)) continue;
         for (size_t i = 0; i < n; i++) x[i * n_columns + out->n] = column[i];
-        out->items[out->n++].path = columns[k].path;
+        out->items[out->n++].path = p[k].path;
     }
     for (size_t i = 0; i < n; i++) /* close up the rows */
         memmove(x + i * out->n, x + i * n_columns, out->n * sizeof *x);
@@ -101,6 +177,7 @@ static void explain_variance(const difference_column *columns, size_t n_columns,
     mem_free(column);
     mem_free(axes);
     mem_free(shares);
+    arena_free(&own);
 }
 
 cvy_status importance_make(store *s, const query_run *runs, size_t n, groups_value *value, arena *a,

@@ -130,15 +130,10 @@ static void mean_cell(page *p, const char *metric, statistics s)
 }
 
 /* Whether so few seeds can tell any difference from chance. */
-static bool can_tell(const page *p, size_t i)
-{
-    return p->against[i].n && paired_least(p->against[i].n) * (double)p->comparisons <= 0.05;
-}
-
 static bool any_told(const page *p)
 {
     for (size_t i = 1; i < p->f.n; i++)
-        if (can_tell(p, i)) return true;
+        if (p->told[i]) return true;
     return false;
 }
 
@@ -157,7 +152,7 @@ static void behind_cells(page *p, size_t i, bool told)
     text_free(&t);
     if (!told) return;
     page_cell_open(p, p->adjusted[i]);
-    if (!can_tell(p, i))
+    if (!p->told[i])
         html_text(&p->h, "too few seeds");
     else
         html_textf(&p->h, p->adjusted[i] < 0.0001 ? "%.0e" : "%.3f", p->adjusted[i]);

@@ -1,10 +1,11 @@
 /* Owns what configurations differ in, and what they share; must not know what came of it. */
-#include <stdlib.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "report/difference.h"
 #include "report/page_own.h"
+#include "report/spelling.h"
 
 enum { COLUMNS = 30, VALUE = 120 };
 
@@ -19,24 +20,18 @@ static const char *short_path(const difference_column *columns, size_t n, size_t
     return rest;
 }
 
-static double number_of(const char *s)
-{
-    char *end;
-    double v = s && *s ? strtod(s, &end) : 0;
-    return s && *s && !*end ? v : (double)__builtin_nan("");
-}
-
 static void table(page *p, const difference_column *columns, size_t n)
 {
     page_column heads[COLUMNS + 2];
     bool numbers[COLUMNS];
+    double number;
     heads[0] = (page_column){"#", "rank by the metric", true};
     heads[1] = (page_column){"Configuration", NULL, false};
     for (size_t k = 0; k < n; k++) {
         numbers[k] = true;
         for (size_t i = 0; i < p->f.n; i++)
             if (columns[k].values[i])
-                numbers[k] = numbers[k] && number_of(columns[k].values[i]) == number_of(columns[k].values[i]);
+                numbers[k] = numbers[k] && spelling_value(columns[k].values[i], &number);
         heads[k + 2] = (page_column){short_path(columns, n, k), columns[k].path, numbers[k]};
     }
     page_table_open(p, "t-differences", heads, n + 2);
@@ -50,7 +45,7 @@ static void table(page *p, const difference_column *columns, size_t n)
         for (size_t k = 0; k < n; k++) {
             const char *v = columns[k].values[i];
             if (numbers[k])
-                page_cell_number(p, number_of(v), v ? v : "");
+                page_cell_number(p, spelling_value(v, &number) ? number : (double)NAN, v ? v : "");
             else
                 page_cell_short(p, v ? v : "", VALUE);
         }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "report/chart_axis.h"
+#include "report/judge.h"
 #include "report/page_own.h"
 #include "report/store_own.h"
 
@@ -103,6 +104,8 @@ static void compare_all(page *p)
     double *ps = arena_array(&p->a, n + 1, sizeof *ps);
     p->against = arena_array(&p->a, n + 1, sizeof *p->against);
     p->adjusted = arena_array(&p->a, n + 1, sizeof *p->adjusted);
+    p->told = arena_array(&p->a, n + 1, sizeof *p->told);
+    size_t *of = arena_array(&p->a, n + 1, sizeof *of);
     p->of = arena_array(&p->a, n + 1, sizeof *p->of);
     p->level_of = arena_array(&p->a, p->n + 1, sizeof *p->level_of);
     for (size_t i = 0; i < n; i++) {
@@ -111,21 +114,24 @@ static void compare_all(page *p)
         p->adjusted[i] = ps[i] = (double)NAN;
         if (i) p->against[i] = factor_compare(&p->f, 0, i, PAIRED_SIGN_FLIP);
         if (i) ps[i] = p->against[i].p;
+        of[i] = p->against[i].n;
         p->comparisons += i && !isnan(ps[i]);
         const group *g = &p->f.levels[i].g;
         for (size_t k = 0; k < g->n; k++) p->level_of[g->runs[k] - p->runs] = i;
     }
     if (n > 1) paired_holm(ps + 1, n - 1, p->adjusted + 1);
+    if (n > 1) paired_decidable(ps + 1, of + 1, n - 1, PAGE_ALPHA, p->told + 1);
 }
 
 cvy_status page_facts(page *p)
 {
-    const query_run *first = &p->runs[0];
-    cvy_status status = p->subject->sweep ? read_sweep(p) : CVY_OK;
-    p->metric = first->metric ? first->metric : "val_accuracy";
-    p->maximize = !(first->goal && !strcmp(first->goal, "minimize"));
-    for (size_t i = 0; i < p->n; i++)
-        p->mixed = p->mixed || (p->runs[i].metric && strcmp(p->runs[i].metric, p->metric) != 0);
+    judged j;
+    cvy_status status = judge_runs(p->s, p->runs, p->n, NULL, &p->a, &j, p->e);
+    p->runs = j.runs;
+    p->metric = j.metric;
+    p->maximize = j.maximize;
+    p->others = j.others;
+    if (status == CVY_OK && p->subject->sweep) status = read_sweep(p);
     p->origins = arena_array(&p->a, p->n, sizeof *p->origins);
     p->last = arena_array(&p->a, p->n, sizeof *p->last);
     for (size_t i = 0; i < p->n && status == CVY_OK; i++) {

@@ -22,27 +22,30 @@ typedef struct page {
     arena a;
     errors *e;
     const page_subject *subject;
-    const query_run *runs;
+    const query_run *runs; /* as judge_runs() leaves them */
     size_t n;
     const query_sweep *sweep; /* NULL */
     const json *planned;      /* sweep.json; NULL */
     const char *metric;
-    bool maximize, mixed;                 /* mixed: not all runs are judged by this metric */
-    factor f;                             /* by configuration, best first */
-    paired *against;                      /* one per level: the best minus it; the first is unused */
-    double *adjusted;                     /* their p after Holm */
-    size_t comparisons;                   /* of the best with others that have a seed in common */
-    statistics *of;                       /* of the metric, one per level */
-    size_t ranked;                        /* levels that have a value; they come first */
-    page_origin *origins;                 /* one per run */
-    query_attempt *last;                  /* attempt of each run; state NULL: none */
-    size_t *level_of;                     /* each run's configuration */
+    bool maximize;
+    size_t others;        /* runs that were trained for another metric; they are judged by this one too */
+    factor f;             /* by configuration, best first */
+    paired *against;      /* one per level: the best minus it; the first is unused */
+    double *adjusted;     /* their p after Holm */
+    bool *told;           /* paired_decidable() */
+    size_t comparisons;   /* of the best with others that have a seed in common */
+    statistics *of;       /* of the metric, one per level */
+    size_t ranked;        /* levels that have a value; they come first */
+    page_origin *origins; /* one per run */
+    query_attempt *last;  /* attempt of each run; state NULL: none */
+    size_t *level_of;     /* each run's configuration */
     size_t finished, failed, early, open; /* runs; open: neither finished nor given up */
 } page;
 
 /* ---- page_facts.c ---- */
 cvy_status page_facts(page *p);
 double page_judged(const query_run *r);
+#define PAGE_ALPHA 0.05
 
 typedef struct page_measure {
     const char *key, *title;

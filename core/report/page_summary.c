@@ -154,16 +154,22 @@ static void data_tile(page *p)
 
 static void decided(page *p, const paired *k)
 {
-    html *h = &p->h;
+    html_textf(&p->h, ", over %zu seeds: p = %.3g after Holm's adjustment (exact sign-flip test), %s.", k->n,
+               p->adjusted[1], p->adjusted[1] <= PAGE_ALPHA ? "more than chance" : "which may be chance");
+}
+
+/* What the best has beaten altogether: the second may be too close where others are not. */
+static void beaten_text(page *p)
+{
     size_t beaten = 0;
-    for (size_t i = 1; i < p->ranked; i++) beaten += p->adjusted[i] <= 0.05;
-    html_textf(h, ", over %zu seeds: p = %.3g after Holm's adjustment (exact sign-flip test), %s.", k->n,
-               p->adjusted[1], p->adjusted[1] <= 0.05 ? "more than chance" : "which may be chance");
+    bool told = false;
+    for (size_t i = 1; i < p->ranked; i++) beaten += p->adjusted[i] <= PAGE_ALPHA, told = told || p->told[i];
     if (p->ranked > 2 && beaten)
-        html_textf(h, " It is better beyond chance (5 %%) than %zu of the %zu other configurations.", beaten,
+        html_textf(&p->h, " It is better beyond chance (5 %%) than %zu of the %zu other configurations.",
+                   beaten, p->ranked - 1);
+    else if (p->ranked > 2 && told)
+        html_textf(&p->h, " None of the %zu other configurations is worse beyond chance (5 %%).",
                    p->ranked - 1);
-    else if (p->ranked > 2)
-        html_textf(h, " None of the %zu other configurations is worse beyond chance (5 %%).", p->ranked - 1);
 }
 
 /* The verdict on the first two, in a sentence. */
@@ -187,14 +193,15 @@ static void finding(page *p)
     html_close(h);
     if (p->f.n_seeds < 2 || k->n < 2)
         html_text(h, ". One seed says nothing about chance: repeats: 5 in the experiment trains five.");
-    else if (paired_least(k->n) * (double)p->comparisons > 0.05)
+    else if (!p->told[1])
         html_textf(
             h,
             ". With %zu seeds no difference can be told from chance (exact sign-flip test, adjusted after "
             "Holm for %zu comparisons); %zu seeds could.",
-            k->n, p->comparisons, paired_needed(p->comparisons, 0.05));
+            k->n, p->comparisons, paired_needed(p->comparisons, PAGE_ALPHA));
     else
         decided(p, k);
+    beaten_text(p);
     html_close(h);
     text_free(&lead);
 }
@@ -212,9 +219,9 @@ void page_summary(page *p)
     data_tile(p);
     html_close(h);
     finding(p);
-    if (p->mixed)
-        page_note(
-            p, "The runs are not all judged by the same metric. The order below is that of each run's own.");
+    if (p->others)
+        page_note(p, "%zu of the runs were trained for another metric; here all are judged by %s.", p->others,
+                  p->metric);
     if (p->failed) {
         html_open(h, "p");
         html_attr(h, "class", "warn");

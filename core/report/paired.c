@@ -1,8 +1,8 @@
 /* Owns the tests of paired differences; must not know what is compared. */
 #include "report/paired.h"
 
+#include <float.h>
 #include <math.h>
-#include <stdbool.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -11,12 +11,13 @@
 /* ---- sign flips ---- */
 
 /* The share of all 2^n sign patterns under which the sum is at least as far from 0. Patterns come in Gray code order, so that
- * each differs from the last by one sign. Sums that are equal but for rounding count as equal. */
-static double flip_p(const double *d, size_t n)
+ * each differs from the last by one sign. Sums that are equal but for rounding, of the differences and of adding them, count as
+ * equal. */
+static double flip_p(const double *d, size_t n, double noise)
 {
     double sum = 0, total = 0;
     for (size_t i = 0; i < n; i++) sum += d[i], total += fabs(d[i]);
-    const double far = fabs(sum) - 1e-12 * total;
+    const double far = fabs(sum) - 1e-12 * total - (double)n * noise;
     const size_t patterns = (size_t)1 << n;
     bool *minus = mem_array(n, sizeof *minus);
     size_t count = 0;
@@ -40,17 +41,17 @@ static int by_size(const void *a, const void *b)
 }
 
 /* Doubled ranks of the differences in order of size, so that the mean rank of a tie is whole. */
-static void doubled_ranks(const double *sorted, size_t n, size_t *ranks)
+static void doubled_ranks(const double *sorted, size_t n, double noise, size_t *ranks)
 {
     for (size_t i = 0, k; i < n; i = k) {
-        for (k = i + 1; k < n && fabs(sorted[k]) <= fabs(sorted[i]) * (1 + 1e-12); k++) {
+        for (k = i + 1; k < n && fabs(sorted[k]) <= fabs(sorted[i]) * (1 + 1e-12) + noise; k++) {
         }
         for (size_t j = i; j < k; j++) ranks[j] = i + k + 1; /* 2 * ((i + 1) + k) / 2 */
     }
 }
 
 /* The distribution of the sum of the positive ranks, by adding one rank after the other. */
-static double rank_p(double *d, size_t n)
+static double rank_p(double *d, size_t n, double noise)
 {
     size_t kept = 0, most = 0, positive = 0;
     for (size_t i = 0; i < n; i++)
@@ -58,7 +59,7 @@ static double rank_p(double *d, size_t n)
     if (!kept) return 1;
     qsort(d, kept, sizeof *d, by_size);
     size_t *ranks = mem_array(kept, sizeof *ranks);
-    doubled_ranks(d, kept, ranks);
+    doubled_ranks(d, kept, noise, ranks);
     for (size_t i = 0; i < kept; i++) {
         most += ranks[i];
         if (d[i] > 0) positive += ranks[i];
@@ -81,7 +82,12 @@ static double rank_p(double *d, size_t n)
 
 /* ---- the comparison ---- */
 
-paired paired_compare(const double *differences, size_t n, paired_test test)
+double paired_noise(double size)
+{
+    return 8 * DBL_EPSILON * fabs(size);
+}
+
+paired paired_compare(const double *differences, size_t n, double noise, paired_test test)
 {
     statistics s = statistics_of(differences, n);
     paired r = {.n = s.n, .mean = s.mean, .half = s.half, .p = (double)NAN, .test = test};
@@ -89,8 +95,8 @@ paired paired_compare(const double *differences, size_t n, paired_test test)
     if (s.n > PAIRED_FLIPS) r.test = PAIRED_WILCOXON;
     double *d = mem_array(s.n, sizeof *d);
     for (size_t i = 0, k = 0; i < n; i++)
-        if (isfinite(differences[i])) d[k++] = differences[i];
-    r.p = r.test == PAIRED_SIGN_FLIP ? flip_p(d, s.n) : rank_p(d, s.n);
+        if (isfinite(differences[i])) d[k++] = fabs(differences[i]) <= noise ? 0 : differences[i];
+    r.p = r.test == PAIRED_SIGN_FLIP ? flip_p(d, s.n, noise) : rank_p(d, s.n, noise);
     mem_free(d);
     return r;
 }
@@ -135,4 +141,44 @@ void paired_holm(const double *p, size_t m, double *adjusted)
         adjusted[order[k].i] = before;
     }
     mem_free(order);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* How many of the sorted values are below v. */
+static size_t count_below(const double *sorted, size_t n, double v)
+{
+    size_t from = 0, to = n;
+    while (from < to) {
+        const size_t middle = (from + to) / 2;
+        if (sorted[middle] < v)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from;
+}
+
+void paired_decidable(const double *p, const size_t *n, size_t m, double alpha, bool *out)
+{
+    double *sorted = mem_array(m + 1, sizeof *sorted);
+    size_t tested = 0, rejected = 0;
+    for (size_t i = 0; i < m; i++)
+        if (!isnan(p[i])) sorted[tested++] = p[i];
+    if (tested) qsort(sorted, tested, sizeof *sorted, by_value);
+    while (rejected < tested && sorted[rejected] * (double)(tested - rejected) <= alpha) rejected++;
+    for (size_t i = 0; i < m; i++) {
+        out[i] = false;
+        if (isnan(p[i])) continue;
+        /* The place among the others of the smallest p that it could have; its own is no smaller and not among those before. */
+        const double least = paired_least(n[i]);
+        const size_t before = count_below(sorted, tested, least);
+        const bool was = rejected && p[i] <= sorted[rejected - 1];
+        out[i] = was || (before <= rejected && least * (double)(tested - before) <= alpha);
+    }
+    mem_free(sorted);
 }

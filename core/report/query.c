@@ -264,6 +264,24 @@ cvy_status query_curve_of(store *s, const char *run, query_scope scope, const ch
     return sql_done(&q);
 }
 
+cvy_status query_metric_names(store *s, const char *run, arena *a, const char ***out, size_t *n, errors *e)
+{
+    const char **names = NULL;
+    size_t cap = 0;
+    *n = 0;
+    /* Whether there is one point of each name, and no look at the others. */
+    sql_query q = sql_ask(&s->db, e,
+                          "SELECT n.name FROM metric_names n"
+                          " WHERE EXISTS (SELECT 1 FROM curves c WHERE c.run = ?1 AND c.metric = n.name)"
+                          " OR EXISTS (SELECT 1 FROM step_curves c WHERE c.run = ?1 AND c.metric = n.name)"
+                          " OR EXISTS (SELECT 1 FROM measured c WHERE c.run = ?1 AND c.metric = n.name)"
+                          " ORDER BY n.name",
+                          "t", run);
+    while (sql_next(&q, e)) *COLLECT(names, *n, cap) = must(&q, 0, a);
+    *out = into_arena(a, names, *n, sizeof *names);
+    return sql_done(&q);
+}
+
 /* ---- the rest of a run ---- */
 
 static cvy_status collect_pairs(sql_query *q, arena *a, query_pairs *out, errors *e)

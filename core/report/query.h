@@ -78,6 +78,9 @@ cvy_status query_curves(store *s, const char *run, query_scope scope, arena *a, 
 cvy_status query_curve_of(store *s, const char *run, query_scope scope, const char *metric, arena *a,
                           query_curve *out, errors *e);
 
+/* What a run has curves of: by epoch, by step or measured; sorted. No point is read for it. */
+cvy_status query_metric_names(store *s, const char *run, arena *a, const char ***out, size_t *n, errors *e);
+
 /* Histograms of a tensor's numbers; the counts of all in one array. */
 typedef struct query_histogram {
     const char *tensor, *kind; /* "weights" or "gradient" */

@@ -9,16 +9,20 @@
 
 void shown_accuracy(text *t, double share, bool unit)
 {
-    if (isfinite(share))
-        text_printf(t, unit ? "%.2f %%" : "%.2f", 100 * share);
-    else
+    if (isfinite(share)) {
+        text_fixed(t, 100 * share, 2);
+        if (unit) text_add(t, " %");
+    } else {
         text_add(t, isnan(share) ? "-" : share > 0 ? "inf" : "-inf");
+    }
 }
 
 void shown_loss(text *t, double v)
 {
-    if (isfinite(v))
-        text_printf(t, fabs(v) < 1000 ? "%.4f" : "%.3g", v);
+    if (fabs(v) < 1000)
+        text_fixed(t, v, 4);
+    else if (isfinite(v))
+        text_printf(t, "%.3g", v);
     else
         text_add(t, isnan(v) ? "-" : v > 0 ? "inf" : "-inf");
 }
@@ -59,9 +63,10 @@ void shown_duration(text *t, double seconds)
         return;
     }
     const long long whole = (long long)(seconds + 0.5);
-    if (seconds < 9.95)
-        text_printf(t, "%.1f s", seconds);
-    else if (whole < 60)
+    if (seconds < 9.95) {
+        text_fixed(t, seconds, 1);
+        text_add(t, " s");
+    } else if (whole < 60)
         text_printf(t, "%lld s", whole);
     else if (whole < 3600)
         text_printf(t, "%lld min %02lld s", whole / 60, whole % 60);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/text.h"
 
 /* A few digits and a small power of ten: both are exact doubles, so their product or quotient is rounded once and is what
@@ -70,4 +71,45 @@ int spelling_compare(const char *a, const char *b)
     if (of_a && of_b) return (x > y) - (x < y); /* no spelling is made: thousands of runs are compared */
     if (of_a != of_b) return of_a ? -1 : 1;
     return strcmp(a, b);
+}
+
+typedef struct placed {
+    const char *value;
+    size_t at;
+} placed;
+
+static int by_value(const void *a, const void *b)
+{
+    const placed *x = a, *y = b;
+    int order = (x->value != NULL) - (y->value != NULL);
+    if (!order) order = spelling_compare(x->value, y->value);
+    return order ? order : (x->at > y->at) - (x->at < y->at);
+}
+
+static bool equal(const placed *a, const placed *b)
+{
+    return (a->value != NULL) == (b->value != NULL) && !spelling_compare(a->value, b->value);
+}
+
+size_t spelling_number(const char *const *values, size_t n, size_t *numbers)
+{
+    placed *sorted = mem_array(n + 1, sizeof *sorted);
+    size_t *first = mem_array(n + 1, sizeof *first), given = 0;
+    for (size_t i = 0; i < n; i++) sorted[i] = (placed){values[i], i};
+    if (n) qsort(sorted, n, sizeof *sorted, by_value);
+    for (size_t i = 0; i < n; i++) /* of equal values the first appearance stands first */
+        first[sorted[i].at] = i && equal(&sorted[i - 1], &sorted[i]) ? first[sorted[i - 1].at] : sorted[i].at;
+    for (size_t i = 0; i < n; i++) numbers[i] = first[i] == i ? given++ : numbers[first[i]];
+    mem_free(sorted);
+    mem_free(first);
+    return given;
+}
+
+bool spelling_value(const char *s, double *v)
+{
+    if (!s || !*s) return false;
+    if (short_number(s, v)) return true;
+    char *end;
+    *v = strtod(s, &end);
+    return !*end && isfinite(*v);
 }

@@ -23,6 +23,9 @@ typedef struct user_value {
 user_query *user_query_open(store *s, const char *statement, const char *const *values, size_t n, errors *e);
 void user_query_close(user_query *q); /* NULL is fine */
 
+/* A statement: the names of the views that are there for asking, users' own among them. */
+extern const char user_query_views[];
+
 size_t user_query_columns(const user_query *q);
 const char *user_query_column(const user_query *q, size_t i);
 /* True: a row stands ready. False at the end, and after reporting. */

@@ -115,28 +115,39 @@ static void tell_end(course *c, const trial *t)
 
 /* ---- how far a configuration is ---- */
 
-/* Trials that failed say nothing about the others. */
+/* How far a trial's values count: not beyond where its configuration is now. */
+static int64_t counted(const entry *n, const trial *t)
+{
+    const int64_t epochs = trained(t);
+    return n->until && epochs > n->until ? n->until : epochs;
+}
+
+/* Trials that failed count as far as they came: what a configuration had at an epoch stays the same when one of its trials fails
+ * behind it. Else those that are compared with it there would depend on who was asked first. */
 static void stand(course *c, size_t i)
 {
     entry *n = &c->entries[i];
     early_standing *s = &c->all[i];
-    int64_t least = -1;
+    int64_t least = -1, before = 0; /* of those that go on; of those that failed the most */
     bool all_have = true;
     for (size_t k = 0; k < c->per; k++) {
         const trial *t = member(c, n, k);
-        if (failed(t)) continue;
-        int64_t epochs = trained(t);
-        if (n->until && epochs > n->until) epochs = n->until;
+        const int64_t epochs = counted(n, t);
+        if (failed(t)) {
+            if (epochs > before) before = epochs;
+            continue;
+        }
         if (!has_all(t)) all_have = false;
         if (least < 0 || epochs < least) least = epochs;
     }
-    if (least < 0) least = 0;
+    if (least < 0) least = before;
     if (least > n->epochs) least = n->epochs;
     for (int64_t at = 1; n->curves && at <= least; at++) {
         double sum = 0;
         size_t of = 0;
         for (size_t k = 0; k < c->per; k++) {
-            if (failed(member(c, n, k))) continue;
+            const trial *t = member(c, n, k);
+            if (failed(t) && at > counted(n, t)) continue;
             sum += curve_of(n, k)[at - 1];
             of++;
         }
@@ -148,7 +159,7 @@ static void stand(course *c, size_t i)
         const trial *t = member(c, n, k);
         if (!failed(t) && trained(t) > n->until) ended = false;
     }
-    *s = (early_standing){n->curves, n->curves ? least : 0, ended};
+    *s = (early_standing){.values = n->curves, .epochs = n->curves ? least : 0, .ended = ended};
 }
 
 static double mean_of(const course *c, const entry *n)
@@ -172,6 +183,7 @@ static void finish(course *c, size_t i)
     c->results[i].value = mean_of(c, n);
     c->results[i].stopped = n->stopped;
     c->all[i].ended = true;
+    c->all[i].complete = !n->stopped && !isnan(c->results[i].value);
     for (size_t k = 0; k < c->per; k++) {
         const trial *t = member(c, n, k);
         bool quiet =
@@ -210,6 +222,7 @@ static void mirror(course *c, size_t i)
         trial *t = member(c, n, k);
         trial_rest(t);
         t->run = other->run;
+        t->borrowed = true; /* its time is counted there */
         t->measured = other->measured;
         t->epoch = other->epoch;
         t->best_epoch = other->best_epoch;
@@ -490,7 +503,7 @@ static bool unlock(course *c)
     for (int round = 0; round < 2; round++)
         for (size_t i = c->open; i < c->begun; i++)
             if (!c->entries[i].over && c->entries[i].twin == NO_TWIN && where(c, &c->entries[i]) == AT_RUNG)
-                if (ask(c, i, round == 0, round == 1)) return true;
+                if (ask(c, i, false, round == 1)) return true;
     return false;
 }
 

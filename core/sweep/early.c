@@ -78,7 +78,7 @@ early_verdict early_ask(const early_rule *r, const space *s, const early_standin
     case EARLY_NONE:
         break;
     case EARLY_MEDIAN:
-        return early_median(r, s, all, config, epoch, epochs, need);
+        return early_median(r, s, all, config, epoch, need);
     case EARLY_HYPERBAND_WANDB:
         return early_wandb(r, s, all, config, epoch, need);
     case EARLY_ASHA:

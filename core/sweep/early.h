@@ -16,6 +16,7 @@ typedef struct early_standing {
     const double *values; /* of the metric after epoch 1, 2, ... ; NaN: not logged */
     int64_t epochs;       /* how many of them */
     bool ended;           /* finished, failed or stopped: no more will come */
+    bool complete;        /* ended by coming to its own end, however many epochs that were */
 } early_standing;
 
 /* What an answer waits for: that a configuration has come to an epoch or has ended; one behind those begun: that it is. */

@@ -80,7 +80,12 @@ early_verdict early_halving(const early_rule *r, const space *s, const early_sta
         if (!at || at > epoch) break;
         for (size_t k = 0; k < left; k++) {
             const size_t one = alive[k].config;
-            if (early_awaits(all, one, one + 1, at, need)) verdict = EARLY_WAIT;
+            early_need own;
+            if (early_awaits(all, one, one + 1, at,
+                             &own)) { /* they stand by rank here: the last of them is needed */
+                if (verdict == EARLY_GO || own.config > need->config) *need = own;
+                verdict = EARLY_WAIT;
+            }
             alive[k].loss = early_loss(s, &all[one], at); /* infinite for one that ended before */
         }
         if (verdict != EARLY_GO) break;

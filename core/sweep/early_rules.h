@@ -18,7 +18,7 @@ int64_t early_epochs(double v);
 /* early_stop.c */
 int64_t early_band(const early_rule *r, int64_t done); /* W&B's max_iter form: the next band; 0: none */
 early_verdict early_median(const early_rule *r, const space *s, const early_standing *all, size_t config,
-                           int64_t epoch, int64_t epochs, early_need *need);
+                           int64_t epoch, early_need *need);
 early_verdict early_wandb(const early_rule *r, const space *s, const early_standing *all, size_t config,
                           int64_t epoch, early_need *need);
 early_verdict early_asha(const early_rule *r, const space *s, const early_standing *all, size_t n,

@@ -20,14 +20,14 @@ static bool reached(const early_standing *t, int64_t epoch)
 /* Golovin et al., "Google Vizier", KDD 2017, with the rules of Optuna's MedianPruner, whose step 0 is epoch 1: a trial whose best
  * value is worse than the median of what the completed trials had at this epoch. */
 early_verdict early_median(const early_rule *r, const space *s, const early_standing *all, size_t config,
-                           int64_t epoch, int64_t epochs, early_need *need)
+                           int64_t epoch, early_need *need)
 {
     size_t before = early_before(s, config), complete = 0, n = 0;
     if (before < (size_t)r->startup || !before) return EARLY_GO; /* whatever they come to */
     if (early_awaits(all, 0, before, INT64_MAX, need)) return EARLY_WAIT;
     double *there = mem_array(before, sizeof *there);
     for (size_t i = 0; i < before; i++) {
-        if (all[i].epochs < epochs) continue; /* stopped or failed */
+        if (!all[i].complete) continue; /* stopped or failed */
         complete++;
         double loss = early_loss(s, &all[i], epoch);
         if (loss < HUGE_VAL) there[n++] = loss;

@@ -74,3 +74,14 @@ bool halt_wait(const char *dir)
     }
     return true;
 }
+
+bool halt_came_to_end(const char *dir)
+{
+    follow *f = follow_open(dir);
+    follow_read(f);
+    const bool own = f->end_state && !strcmp(f->end_state, "finished"); /* a run says so in its journal */
+    const bool sweep = f->started && !f->attempt && f->exited >= f->started && !f->signal &&
+                       (f->code == CVY_OK || f->code == CVY_ERR_SOME);
+    follow_close(f);
+    return own || sweep;
+}

@@ -12,5 +12,7 @@ typedef enum halt_result { HALT_IDLE, HALT_ASKED } halt_result;
 cvy_status halt_ask(const char *results, const char *name, char **dir, halt_result *how, errors *e);
 /* Waits until nobody holds the folder. False after an interrupt (see interrupt.h). */
 bool halt_wait(const char *dir);
+/* Whether what worked in the folder came to its own end: then there is nothing to go on with. */
+bool halt_came_to_end(const char *dir);
 
 #endif

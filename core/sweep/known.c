@@ -103,7 +103,8 @@ bool known_find(known_runs *k, const plan_key *key, const char *sweep, known_run
     for (; low < k->n && plan_key_equal(&k->items[low].key, key); low++) {
         const entry *it = &k->items[low];
         if (sweep && (!it->sweep || strcmp(k->texts[it->sweep], sweep) != 0)) continue;
-        known_run r = {.exact_key = it->exact_key ? k->texts[it->exact_key] : ""};
+        known_run r = {.exact_key = it->exact_key ? k->texts[it->exact_key] : "",
+                       .sweep = k->texts[it->sweep]};
         snprintf(r.name, sizeof r.name, "r%d", (int)it->number);
         r.state = state_in(k, r.name);
         if (!found || r.state == FOLLOW_FINISHED) *out = r;

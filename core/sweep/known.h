@@ -17,6 +17,7 @@ void known_close(known_runs *k);
 typedef struct known_run {
     char name[24];         /* "r12" */
     const char *exact_key; /* owned by `known` */
+    const char *sweep;     /* that it belongs to, likewise; NULL: none */
     follow_state state;
 } known_run;
 

@@ -389,6 +389,20 @@ static void check_early(const space_reader *r, const node *sweep)
                 (long long)epochs);
 }
 
+/* A bracket is compared as a whole only where all of it may begin. */
+static void check_target(const space_reader *r, const node *sweep)
+{
+    const space *s = r->out;
+    const bool waits = s->early.kind == EARLY_HALVING || s->early.kind == EARLY_HYPERBAND;
+    if (!s->has_target || !waits || (s->run_cap > 0 && s->run_cap <= s->parallelism)) return;
+    errors_warn(
+        r->e, node_key_at(sweep, "early_terminate"),
+        "raise `parallelism:` to the number of configurations, leave `target:` out, or use type median",
+        "early_terminate: with a `target:` at most %lld configurations are under way at a time "
+        "(`parallelism:`), and only those are compared with each other, not all of a bracket",
+        (long long)s->parallelism);
+}
+
 static cvy_status no_run_cap(const space_reader *r)
 {
     return errors_add(r->e, CVY_ERR_CONFIG, r->out->method_at, "as in run_cap: 50",
@@ -413,6 +427,7 @@ static cvy_status read_all(space_reader *r, const node *sweep, const place *at)
     if (status != CVY_OK) return status;
     status = space_read_rules(r, node_get(sweep, "zip"), node_get(sweep, "where"));
     check_early(r, sweep);
+    check_target(r, sweep);
     for (size_t i = 0; i < r->n_aliases; i++)
         if (!r->aliases[i].used)
             errors_warn(r->e, &r->aliases[i].at, NULL, "alias: `%s` is used nowhere", r->aliases[i].name);

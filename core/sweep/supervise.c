@@ -15,10 +15,11 @@
 #include "sweep/process.h"
 #include "sweep/server.h"
 
-#define LOOK   0.1  /* seconds between two looks at the journals */
-#define RECORD 1.0  /* seconds between two ways to the database */
-#define YOUNG  3.0  /* seconds after which a trial waits for the disk itself, and then some */
-#define GRACE  10.0 /* seconds for a checkpoint, once a trial has had its time */
+#define LOOK   0.1 /* seconds between two looks at the journals */
+#define RECORD 1.0 /* seconds between two ways to the database */
+#define YOUNG  3.0 /* seconds after which a trial waits for the disk itself, and then some */
+#define GRACE \
+    10.0 /* seconds for a checkpoint, once a trial has had its time; three times that where it did nothing wrong */
 
 typedef struct worker {
     trial *t; /* NULL: idle */
@@ -29,7 +30,8 @@ typedef struct worker {
     int64_t output_begin; /* what is before is of earlier attempts */
     int64_t until;        /* epoch; 0: to its end */
     char *limit;          /* what it met: then it did not fail by itself */
-    double asked;         /* when it was asked to leave for that; 0: it was not */
+    double asked;         /* when it was asked to leave for that, or because another failed; 0: it was not */
+    double grace;         /* seconds that it has from then on */
     const int *cores;     /* of its own; NULL: any */
 } worker;
 
@@ -175,8 +177,9 @@ static cvy_status spawn(team *m, worker *w, errors *e)
 static cvy_status start(team *m, worker *w, const agenda_task *task, errors *e)
 {
     trial *t = task->trial;
-    const bool goes_on = t->state == TRIAL_PAUSED || t->retries > 0;
+    const int32_t before = t->run;
     cvy_status status = trial_begin(t, m->o->origin, e);
+    const bool goes_on = t->run == before && (t->state == TRIAL_PAUSED || t->retries > 0);
     if (status != CVY_OK) return status;
     *w = (worker){.t = t, .output = -1, .until = task->until};
     if (m->cores) w->cores = m->cores + (w - m->workers) * m->o->threads;
@@ -258,11 +261,22 @@ static bool worth_trying(const team *m, const worker *w)
     return t->state == TRIAL_FAILED && (t->status == CVY_ERR_RESOURCE || t->status == CVY_ERR_PLUGIN);
 }
 
-/* Everybody is asked to leave with a checkpoint. */
+static double grace(const team *m)
+{
+    return m->o->grace > 0 ? m->o->grace : GRACE;
+}
+
+/* Everybody is asked to leave with a checkpoint; who does not is not waited for for ever. */
 static void stop_all(team *m)
 {
-    for (size_t i = 0; i < m->n; i++)
-        if (m->workers[i].t) process_signal(&m->workers[i].child, SIGTERM);
+    for (size_t i = 0; i < m->n; i++) {
+        worker *w = &m->workers[i];
+        if (!w->t) continue;
+        process_signal(&w->child, SIGTERM);
+        if (w->asked > 0) continue;
+        w->asked = process_now();
+        w->grace = 3 * grace(m);
+    }
 }
 
 static void note_end(team *m, worker *w)
@@ -324,7 +338,10 @@ static void conclude(team *m, const agenda_task *task)
         follow_state_of(t->journals) != FOLLOW_PRUNED) {
         char *path = path_join(t->dir, "events");
         journal *events = journal_continue(path, &found);
-        if (events) record_state(events, t->journals->attempt, trial_state_name(t->state), task->why, &found);
+        /* The last attempt may have died before it had a journal. */
+        const follow *f = t->journals;
+        const int64_t attempt = f->attempt > f->started ? f->attempt : f->started;
+        if (events) record_state(events, attempt, trial_state_name(t->state), task->why, &found);
         journal_close(events);
         mem_free(path);
         tell_as_warnings(m, t, &found);
@@ -340,17 +357,21 @@ static void watch_limits(team *m, worker *w)
     const supervise_options *o = m->o;
     const double now = process_now();
     if (w->asked > 0) {
-        if (now - w->asked > GRACE) process_signal(&w->child, SIGKILL);
+        if (now - w->asked <= w->grace) return;
+        if (!w->limit) w->limit = mem_printf("did not leave within %g s of being asked to", w->grace);
+        process_signal(&w->child, SIGKILL);
         return;
     }
     if (o->timeout > 0 && w->t->seconds + now - w->child.started > o->timeout) {
         w->limit = mem_printf("took more than %g s (--timeout)", o->timeout);
         w->asked = now;
+        w->grace = grace(m);
         process_signal(&w->child, SIGTERM);
     } else if (o->memory_limit > 0 && process_resident(&w->child) > o->memory_limit) {
         w->limit = mem_printf("took more than %lld MiB of memory (--memory-limit)",
                               (long long)(o->memory_limit >> 20));
         w->asked = now;
+        w->grace = grace(m);
         process_signal(&w->child, SIGKILL);
     }
 }
@@ -426,6 +447,10 @@ static bool hand_out(team *m, cvy_status *status, errors *e)
     while (*status == CVY_OK && !m->asked && !m->failing && m->running < m->n) {
         agenda_task task = {0};
         agenda_answer answer = m->agenda->next(m->agenda, &task, status, e);
+        if (*status == CVY_FORCED && interrupt_count() > m->asked) { /* while a trial was planned */
+            *status = CVY_OK;                                        /* pass_on() tells of it */
+            return false;
+        }
         if (answer == AGENDA_DONE) return true;
         if (answer == AGENDA_WAIT) return false;
         if (answer == AGENDA_OVER) {

@@ -27,6 +27,7 @@ typedef struct supervise_options {
     int64_t memory_limit;  /* bytes that a trial may have resident; 0: any */
     int64_t retries;       /* of a trial that crashed, or met want of memory or storage */
     bool fail_fast;        /* the first failure ends everything */
+    double grace;          /* seconds for a checkpoint, once a trial has had its time; 0: ten */
     recorder *recorder;    /* NULL: nothing is taken into the database */
     const char *sweep_dir; /* followed too; NULL: none */
     /* Called from within supervise_run(). */

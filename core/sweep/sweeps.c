@@ -561,33 +561,3 @@ void sweeps_end(sweep *w, int code, double seconds, errors *e)
     file_unlock(w->lock);
     w->lock = -1;
 }
-
-/* The run that a trial has: of this sweep, or else another of the same configuration that is finished or can
- * go on. */
-static bool run_for(const sweep *w, const trial *t, known_runs *k, known_run *out)
-{
-    known_run other;
-    bool own = known_find(k, &t->key, w->name, out);
-    if (w->again || (own && out->state == FOLLOW_FINISHED)) return own;
-    if (!known_find(k, &t->key, NULL, &other)) return own;
-    bool continues = !strcmp(other.exact_key, trial_facts(t)->exact_key) && other.state != FOLLOW_RUNNING;
-    if (other.state != FOLLOW_FINISHED && (own || !continues)) return own;
-    *out = other;
-    return true;
-}
-
-void sweeps_match_one(const sweep *w, const char *results, known_runs *k, trial *t)
-{
-    known_run r;
-    if (t->state != TRIAL_WAITING || !run_for(w, t, k, &r)) return;
-    trial_take_run(t, results, r.name, &w->metric);
-    if (r.state == FOLLOW_FINISHED)
-        t->state = TRIAL_KNOWN;
-    else
-        t->resumed = true;
-}
-
-void sweeps_match(sweep *w, const char *results, known_runs *k)
-{
-    for (size_t i = 0; i < w->n; i++) sweeps_match_one(w, results, k, &w->trials[i]);
-}

@@ -83,7 +83,7 @@ void sweeps_check_plugins(const sweep *w, plan *p);
 /* Notes the end, lets go of the lock. */
 void sweeps_end(sweep *w, int code, double seconds, errors *e);
 
-/* Gives each waiting trial the run that it has already: finished ones become TRIAL_KNOWN, others are to be
+/* match.c: gives each waiting trial the run that it has already: finished ones become TRIAL_KNOWN, others are to be
  * resumed. */
 void sweeps_match(sweep *w, const char *results, known_runs *k);
 void sweeps_match_one(const sweep *w, const char *results, known_runs *k, trial *t);

@@ -401,8 +401,22 @@ static cvy_status make_run(trial *t, const trial_origin *from, errors *e)
     return status;
 }
 
+/* Another sweep that wanted to go on with the same run was first: this one trains its own. */
+static void give_up_run(trial *t)
+{
+    follow_close(t->journals);
+    mem_free(t->dir);
+    t->journals = NULL;
+    t->dir = NULL;
+    t->run = 0;
+    t->resumed = t->borrowed = t->measured = false;
+    t->epoch = t->best_epoch = 0;
+    t->took = 0;
+}
+
 cvy_status trial_begin(trial *t, const trial_origin *from, errors *e)
 {
     trial_wake(t, from);
+    if (t->run && t->borrowed && runs_held(t->dir)) give_up_run(t);
     return t->run ? CVY_OK : make_run(t, from, e);
 }

@@ -48,6 +48,7 @@ typedef struct trial {
     trial_state state;
     cvy_status status; /* of a failed one: its exit code */
     bool resumed;      /* the folder was there before */
+    bool borrowed;     /* the run is another sweep's, a single one, or another trial's */
     bool inexact;      /* may go on though the exact key has changed */
     bool
         cut; /* outside the promise of equal outcomes: it met a limit of time or memory, or was tried again */

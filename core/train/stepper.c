@@ -136,15 +136,17 @@ static cvy_status stepper_not_finite(const char *what, int64_t step, int64_t epo
 /* A batch's loss as it is shown, and in two parts for averages over batches. */
 typedef struct batch_loss {
     double shown, sum, weight;
-    bool mean;  /* what is minimised is sum / weight, and not the sum */
-    bool blown; /* it, or a gradient of it, is not finite, and nobody wants to know why */
+    double minimised; /* sum / weight, or with `reduction: sum` the sum */
+    bool blown;       /* it, or a gradient of it, is not finite, and nobody wants to know why */
 } batch_loss;
 
 static batch_loss stepper_shown(const cvy_loss_call *call, int64_t n)
 {
-    if (isnan(call->sum)) return (batch_loss){call->loss, call->loss * (double)n, (double)n, true, false};
-    double mean = call->weight > 0 ? call->sum / call->weight : call->loss;
-    return (batch_loss){mean, call->sum, call->weight, fabs(call->loss - mean) <= 1e-4 * fabs(mean), false};
+    batch_loss l = {.minimised = call->loss};
+    l.sum = isnan(call->sum) ? call->loss * (double)n : call->sum;
+    l.weight = isnan(call->sum) ? (double)n : call->weight;
+    l.shown = isnan(call->sum) || !(l.weight > 0) ? call->loss : l.sum / l.weight;
+    return l;
 }
 
 /* The loss of one end of the network for the n samples of a batch, and in training its gradient times the end's weight.
@@ -243,18 +245,46 @@ static void stepper_spread_piece(void *ctx, int64_t begin, int64_t end, int thre
     for (int64_t i = begin; i < end; i++) j->g[i] = j->scale * j->sum[i];
 }
 
+/* Whether what the loss minimises is a sum over the batch and no mean. It is asked of two made-up samples: a batch of one, or one
+ * whose loss is 0, does not tell. */
+static bool stepper_sums(const stepper *w, const cvy_shape *output)
+{
+    stepper alone = {.s = w->s};
+    cvy_shape shape = *output;
+    shape.dim[0] = 2;
+    const size_t n = (size_t)cvy_count(&shape), each = n / 2;
+    float *y = mem_array(n, sizeof *y), *target = mem_array(n, sizeof *target);
+    int32_t labels[2] = {0, 0};
+    for (size_t i = 0; i < n; i++) { /* of the label less than of all others; all far from the target */
+        y[i] = 0.25f + 0.125f * (float)(i % each % 5);
+        target[i] = 0.875f;
+    }
+    const batch b = {.n = 2, .x = target, .labels = labels, .target = target, .copies = 1};
+    const plan_ending end = {.shape = shape, .y = y, .weight = 1};
+    batch_loss loss = {0};
+    errors quiet = {0};
+    const bool known = stepper_end_loss(&alone, &end, &b, false, &loss, &quiet) == CVY_OK && loss.weight > 0;
+    errors_free(&quiet);
+    mem_free(y);
+    mem_free(target);
+    return known && fabs(loss.minimised - loss.sum) < fabs(loss.minimised - loss.sum / loss.weight);
+}
+
 /* Adds the gradient of a batch to those before it: that of a mean with the batch's weight, that of a sum as it is. */
-static cvy_status stepper_gather(stepper *w, const batch *b, const batch_loss *loss, errors *e)
+static cvy_status stepper_gather(stepper *w, plan *p, const batch *b, const batch_loss *loss, errors *e)
 {
     const int64_t n = w->s->net->weight_floats;
-    if (!w->accumulated && !(w->accumulated = buffer_new(stepper_accumulated_bytes(w), e)))
-        return CVY_ERR_RESOURCE;
-    double scale = loss->mean ? loss->weight : 1;
+    if (!w->accumulated) {
+        if (!(w->accumulated = buffer_new(stepper_accumulated_bytes(w), e))) return CVY_ERR_RESOURCE;
+        const cvy_shape output = plan_end(p, 0).shape;
+        w->sums = stepper_sums(w, &output);
+    }
+    const double scale = w->sums ? 1 : loss->weight;
     gather_job j = {w->accumulated, w->state->gradients, (float)scale, w->gathered.batches == 0};
     parallel_for(n, 4096, stepper_gather_piece, &j);
     w->gathered.samples += b->n;
     w->gathered.batches++;
-    w->gathered.scale = loss->mean ? w->gathered.scale + scale : 1;
+    w->gathered.scale = w->sums ? 1 : w->gathered.scale + scale;
     w->gathered.sum += loss->sum;
     w->gathered.weight += loss->weight;
     return CVY_OK;
@@ -325,7 +355,7 @@ static cvy_status stepper_gradient(stepper *w, const batch *b, const step_at *at
         loss->blown = at->rate > 0;
         return loss->blown ? CVY_OK : stepper_blown_gradient(w, p, b, at, e);
     }
-    if (!status && (at->more || w->gathered.batches)) status = stepper_gather(w, b, loss, e);
+    if (!status && (at->more || w->gathered.batches)) status = stepper_gather(w, p, b, loss, e);
     return status;
 }
 

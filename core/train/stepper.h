@@ -25,6 +25,7 @@ typedef struct stepper {
     int64_t evaluation_batch; /* samples at most */
     loader *loader;
     float *accumulated; /* gradients of the batches of one update so far, as a sum; NULL: not wanted yet */
+    bool sums;          /* what the loss minimises is a sum over the batch; known once those are wanted */
     struct {
         int64_t samples, batches;
         double scale;       /* what the sum of gradients is to be divided by */

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
+#include "base/philox.h"
 #include "base/text.h"
 
 static void grows(void **state)
@@ -296,6 +297,35 @@ static void utf8(void **state)
     }
 }
 
+/* Halves, what is next to them, and anything else: printf's digits. */
+static void fixed(void **unused)
+{
+    (void)unused;
+    const double odd[] = {0,       -0.0,     0.5,       1.5,         2.5,   0.125,    0.375,
+                          1e-9,    -0.00004, 999.99999, 1e9,         1e300, 0.00005,  0.000150,
+                          2.675,   1.005,    -1234.5,   99999999.95, NAN,   INFINITY, -INFINITY,
+                          0.99995, 9.95,     0.045,     64.6,        33.3,  1.0 / 3., 1e15};
+    philox_stream random = philox_open(philox_key_of(7, "test", "fixed"), 0, 0);
+    for (int i = 0; i < 40000; i++) {
+        double v;
+        if (i < (int)(sizeof odd / sizeof *odd))
+            v = odd[i];
+        else if (i % 3 == 0) /* a half of the last place, about */
+            v = nextafter((floor(2000 * (double)philox_unit(&random)) + 0.5) / (i % 2 ? 100 : 10000),
+                          i % 5 ? (i % 5 < 3 ? 1e9 : -1e9) : 0.5);
+        else
+            v = ((double)philox_unit(&random) - 0.5) * pow(10, i % 12 - 2);
+        for (int decimals = 0; decimals < 8; decimals++) {
+            char expected[400];
+            text t = {0};
+            snprintf(expected, sizeof expected, "%.*f", decimals, v);
+            text_fixed(&t, v, decimals);
+            assert_string_equal(text_str(&t), expected);
+            text_free(&t);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -306,6 +336,7 @@ int main(void)
         cmocka_unit_test(every_double_reads_back),
         cmocka_unit_test(doubles_ignore_the_locale),
         cmocka_unit_test(counts),
+        cmocka_unit_test(fixed),
         cmocka_unit_test(safe),
         cmocka_unit_test(lines),
         cmocka_unit_test(utf8),

@@ -122,6 +122,20 @@ expect 2 inspect r1 gradcam --sample 1 --class cicle -o x.png
 says err 'did you mean "circle"?'
 expect 2 inspect r1 saliency --sample 1 --layer stem
 says err "--layer is for filters, maps and gradcam"
+for what in "saliency --patch 3:--patch is for occlusion" "saliency --limit 3:--limit is for filters and maps" \
+    "saliency --samples 3:--samples is for the table" "occlusion --smooth 3:--smooth is for saliency" \
+    "gradcam --stride 3:--stride is for occlusion" "maps --tensor stem.weight:--tensor is for histograms"; do
+    expect 2 inspect r1 ${what%%:*} --sample 1 -o x.png
+    says err "${what##*:}"
+done
+expect 2 inspect r1 --limit 3
+says err "--limit is for filters and maps"
+expect 2 inspect r1 filters --part test
+says err "--part is for the table, maps, saliency, occlusion and gradcam"
+expect 2 inspect r1 histograms --which last
+says err "--which is for the table, filters"
+expect 2 inspect r1 maps --image "$pictures/red1.png" --part test -o x.png
+says err "--part is of the dataset's samples"
 expect 2 inspect shapes
 says err '"shapes" is 2 runs'
 expect 2 inspect r1 filters train.epochs=2
@@ -148,4 +162,19 @@ says err "no convolution"
 expect 2 inspect r3 maps --sample 1 -o x.png
 says err "no layer with maps"
 [ ! -e x.png ] || fail "x.png was written"
+
+# ---- how many maps: as suits, or as many as --limit says
+if "$convoy" doctor | grep -q '^ok *PNG '; then
+    expect 0 run shapes.yaml --threads 1 -q model.point.channels=20 train.epochs=1 train.histograms=0
+    measure() { # measure ARGUMENT...: width and height of the maps
+        expect 0 inspect r4 maps --sample 0 -o maps.png "$@" >&2
+        od -An -t u1 -j 16 -N 8 maps.png | awk '{ print $3 * 256 + $4, $7 * 256 + $8 }'
+    }
+    read -r usual high < <(measure)
+    read -r most same < <(measure --limit 20)
+    read -r least low < <(measure --limit 1)
+    [ "$usual" -lt "$most" ] || fail "--limit 20 is no wider: $usual and $most"
+    [ "$least" -lt "$usual" ] || fail "--limit 1 is no narrower: $least and $usual"
+    [ "$same" -le "$high" ] && [ "$low" -lt "$high" ] || fail "--limit 1 has as many rows: $low, $high and $same"
+fi
 finish

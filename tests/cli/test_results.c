@@ -239,6 +239,268 @@ static void database(void **state)
     says("ls", 0, "r1 ");
 }
 
+/* A run whose process dies without a word: its journals say nothing, and nobody holds its folder. */
+static void make_dead(const char *name, int trial)
+{
+    made_run r = {.name = name, .experiment = "optimizers", .sweep = "s1", .trial = trial};
+    char *dir = made_describe(results, &r), *update;
+    journal *events = made_events(dir);
+    record_start(events, 1, 1, NULL);
+    journal_close(events);
+    mem_free(dir);
+    says("ls -a", 0, name); /* read */
+    /* Long ago: at first it may not have come to taking the lock. */
+    update = mem_printf("UPDATE attempts SET started = 1000 WHERE run = %s", name + 1);
+    mem_free(dump_ask(results, update));
+    mem_free(update);
+}
+
+/* Everywhere people read, one that died counts as killed. */
+static void tells_the_dead(void **state)
+{
+    (void)state;
+    make_sweep();
+    make_dead("r6", 4);
+    says("query 'SELECT state FROM run_summary WHERE name = ?' r6 --csv", 0, "running");
+    says("ls s1", 0, "killed");
+    const json *w = asks("ls --json"), *sweep = json_get(w, "sweeps")->items[0];
+    assert_int_equal(json_get_int(sweep, "failed", -1), 1);
+    assert_int_equal(json_get_int(sweep, "finished", -1), 4);
+    assert_int_equal(json_get_int(asks("show s1 --json"), "failed", -1), 1);
+    char *s = convoy(1, "ls"), *row = strstr(s, "s1 ");
+    assert_non_null(row);
+    int failed = -1;
+    assert_int_equal(sscanf(row, "s1 %*s %*s %*s %d", &failed), 1);
+    assert_int_equal(failed, 1);
+    s = convoy(1, "show r6 -v");
+    assert_null(strstr(s, "running"));
+    w = json_get(asks("show r6 --json"), "attempt_list")->items[0];
+    assert_string_equal(json_get_text(w, "state", ""), "killed");
+}
+
+/* Why an attempt was killed says more than by which signal. */
+static void tells_why(void **state)
+{
+    (void)state;
+    static const char *const why[] = {"over its time limit of 60 s", NULL};
+    for (int i = 0; i < 2; i++) {
+        made_run r = {.name = i ? "r2" : "r1", .experiment = "x"};
+        char *dir = made_describe(results, &r);
+        journal *events = made_events(dir);
+        record_start(events, 1, 1, NULL);
+        record_exit(events, 1, 0, 9, 60, NULL);
+        if (why[i]) record_state(events, 1, "killed", why[i], NULL);
+        journal_close(events);
+        mem_free(dir);
+    }
+    says("show r1 -v", 0, why[0]);
+    assert_null(strstr(convoy(1, "show r1 -v"), "signal 9"));
+    says("show r2 -v", 0, "signal 9");
+}
+
+/* Options that would be looked at by nobody are refused. */
+static void refuses(void **state)
+{
+    (void)state;
+    make_sweep();
+    says("export jsonl s1 --curves", 2, "--curves is for `convoy export csv`");
+    says("export weights r1 -o x --curves", 2, "--curves is for `convoy export csv`");
+    says("export csv s1 --which last", 2, "--which is for `convoy export weights`");
+    says("export sql s1 --map a=b", 2, "--map is for `convoy export weights`");
+    says("export tensorboard s1 -o x --which last", 2, "--which is for `convoy export weights`");
+    says("query --views --csv", 2, "--views lists as a table or as --json");
+    says("query 'SELECT 1' --csv --json", 2, "not both");
+    says("compare s1 --importance --by train.optimizer.type", 2, "without --by");
+    says("compare s1 --importance --test wilcoxon", 2, "without --test");
+    says("compare s1 --importance --alpha 0.1", 2, "without --alpha");
+}
+
+/* Each documented view and column is in the manual's table, and no other is offered. */
+static void documents_views(void **state)
+{
+    (void)state;
+    make_sweep();
+    char *page = NULL;
+    size_t n;
+    assert_int_equal(file_read(SOURCE_DIR "/docs/database.md", 1 << 20, &page, &n, NULL), CVY_OK);
+    const json *views = asks("query --views --json");
+    assert_true(views->n > 15);
+    for (size_t i = 0; i < views->n; i++) {
+        char *start = mem_printf("\n| `%s` |", views->keys[i]), *row = strstr(page, start);
+        if (!row) fail_msg("docs/database.md has no row for %s", views->keys[i]);
+        char *line = mem_text_n(row + 1, strcspn(row + 1, "\n"));
+        for (size_t k = 0; k < views->items[i]->n && !strstr(line, "the same"); k++) {
+            char *column = mem_printf("`%s`", views->items[i]->items[k]->s);
+            if (!strstr(line, column)) fail_msg("docs/database.md: %s has no %s", views->keys[i], column);
+            mem_free(column);
+        }
+        mem_free(line);
+        mem_free(start);
+    }
+    mem_free(page);
+    static const char *const states[] = {"planned", "running",       "finished", "paused",
+                                         "stopped", "stopped early", "failed",   "killed"};
+    page = NULL;
+    assert_int_equal(file_read(SOURCE_DIR "/docs/database.md", 1 << 20, &page, &n, NULL), CVY_OK);
+    char *row = strstr(page, "| `run_summary` |");
+    row[strcspn(row, "\n")] = 0;
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++) assert_non_null(strstr(row, states[i]));
+    mem_free(page);
+    static const char *const inner[] = {"attempt_states", "run_figures", "sweep_places", "sweep_values"};
+    char *hint = convoy(0, "query 'SELECT * FROM nowhere'");
+    assert_non_null(strstr(hint, "run_summary"));
+    for (size_t i = 0; i < sizeof inner / sizeof *inner; i++) {
+        assert_null(json_get(views, inner[i]));
+        assert_null(strstr(hint, inner[i]));
+    }
+}
+
+/* Numbers that a table shows can be read, and all forms tell the same of those that are none. */
+static void shows_numbers(void **state)
+{
+    (void)state;
+    make_sweep();
+    char *s = convoy(1, "query 'SELECT 1732190001.5 AS t, 1234567.25 AS n, 123456.0 AS k, 0.1234567 AS r,"
+                        " 1.5e-7 AS e, 2e15 AS h, -1234567.75 AS m'");
+    assert_non_null(strstr(s, "1732190002  1234567  123456  0.123457  1.5e-07  2e+15  -1234568"));
+    const char *ask = "query 'SELECT 9e999 AS a, -9e999 AS b, NULL AS c' --json";
+    assert_string_equal(convoy(1, ask), "[{\"a\":\"inf\",\"b\":\"-inf\",\"c\":null}]\n");
+    made_run r = {.name = "r6", .experiment = "x"};
+    char *dir = made_describe(results, &r);
+    journal *j = made_journal(dir, 1, 0);
+    metric loss = {"val_loss", (double)INFINITY};
+    record_metrics(j, "epoch", 351, 1, &loss, 1, NULL);
+    journal_close(j);
+    mem_free(dir);
+    assert_non_null(strstr(convoy(1, "show r6 --json"), "\"step\":351,\"value\":\"inf\"}"));
+    assert_string_equal(convoy(1, "query \"SELECT value FROM curves WHERE run = 'r6'\" --json"),
+                        "[{\"value\":\"inf\"}]\n");
+    assert_non_null(strstr(convoy(1, "export jsonl r6"), "\"val_loss\":[[351,1,\"inf\"]]"));
+}
+
+/* ---- what leaves ---- */
+
+static void quotes_titles(void **state)
+{
+    (void)state;
+    made_run r = {.name = "r1", .experiment = "x", .params = ",\"model.a,\\\"b\":\"1\",\"model.c\":\"2\""};
+    made_whole(results, &r, 1, 0.1);
+    char *s = convoy(1, "export csv r1");
+    assert_non_null(strstr(s, ",\"param:model.a,\"\"b\",param:model.c,"));
+}
+
+/* The bytes of the only event file in a folder of the board; in the arena. */
+static char *events_of(const char *folder, size_t *n)
+{
+    char *line = mem_printf("cat '%s'/board/'%s'/events.*", results, folder), chunk[4096];
+    text all = {0};
+    size_t got;
+    FILE *f = popen(line, "r");
+    assert_non_null(f);
+    while ((got = fread(chunk, 1, sizeof chunk, f))) text_add_n(&all, chunk, got);
+    assert_int_equal(pclose(f), 0);
+    char *s = arena_text_n(&a, text_str(&all), all.n);
+    *n = all.n;
+    text_free(&all);
+    mem_free(line);
+    return s;
+}
+
+static bool holds(const char *s, size_t n, const char *what, size_t length)
+{
+    for (size_t i = 0; i + length <= n; i++)
+        if (!memcmp(s + i, what, length)) return true;
+    return false;
+}
+
+/* What TensorBoard is told of a run's end; folds are repeats as seeds are. */
+static void exports_board(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *state;
+        char status; /* of the plugin's protocol: 0 unknown, 1 success, 2 failure, 3 running */
+    } ends[] = {{"finished", 1}, {"stopped early", 1}, {"paused", 3},
+                {"stopped", 0},  {"failed", 2},        {"killed", 2}};
+    made_sweep(results, "s1", 6);
+    for (int i = 0; i < 6; i++) {
+        char name[16], params[80];
+        snprintf(name, sizeof name, "r%d", i + 1);
+        snprintf(params, sizeof params, ",\"fold\":\"%d\",\"train.lr\":\"0.%d\"", i + 1, i / 2 + 1);
+        made_run r = {.name = name, .experiment = "x", .sweep = "s1", .trial = i, .params = params};
+        char *dir = made_describe(results, &r);
+        journal *events = made_events(dir), *j = made_journal(dir, 1, 0);
+        record_start(events, 1, 1, NULL);
+        made_epochs(j, 1, 2, 0.1, (unsigned)i, 0);
+        if (i == 0 || i == 4) record_end(j, ends[i].state, 702, "", NULL);
+        record_exit(events, 1, i == 4, i == 0 || i == 4 ? 0 : 15, 60, NULL);
+        if (i != 0 && i != 4) record_state(events, 1, ends[i].state, "why", NULL);
+        journal_close(j);
+        journal_close(events);
+        mem_free(dir);
+    }
+    char *line = mem_printf("export tensorboard s1 -o '%s/board'", results);
+    says(line, 0, "6 runs");
+    mem_free(line);
+    for (int i = 0; i < 6; i++) {
+        char name[16];
+        size_t n;
+        snprintf(name, sizeof name, "r%d", i + 1);
+        const char *s = events_of(name, &n);
+        /* HParamsPluginData: version 0, then session_end_info of 11 bytes that begins with the status */
+        const char end[] = {0x08, 0, 0x22, 11, 0x08, ends[i].status, 0x11};
+        if (!holds(s, n, end, sizeof end)) fail_msg("%s is not told as %d", ends[i].state, ends[i].status);
+        assert_true(holds(s, n, "\n\010train.lr", 10));
+        assert_false(holds(s, n, "\n\004fold", 6));
+        assert_false(holds(s, n, "\n\004seed", 6));
+        assert_true(holds(s, n, "epoch/val_loss", 14));
+    }
+    size_t n;
+    const char *table = events_of(".", &n);
+    assert_true(holds(table, n, "\n\010train.lr", 10));
+    assert_true(holds(table, n, "\n\014train.epochs", 14));
+    assert_false(holds(table, n, "\n\004fold", 6));
+}
+
+/* A run that stands for two trials of a sweep leaves once. */
+static void exports_each_once(void **state)
+{
+    (void)state;
+    make_sweep();
+    says("ls", 0, "s1");
+    mem_free(dump_ask(results, "INSERT INTO members VALUES (1, 9, 0, 3)"));
+    assert_int_equal(json_get(asks("ls s1 --json"), "runs")->n, 5);
+    char *line = mem_printf("export tensorboard s1 -o '%s/board'", results), *s = convoy(0, line), *at;
+    if (code) fail_msg("%s", s);
+    mem_free(line);
+    s = convoy(1, "export csv s1");
+    at = strstr(s, "\nr3,");
+    assert_true(at && !strstr(at + 1, "\nr3,"));
+}
+
+/* Words are looked up together: each once, in their order; those that mean nothing are all told. */
+static void finds_words(void **state)
+{
+    (void)state;
+    make_sweep();
+    const json *v = asks("ls s1 --json");
+    assert_int_equal(json_get(v, "runs")->n, 4);
+    char *s = convoy(1, "export csv r3 s1 r1 r3 first r2");
+    char *at[6];
+    for (int i = 1; i <= 5; i++) {
+        char start[16];
+        snprintf(start, sizeof start, "\nr%d,", i);
+        at[i] = strstr(s, start);
+        assert_non_null(at[i]);
+        assert_null(strstr(at[i] + 1, start));
+    }
+    assert_true(at[3] < at[2] && at[2] < at[4] && at[4] < at[5] && at[5] < at[1]);
+    says("export csv r1 r98 nothing r99", 2, "no run \"r98\"");
+    says("export csv r1 r98 nothing r99", 2, "no run \"nothing\"");
+    says("export csv r1 r98 nothing r99", 2, "no run \"r99\"");
+    says("export csv r01", 2, "no run \"r01\"");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +510,15 @@ int main(void)
         cmocka_unit_test_setup_teardown(compares, setup, teardown),
         cmocka_unit_test_setup_teardown(plots, setup, teardown),
         cmocka_unit_test_setup_teardown(database, setup, teardown),
+        cmocka_unit_test_setup_teardown(tells_the_dead, setup, teardown),
+        cmocka_unit_test_setup_teardown(tells_why, setup, teardown),
+        cmocka_unit_test_setup_teardown(refuses, setup, teardown),
+        cmocka_unit_test_setup_teardown(documents_views, setup, teardown),
+        cmocka_unit_test_setup_teardown(shows_numbers, setup, teardown),
+        cmocka_unit_test_setup_teardown(quotes_titles, setup, teardown),
+        cmocka_unit_test_setup_teardown(exports_board, setup, teardown),
+        cmocka_unit_test_setup_teardown(exports_each_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(finds_words, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

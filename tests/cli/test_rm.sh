@@ -73,7 +73,7 @@ says err "r2 is running: nothing is removed"
 exec 9>&-
 
 # A metric that no trial logs is found before anything is trained.
-for metric in val_acuracy auc val_average_loss; do
+for metric in val_acuracy auc val_average_loss "val_loss val_accuracy"; do
     sed "s/name: val_loss/name: $metric/" two.yaml >wrong.yaml
     expect 2 sweep wrong.yaml --results wrong
     says err "wrong.yaml:7:18: sweep: metric: $metric is logged by no trial"

@@ -71,16 +71,55 @@ static void lowering_says(const char *what, const char *said)
     network_free(&n);
 }
 
-/* A plugin's operators are believed no more than their kernels can bear. */
+/* A plugin's operators are believed no more than their kernels can bear; test_fit.c has all that is said. */
 static void test_misfits(void **unused)
 {
     (void)unused;
-    static const char *const transposed[] = {"groups", "no_groups", "channels", "rank",
-                                             "stride", "dilation",  "size",     "biased"};
+    static const char *const cases[][2] = {
+        {"groups", "lower: conv_transpose: its weight has 3 output channels, which 2 groups cannot share"},
+        {"no_groups", "lower: conv_transpose: the number of groups is 0"},
+        {"channels", "lower: conv_transpose: its weight is of 4 input channels, and the input has 3"},
+        {"rank", "lower: conv_transpose: operand 1 has 2 dimensions, and 4 are wanted"},
+        {"stride", "lower: conv_transpose: the stride is 0"},
+        {"dilation", "lower: conv_transpose: the dilation is -1"},
+        {"size", "lower: conv_transpose: the output's size is 0"},
+        {"biased", "lower: conv_transpose: 3 operands, and 2 wanted"},
+        {"bias", "lower: bias: operand 1 has 2 elements, and 1 are wanted"},
+        {"tied",
+         "lower: bias: weight \"own.bias\" is read by another operator already: one alone can train it"},
+    };
     lowering_says("fits", NULL);
-    for (size_t i = 0; i < sizeof transposed / sizeof *transposed; i++)
-        lowering_says(transposed[i], "lower: operands do not fit operator conv_transpose");
-    lowering_says("bias", "lower: operands do not fit operator bias");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) lowering_says(cases[i][0], cases[i][1]);
+}
+
+/* A layer may read as many as it likes. */
+static void test_many_inputs(void **unused)
+{
+    (void)unused;
+    enum { INPUTS = 600 };
+    text yaml = {0};
+    text_add(&yaml, "- relu: {name: a}\n- add: {inputs: [a");
+    for (int i = 1; i < INPUTS; i++) text_add(&yaml, ", a");
+    text_add(&yaml, "]}\n- flatten\n- linear: {units: classes}\n");
+    network n = network_of(text_str(&yaml), 3, 4, 5, 10);
+    network_print(&n);
+    assert_non_null(n.net);
+    machine m = machine_here();
+    state *s = state_new(n.net, 1, true, &n.e);
+    float *x = noise(2 * 60, 1), y[2][20];
+    for (int plain = 0; plain < 2; plain++) {
+        bound b = bound_of(&n, s, &m, (plan_options){.batch = 2, .train = true, .plain = plain});
+        assert_int_equal(plan_forward(b.plan, x, 0, 0, &n.e), CVY_OK);
+        memcpy(y[plain], plan_output(b.plan, NULL), sizeof *y);
+        for (int i = 0; i < 20; i++) plan_output_gradient(b.plan)[i] = 1;
+        assert_int_equal(plan_backward(b.plan, &n.e), CVY_OK);
+        bound_free(&b);
+    }
+    for (int i = 0; i < 20; i++) assert_true(fabsf(y[0][i] - y[1][i]) <= 1e-4f * (1 + fabsf(y[1][i])));
+    mem_free(x);
+    state_free(s);
+    network_free(&n);
+    text_free(&yaml);
 }
 
 int main(void)
@@ -88,6 +127,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_two_conversions),
         cmocka_unit_test(test_misfits),
+        cmocka_unit_test(test_many_inputs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

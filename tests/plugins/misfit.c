@@ -6,9 +6,9 @@ typedef struct misfit_config {
     int32_t what;
 } misfit_config;
 
-enum { FITS, GROUPS, NO_GROUPS, CHANNELS, RANK, STRIDE, DILATION, SIZE, BIASED, BIAS };
+enum { FITS, GROUPS, NO_GROUPS, CHANNELS, RANK, STRIDE, DILATION, SIZE, BIASED, BIAS, TIED };
 static const char *const misfits[] = {"fits",     "groups", "no_groups", "channels", "rank", "stride",
-                                      "dilation", "size",   "biased",    "bias",     NULL};
+                                      "dilation", "size",   "biased",    "bias",     "tied", NULL};
 
 static const cvy_param misfit_params[] = {
     CVY_ENUM(misfit_config, what, fits, misfits, "what is wrong"),
@@ -45,7 +45,9 @@ static cvy_value misfit_lower(cvy_lower *l, const void *config)
     const cvy_value operands[] = {cvy_in(0), cvy_weight(0), cvy_weight(1)};
     const cvy_value y = l->op(l, CVY_OP_CONV_TRANSPOSE, operands, c->what == BIASED ? 3 : 2, &a);
     const cvy_value with[] = {y, cvy_weight(1)};
-    return l->op(l, CVY_OP_BIAS, with, 2, NULL);
+    const cvy_value sum = l->op(l, CVY_OP_BIAS, with, 2, NULL);
+    const cvy_value again[] = {sum, cvy_weight(1)};
+    return c->what == TIED ? l->op(l, CVY_OP_BIAS, again, 2, NULL) : sum;
 }
 
 static const cvy_layer misfit_layer = {

@@ -6,10 +6,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "report/chart_axis.h"
 #include "report/chart_layers.h"
 #include "report/chart_scores.h"
 #include "report/chart_search.h"
 #include "report/charts.h"
+#include "report/names.h"
 #include "runs.h"
 
 static char results[64];
@@ -36,7 +38,7 @@ static int teardown(void **state)
     return file_remove_tree(results, NULL) != CVY_OK;
 }
 
-/* A run of a sweep whose metric goes through these values, one per epoch. */
+/* A run of a sweep whose metric goes through these values, one per epoch. stopped: early, and why; "": by hand. */
 static void make(int number, int trial, int seed, const char *params, const double *values, int epochs,
                  const char *stopped)
 {
@@ -56,7 +58,7 @@ static void make(int number, int trial, int seed, const char *params, const doub
     }
     record_end(j, stopped ? "stopped" : "finished", epochs * 10, "", NULL);
     record_exit(events, 1, stopped ? 75 : 0, 0, 10.0 * epochs, NULL);
-    if (stopped) record_state(events, 1, "stopped early", stopped, NULL);
+    if (stopped && *stopped) record_state(events, 1, "stopped early", stopped, NULL);
     journal_close(j);
     journal_close(events);
     mem_free(dir);
@@ -376,6 +378,110 @@ static void rungs(void **state)
     says("11 of 180 epochs");
 }
 
+/* Whoever was stopped by hand did not train to the end, and 99.96 % are not all of them. */
+static void unfinished(void **state)
+{
+    (void)state;
+    made_sweep(results, "s1", 4);
+    const double values[] = {0.9996, 0.9995}, early = 0.5;
+    make(1, 0, 1, ",\"train.lr\":\"0.1\"", values, 2, NULL);
+    make(2, 1, 1, ",\"train.lr\":\"0.2\"", &early, 1, "");
+    make(3, 2, 1, ",\"train.lr\":\"0.3\"", &early, 1, "below the median");
+    assert_int_equal(BUILD(chart_history, 0), CVY_OK);
+    assert_int_equal(mark(f.panels, FIGURE_POINTS, "trained to the end")->n, 1);
+    assert_int_equal(mark(f.panels, FIGURE_POINTS, "stopped early")->n, 1);
+    const figure_mark *rest = mark(f.panels, FIGURE_POINTS, "failed or unfinished");
+    assert_non_null(rest);
+    assert_int_equal(rest->n, 1);
+    near(rest->x[0], 2);
+    says("with 99.96 %");
+    assert_int_equal(BUILD(chart_rungs, 0), CVY_OK);
+    says("1 failed or unfinished");
+    assert_string_equal(chart_axis_result(99.9996, 100, &a), "99.9996 %");
+    assert_string_equal(chart_axis_result(100, 100, &a), "100.00 %");
+    assert_string_equal(chart_axis_result(0.123456, 1, &a), "0.1235");
+}
+
+static void differ(const char *x, const char *y)
+{
+    if (!strcmp(x, y)) print_error("\"%s\" twice\n", x);
+    assert_string_not_equal(x, y);
+}
+
+/* Numbers that a search drew are shortened only as far as they stay different. */
+static void drawn_numbers(void **state)
+{
+    (void)state;
+    static const char *const rates[] = {"0.024517850097728253", "0.024517950097728253",
+                                        "0.31415926535897931"};
+    made_sweep(results, "s1", 3);
+    for (int i = 0; i < 3; i++) {
+        char params[200];
+        const double v = 0.5 + 0.1 * i;
+        snprintf(params, sizeof params,
+                 ",\"train.lr\":\"%s\",\"model.blocks\":\"[one long list of blocks, and number %d]\"",
+                 rates[i], i);
+        make(i + 1, i, 1, params, &v, 1, NULL);
+    }
+    assert_int_equal(BUILD(chart_final, .by = "train.lr"), CVY_OK);
+    assert_string_equal(f.panels->x.names[0], "0.0245179");
+    assert_string_equal(f.panels->x.names[1], "0.024518");
+    assert_string_equal(f.panels->x.names[2], "0.3142");
+    assert_int_equal(BUILD(chart_cost, .by = "train.lr"), CVY_OK);
+    const figure_panel *p = &f.panels[1];
+    for (size_t i = 0; i < p->n; i++)
+        for (size_t k = 0; k < i; k++) differ(p->marks[i].label, p->marks[k].label);
+    assert_int_equal(BUILD(chart_against, .x_path = "parameters", .by = "train.lr"), CVY_OK);
+    differ(f.panels->marks[1].label, f.panels->marks[2].label);
+    assert_int_equal(BUILD(chart_speed, 0), CVY_OK);
+    differ(f.panels->marks[1].label, f.panels->marks[2].label);
+    assert_int_equal(BUILD(chart_contour, .by = "train.lr,model.blocks"), CVY_OK);
+    assert_int_equal(f.panels->x.n_names, 3);
+    assert_string_equal(f.panels->x.names[0], "0.0245179");
+    assert_string_equal(f.panels->x.names[2], "0.314159");
+    assert_int_equal(f.panels->y.n_names, 3);
+    differ(f.panels->y.names[0], f.panels->y.names[1]);
+    differ(f.panels->y.names[0], f.panels->y.names[2]);
+}
+
+static void names(void **state)
+{
+    (void)state;
+    const char *tidy[] = {"lr 0.12345678",   NULL,    "lr 0.12345679", "lr 0.12345678",
+                          "lr 0.5000000001", "lr 0.5"};
+    names_tidy(tidy, 6, &a);
+    assert_string_equal(tidy[0], "lr 0.12345678");
+    assert_null(tidy[1]);
+    assert_string_equal(tidy[2], "lr 0.12345679");
+    assert_string_equal(tidy[0], tidy[3]); /* the same name stays the same */
+    assert_string_equal(tidy[4], "lr 0.5000000001");
+    assert_string_equal(tidy[5], "lr 0.5");
+    const char *cut[] = {"adam, depth 3, width 8", "adam, depth 3, width 9", "sgd",
+                         "sgd, depth 3, \xc3\xa9\xc3\xa9"};
+    names_cut(cut, 4, 12, &a);
+    assert_string_equal(cut[0], "…width 8");
+    assert_string_equal(cut[1], "…width 9");
+    assert_string_equal(cut[2], "sgd");
+    assert_string_equal(cut[3], "sgd, depth …");
+    const char *far[] = {"aaaaaaaaaa x bbbbbbbbbb 1", "aaaaaaaaaa x bbbbbbbbbb 2",
+                         "aaaaaaaaaa y bbbbbbbbbb 1", "aaaaaaaaaa y bbbbbbbbbb 2"};
+    names_cut(far, 4, 8, &a);
+    for (size_t i = 0; i < 4; i++)
+        for (size_t k = 0; k < i; k++) differ(far[i], far[k]);
+}
+
+/* A logarithm of words there is none, and none that a bar could begin at. */
+static void logarithms(void **state)
+{
+    (void)state;
+    make_grid("sgd");
+    assert_int_equal(BUILD(chart_against, .x_path = "train.optimizer.type", .log_x = true), CVY_ERR_CONFIG);
+    assert_non_null(strstr(e.items[e.n - 1].what, "words, which have no logarithm"));
+    assert_int_equal(BUILD(chart_final, .by = "train.lr", .log_y = true), CVY_OK);
+    assert_null(mark(f.panels, FIGURE_BARS, NULL));
+    assert_true(f.panels->y.log);
+}
+
 static void speed(void **state)
 {
     (void)state;
@@ -564,6 +670,10 @@ int main(void)
         TEST(importance_bars),
         TEST(history),
         TEST(rungs),
+        TEST(unfinished),
+        TEST(drawn_numbers),
+        TEST(names),
+        TEST(logarithms),
         TEST(speed),
         TEST(no_values),
         TEST(one_value),

@@ -67,12 +67,11 @@ static void expect_pictures(void)
     mem_free(svg);
 }
 
-/* What `convoy plot` does with a word and its options. */
-static cvy_status draw_as(const char *word, bool each, chart_request r)
+/* What `convoy plot` does with a word and its options, up to the figure. */
+static cvy_status figure_as(const char *word, bool each, chart_request r, figure *f)
 {
     query_target t;
-    groups g;
-    figure f;
+    static groups g;
     if (!s) s = store_open_current(results, &e);
     assert_non_null(s);
     assert_int_equal(query_find(s, word, false, &a, &t, &e), CVY_OK);
@@ -83,7 +82,13 @@ static cvy_status draw_as(const char *word, bool each, chart_request r)
     r.runs = t.runs;
     r.n = t.n;
     r.groups = &g;
-    status = chart_curves(s, &r, &a, &f, &e);
+    return chart_curves(s, &r, &a, f, &e);
+}
+
+static cvy_status draw_as(const char *word, bool each, chart_request r)
+{
+    figure f;
+    cvy_status status = figure_as(word, each, r, &f);
     return status == CVY_OK ? charts_write(&f, CHARTS_USUAL, 0, prefix, &e) : status;
 }
 
@@ -162,6 +167,81 @@ static void crowd(void **state)
     for (const char *at = svg; (at = strstr(at, "136, 136, 136")); at++) grey++;
     assert_true(hovers >= 30 && grey > 0);
     mem_free(svg);
+    /* Two metrics by thirty values: as many panels as there are too many are told. */
+    figure f;
+    const chart_request facets = {.metric = "val_accuracy,val_loss", .facet = "lr"};
+    assert_int_equal(figure_as("x", true, facets, &f), CVY_OK);
+    assert_int_equal(f.n, 48);
+    assert_non_null(strstr(f.caption, "12 more panels left out"));
+    text names = {0};
+    for (int i = 0; i < 49; i++) text_printf(&names, "%sval_loss", i ? "," : "");
+    assert_int_equal(figure_as("x", true, (chart_request){.metric = text_str(&names)}, &f), CVY_ERR_CONFIG);
+    assert_non_null(strstr(e.items[e.n - 1].what, "49 metrics"));
+    text_free(&names);
+}
+
+static void log_once(int number, const char *params, const char *metric_name, const int *steps, int n)
+{
+    char name[16];
+    snprintf(name, sizeof name, "r%d", number);
+    made_run r = {.name = name, .experiment = "x", .seed = number, .params = params};
+    char *dir = made_describe(results, &r);
+    journal *j = made_journal(dir, 1, 0);
+    for (int i = 0; i < n; i++) {
+        metric m[] = {{metric_name, 10.0 * number + steps[i]}};
+        record_metrics(j, "epoch", steps[i], i + 1, m, 1, NULL);
+    }
+    journal_close(j);
+    mem_free(dir);
+}
+
+/* Of however many runs, one that has a metric is enough. */
+static void rare_metric(void **state)
+{
+    (void)state;
+    enum { RUNS = 205 };
+    const int first = 1;
+    for (int i = 1; i <= RUNS; i++) log_once(i, NULL, i < RUNS ? "val_loss" : "own", &first, 1);
+    figure f;
+    assert_int_equal(figure_as("x", false, (chart_request){.metric = "own"}, &f), CVY_OK);
+    assert_int_equal(f.panels[0].marks[0].n, 1);
+    assert_int_equal(figure_as("x", true, (chart_request){.metric = "own"}, &f), CVY_ERR_CONFIG);
+    assert_non_null(strstr(e.items[e.n - 1].what, "none of the best 16 has a metric \"own\""));
+    assert_int_equal(figure_as("x", true, (chart_request){.metric = "vall_loss"}, &f), CVY_ERR_CONFIG);
+    assert_non_null(strstr(e.items[e.n - 1].hint, "val_loss"));
+}
+
+/* Repeats that have values at other steps: each step the mean over those that have it, in order. */
+static void other_steps(void **state)
+{
+    (void)state;
+    const int odd[] = {1, 3, 5, 7}, some[] = {2, 3, 4, 7};
+    log_once(1, NULL, "val_loss", odd, 4);
+    log_once(2, NULL, "val_loss", some, 4);
+    figure f;
+    const chart_request r = {.metric = "val_loss", .x = CHART_X_STEP, .band = CHART_BAND_MINMAX};
+    assert_int_equal(figure_as("x", false, r, &f), CVY_OK);
+    const figure_mark *m = &f.panels[0].marks[0];
+    static const double at[] = {1, 2, 3, 4, 5, 7}, mean[] = {11, 22, 18, 24, 15, 22};
+    assert_int_equal(m->n, 6);
+    for (size_t i = 0; i < 6; i++) assert_true(m->x[i] == at[i] && fabs(m->y[i] - mean[i]) < 1e-12);
+    assert_true(m->low[2] == 13 && m->high[2] == 23);
+    assert_non_null(strstr(f.caption, "n = 2 runs"));
+}
+
+/* Rates that a search drew may agree in their first digits; the key may not. */
+static void drawn_rates(void **state)
+{
+    (void)state;
+    const int first = 1;
+    log_once(1, ",\"train.lr\":\"0.024517850097728253\"", "val_loss", &first, 1);
+    log_once(2, ",\"train.lr\":\"0.024517950097728253\"", "val_loss", &first, 1);
+    figure f;
+    for (int by = 0; by < 2; by++) {
+        const chart_request r = {.metric = "val_loss", .by = by ? "train.lr" : NULL};
+        assert_int_equal(figure_as("x", false, r, &f), CVY_OK);
+        assert_string_not_equal(f.panels[0].marks[0].label, f.panels[0].marks[1].label);
+    }
 }
 
 static void one_point(void **state)
@@ -466,6 +546,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(usual, setup, teardown),
         cmocka_unit_test_setup_teardown(many, setup, teardown),
         cmocka_unit_test_setup_teardown(crowd, setup, teardown),
+        cmocka_unit_test_setup_teardown(rare_metric, setup, teardown),
+        cmocka_unit_test_setup_teardown(other_steps, setup, teardown),
+        cmocka_unit_test_setup_teardown(drawn_rates, setup, teardown),
         cmocka_unit_test_setup_teardown(one_point, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(not_finite, setup, teardown),

@@ -137,6 +137,84 @@ static void whole_configurations(void **state)
     assert_int_equal(factor_compare(&f, 0, 3, PAIRED_SIGN_FLIP).n, 3);
 }
 
+/* Of a seed trained again the newest run that came to a value stands for it, in what is shown as in what is compared. */
+static void trained_again(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *lr;
+        int seed;
+        double value;
+    } made[] = {{"0.1", 1, 0.40}, {"0.2", 1, 0.50}, {"0.1", 2, 0.45},        {"0.2", 2, 0.52},
+                {"0.1", 1, 0.58}, {"0.1", 2, 0.62}, {"0.1", 2, (double)NAN}, {"0.1", 1, (double)INFINITY}};
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
+        char name[16], params[64];
+        const metric m[] = {{"val_accuracy", made[i].value}};
+        snprintf(name, sizeof name, "r%zu", i + 1);
+        snprintf(params, sizeof params, ",\"train.optimizer.lr\":\"%s\"", made[i].lr);
+        made_run r = {.name = name, .experiment = "x", .seed = made[i].seed, .params = params};
+        made_values(results, &r, m, isfinite(made[i].value) ? 1 : 0);
+    }
+    load();
+    for (int by = 0; by < 2; by++) {
+        factor f;
+        const char *path = by ? "train.optimizer.lr" : NULL;
+        assert_int_equal(factor_make(s, runs, n, path, best, true, &a, &f, &e), CVY_OK);
+        assert_int_equal(f.n, 2);
+        assert_int_equal(f.levels[0].g.n, 6);
+        statistics st = factor_statistics(&f, &f.levels[0], best);
+        assert_int_equal(st.n, 2);
+        assert_true(fabs(st.mean - 0.60) < 1e-12);
+        paired p = factor_compare(&f, 0, 1, PAIRED_SIGN_FLIP);
+        assert_int_equal(p.n, 2);
+        assert_true(fabs(p.mean - 0.09) < 1e-12);
+    }
+}
+
+static double of_seed(const query_run *r)
+{
+    return (double)(int)(r->seed % 7);
+}
+
+/* Against each level's comparison with each other. */
+static void fronts(void **state)
+{
+    (void)state;
+    unsigned noise = 1;
+    char *dirs[40];
+    for (int i = 0; i < 40; i++) {
+        char name[16], params[64];
+        snprintf(name, sizeof name, "r%d", i + 1);
+        snprintf(params, sizeof params, ",\"a\":\"%d\"", i);
+        made_run r = {.name = name, .experiment = "x", .seed = i, .params = params};
+        dirs[i] = made_describe(results, &r);
+    }
+    for (int i = 0; i < 40; i++) mem_free(dirs[i]);
+    load();
+    for (size_t i = 0; i < n; i++) {
+        runs[i].seconds = i == 5 ? (double)NAN : (int)(6 * made_noise(&noise));
+        runs[i].parameters = i == 6 ? QUERY_NONE : (int)(40 * made_noise(&noise));
+    }
+    factor f;
+    assert_int_equal(factor_make(s, runs, n, "a", of_seed, true, &a, &f, &e), CVY_OK);
+    assert_int_equal(f.n, 40);
+    for (size_t i = 0; i < f.n; i++) {
+        const query_run *r = f.levels[i].g.runs[0];
+        bool time = !isnan(r->seconds), size = r->parameters != QUERY_NONE;
+        for (size_t k = 0; k < f.n; k++) {
+            const query_run *o = f.levels[k].g.runs[0];
+            const double gain = of_seed(o) - of_seed(r);
+            if (gain < 0) continue;
+            if (o->seconds <= r->seconds && (gain > 0 || o->seconds < r->seconds)) time = false;
+            if (o->parameters != QUERY_NONE && o->parameters <= r->parameters &&
+                (gain > 0 || o->parameters < r->parameters))
+                size = false;
+        }
+        assert_int_equal(f.levels[i].front_time, time);
+        assert_int_equal(f.levels[i].front_parameters, size);
+    }
+}
+
 /* 1e-1 and 0.1 are one value, whoever wrote it how. */
 static void spelled(void **state)
 {
@@ -191,6 +269,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_run_missing, setup, teardown),
         cmocka_unit_test_setup_teardown(whole_configurations, setup, teardown),
         cmocka_unit_test_setup_teardown(spelled, setup, teardown),
+        cmocka_unit_test_setup_teardown(trained_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(fronts, setup, teardown),
         cmocka_unit_test_setup_teardown(unknown, setup, teardown),
         cmocka_unit_test_setup_teardown(explained, setup, teardown),
     };

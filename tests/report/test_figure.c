@@ -315,11 +315,67 @@ static void many(void **state)
     mem_free(y);
 }
 
+/* A hundred faint lines hide each other as much in one mark with gaps as in a hundred. */
+static void gaps(void **state)
+{
+    (void)state;
+    enum { LINES = 240 };
+    double x[3 * LINES], y[3 * LINES];
+    for (size_t i = 0; i < sizeof x / sizeof *x; i++) {
+        x[i] = (double)(i % 3);
+        y[i] = i % 3 < 2 ? (double)i : none;
+    }
+    const figure_mark one = {.kind = FIGURE_LINE, .faint = true, .x = x, .y = y, .n = sizeof x / sizeof *x};
+    char *s = script_of(&one, 1, (figure_panel){.title = "p"}, FIGURE_PNG);
+    assert_true(has(s, "lc rgb '#E70072B2'")); /* 255 - 95 * 60 / 240 */
+    mem_free(s);
+}
+
+/* Nothing is left out without a word. */
+static void more_panels(void **state)
+{
+    (void)state;
+    enum { PANELS = 65 };
+    const figure_mark m = {.kind = FIGURE_LINE, .x = xs, .y = ys, .n = 4};
+    figure_panel panels[PANELS];
+    for (size_t i = 0; i < PANELS; i++) {
+        panels[i] = (figure_panel){.marks = &m, .n = 1};
+        auto_axes(&panels[i]);
+    }
+    for (size_t n = PANELS - 1; n <= PANELS; n++) {
+        const figure f = {.caption = "said", .panels = panels, .n = n};
+        const figure_look look = {.format = FIGURE_SVG};
+        text script = {0};
+        figure_script(&f, &look, &script);
+        assert_true(has(text_str(&script), n == PANELS ? "'the first 64 of 65 panels; said'" : "'said'"));
+        text_free(&script);
+    }
+}
+
+/* Long names that begin alike. */
+static void long_keys(void **state)
+{
+    (void)state;
+    static const char *const labels[] = {
+        "a residual network of many stages with channels 16, 32 and 64, lr 0.1",
+        "a residual network of many stages with channels 16, 32 and 64, lr 0.2"};
+    const figure_mark m[] = {
+        {.kind = FIGURE_LINE, .label = labels[0], .x = xs, .y = ys, .n = 4},
+        {.kind = FIGURE_LINE, .label = labels[1], .colour = 1, .x = xs, .y = ys, .n = 4}};
+    static const figure_format formats_[] = {FIGURE_PNG, FIGURE_DUMB};
+    for (size_t i = 0; i < 2; i++) {
+        char *s = script_of(m, 2, (figure_panel){.title = "p"}, formats_[i]);
+        if (!has(s, "lr 0.1'") || !has(s, "lr 0.2'")) fail_msg("%s", s);
+        mem_free(s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scripts),    cmocka_unit_test(ticks_and_words), cmocka_unit_test(formats),
         cmocka_unit_test(unfinished), cmocka_unit_test(hostile),         cmocka_unit_test(many),
+        cmocka_unit_test(gaps),       cmocka_unit_test(more_panels),     cmocka_unit_test(long_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -141,6 +141,59 @@ static void repeats(void **state)
     groups_sort(&g);
 }
 
+static void make_rate(int number, const char *sweep, int trial, int seed, const char *lr)
+{
+    char *params = mem_printf(",\"train.optimizer.lr\":\"%s\"", lr);
+    make(number, "o", sweep, trial, seed, params);
+    mem_free(params);
+}
+
+static void groups_are(const char *const *expected, size_t n)
+{
+    query_run *runs;
+    size_t n_runs;
+    groups g;
+    store_close(s);
+    s = store_open_current(results, &e);
+    assert_int_equal(query_runs(s, &a, &runs, &n_runs, &e), CVY_OK);
+    assert_int_equal(groups_make(s, runs, n_runs, false, &a, &g, &e), CVY_OK);
+    assert_int_equal(g.n, n);
+    for (size_t i = 0; i < n; i++) {
+        text names = {0};
+        for (size_t k = 0; k < g.items[i].n; k++)
+            text_printf(&names, "%s%s", k ? " " : "", g.items[i].runs[k]->name);
+        assert_string_equal(text_str(&names), expected[i]);
+        text_free(&names);
+    }
+}
+
+/* The same configurations in two sweeps are repeats of each other, whatever their numbers there. */
+static void of_two_sweeps(void **state)
+{
+    (void)state;
+    static const char *const rates[2][5] = {{"0.1", "0.01", "0.3", "0.02", "0.2"},
+                                            {"0.02", "0.3", "0.2", "0.1", "0.010"}};
+    made_sweep(results, "s1", 5);
+    made_sweep(results, "s2", 5);
+    for (int k = 0; k < 2; k++)
+        for (int i = 0; i < 5; i++) make_rate(1 + 5 * k + i, k ? "s2" : "s1", i, k, rates[k][i]);
+    groups_are((const char *[]){"r1 r9", "r2 r10", "r3 r7", "r4 r6", "r5 r8"}, 5);
+    make_rate(11, NULL, 0, 2, "3e-1");
+    groups_are((const char *[]){"r1 r9", "r2 r10", "r3 r7 r11", "r4 r6", "r5 r8"}, 5);
+}
+
+/* Two trials of one sweep are two configurations, also where their runs name the same parameters: the sweep has changed something
+ * else. In the sweep made again they are the same two. */
+static void trials_alike(void **state)
+{
+    (void)state;
+    for (int k = 0; k < 2; k++) {
+        made_sweep(results, k ? "s2" : "s1", 4);
+        for (int i = 0; i < 4; i++) make_rate(1 + 4 * k + i, k ? "s2" : "s1", i / 2, 2 * k + i % 2, "0.1");
+    }
+    groups_are((const char *[]){"r1 r2 r5 r6", "r3 r4 r7 r8"}, 2);
+}
+
 /* "path=value path=value" to pairs, which must stand in order. */
 static difference_config config(const char *model, const char *name, const char *pairs)
 {
@@ -214,6 +267,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(words, setup, teardown),
         cmocka_unit_test_setup_teardown(repeats, setup, teardown),
+        cmocka_unit_test_setup_teardown(of_two_sweeps, setup, teardown),
+        cmocka_unit_test_setup_teardown(trials_alike, setup, teardown),
         cmocka_unit_test_setup_teardown(labels, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

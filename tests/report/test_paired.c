@@ -34,8 +34,8 @@ static void flips(void **state)
         {{3, 1, 4, -1, 5, 9, 2, -6, 5, 3}, 10, 0.095703125, 0.09765625},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        paired a = paired_compare(cases[i].d, cases[i].n, PAIRED_SIGN_FLIP);
-        paired b = paired_compare(cases[i].d, cases[i].n, PAIRED_WILCOXON);
+        paired a = paired_compare(cases[i].d, cases[i].n, 0, PAIRED_SIGN_FLIP);
+        paired b = paired_compare(cases[i].d, cases[i].n, 0, PAIRED_WILCOXON);
         assert_int_equal(a.n, cases[i].n);
         close_to(a.p, cases[i].flip, 1e-12);
         close_to(b.p, cases[i].rank, 1e-12);
@@ -47,7 +47,7 @@ static void many_pairs(void **state)
     (void)state;
     double d[30];
     for (int i = 0; i < 30; i++) d[i] = ((i * 7919) % 101 - 40) / 10.0;
-    paired p = paired_compare(d, 30, PAIRED_SIGN_FLIP);
+    paired p = paired_compare(d, 30, 0, PAIRED_SIGN_FLIP);
     assert_int_equal(p.test, PAIRED_WILCOXON); /* 2^30 signs are too many to try */
     close_to(p.p, 0.11907656863331795, 1e-12);
 }
@@ -56,14 +56,55 @@ static void missing(void **state)
 {
     (void)state;
     const double d[] = {(double)NAN, 1, (double)INFINITY, 3};
-    paired p = paired_compare(d, 4, PAIRED_SIGN_FLIP);
+    paired p = paired_compare(d, 4, 0, PAIRED_SIGN_FLIP);
     assert_int_equal(p.n, 2);
     close_to(p.mean, 2, 1e-12);
     close_to(p.half, 12.706204736432, 1e-9); /* sd sqrt(2), over sqrt(2) */
     close_to(p.p, 0.5, 1e-12);
-    p = paired_compare(d, 1, PAIRED_SIGN_FLIP);
+    p = paired_compare(d, 1, 0, PAIRED_SIGN_FLIP);
     assert_int_equal(p.n, 0);
     assert_true(isnan(p.p) && isnan(p.mean));
+}
+
+/* Accuracies of 10,000 samples as decimals that no double holds: their differences tie, and are 0, but for rounding. The expected
+ * values are those of whole numbers, by enumeration. */
+static void rounding(void **state)
+{
+    (void)state;
+    static const int of[] = {9234, 9123, 8765, 9001, 9345, 8888, 9456, 9222, 9111, 9333, 9050, 9150};
+    static const int by[] = {1, 1, 1, -1, 1, 1, 1, -1, 1, 2, 1, 1};
+    double d[12];
+    for (size_t i = 0; i < 12; i++) d[i] = (of[i] + by[i]) / 10000.0 - of[i] / 10000.0;
+    close_to(paired_compare(d, 12, paired_noise(1), PAIRED_WILCOXON).p, 0.033203125, 1e-12);
+    close_to(paired_compare(d, 12, paired_noise(1), PAIRED_SIGN_FLIP).p, 0.033203125, 1e-12);
+    /* Six that are 0 but for rounding say nothing; the other six have one sign. */
+    for (int i = 0; i < 12; i++) d[i] = i < 6 ? ((0.8 - 0.7) + (0.6 - 0.7)) / 2 : 0.1 + 0.01 * i;
+    assert_true(d[0] != 0);
+    close_to(paired_compare(d, 12, paired_noise(0.8), PAIRED_WILCOXON).p, 0.03125, 1e-12);
+    close_to(paired_compare(d, 12, paired_noise(0.8), PAIRED_SIGN_FLIP).p, 0.03125, 1e-12);
+    close_to(paired_compare(d, 6, paired_noise(0.8), PAIRED_SIGN_FLIP).p, 1, 1e-12);
+}
+
+static void steps_down(void **state)
+{
+    (void)state;
+    /* 12 pairs twice, 6 once: 3 * 2^-5 is above 0.05, but after two rejections 2^-5 is held against it alone. */
+    const double p[] = {0.0005, 0.03125, 0.0005, (double)NAN};
+    const size_t n[] = {12, 6, 12, 0};
+    bool can[4];
+    paired_decidable(p, n, 4, 0.05, can);
+    assert_true(can[0] && can[1] && can[2] && !can[3]);
+    const double missed[] = {0.0005, 0.5, 0.0005, (double)NAN}; /* it could have been */
+    paired_decidable(missed, n, 4, 0.05, can);
+    assert_true(can[0] && can[1] && can[2]);
+    const double weak[] = {0.0005, 0.5, 0.03, (double)NAN}; /* the other one stands in its way: 2 * 2^-5 */
+    paired_decidable(weak, n, 4, 0.05, can);
+    assert_true(can[0] && !can[1] && can[2]);
+    const double alone[] = {0.0625};
+    const size_t five[] = {5};
+    paired_decidable(alone, five, 1, 0.05, can);
+    assert_true(!can[0]);
+    paired_decidable(NULL, NULL, 0, 0.05, can);
 }
 
 static void holm(void **state)
@@ -108,6 +149,28 @@ static void additive(void **state)
     mem_free(y);
 }
 
+/* y depends on the number only where the category is 1, and the number is not set elsewhere. */
+static void conditional(void **state)
+{
+    (void)state;
+    enum { N = 400 };
+    const forest_axis axes[] = {{0, 0, 1}, {2, 0, 0}};
+    double *x = mem_array(2 * N, sizeof *x), *y = mem_array(N, sizeof *y);
+    for (int i = 0; i < N; i++) {
+        const double v = ((i * 37) % N + 0.5) / N;
+        x[2 * i] = i & 1 ? v : (double)NAN;
+        x[2 * i + 1] = i & 1;
+        y[i] = i & 1 ? 0.5 + v : 0.5;
+    }
+    forest_share s[2];
+    forest_importance(axes, 2, x, y, N, 16, 0, s);
+    /* By hand: the category 1/16, the number 1/48 and as much only with it, of 5/48. */
+    close_to(s[0].mean, 0.2, 0.03);
+    close_to(s[1].mean, 0.6, 0.03);
+    mem_free(x);
+    mem_free(y);
+}
+
 static void interaction(void **state)
 {
     (void)state;
@@ -131,8 +194,9 @@ static void interaction(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(flips), cmocka_unit_test(many_pairs), cmocka_unit_test(missing),
-        cmocka_unit_test(holm),  cmocka_unit_test(additive),   cmocka_unit_test(interaction),
+        cmocka_unit_test(flips),    cmocka_unit_test(many_pairs), cmocka_unit_test(missing),
+        cmocka_unit_test(rounding), cmocka_unit_test(steps_down), cmocka_unit_test(conditional),
+        cmocka_unit_test(holm),     cmocka_unit_test(additive),   cmocka_unit_test(interaction),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

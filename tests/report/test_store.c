@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "dump.h"
+#include "report/find.h"
 #include "report/query.h"
 #include "report/store.h"
 #include "runs.h"
@@ -417,6 +418,16 @@ static void hostile_names(void **state)
         assert_int_equal(t.runs[0].number, i + 1);
     }
     assert_int_equal(query_find(s, "' OR 1=1 --", true, &a, &t, &e), CVY_ERR_CONFIG);
+    /* Of many words the runs are read once: it is the same text that comes again. */
+    finder *f = finder_open(s, &a, &e);
+    assert_int_equal(finder_find(f, "r1", true, &t, &e), CVY_OK);
+    const char *name = t.runs[0].name;
+    assert_int_equal(finder_find(f, names[0], true, &t, &e), CVY_OK);
+    assert_ptr_equal(t.runs[0].name, name);
+    assert_int_equal(finder_find(f, "r12345", true, &t, &e), CVY_ERR_CONFIG);
+    assert_int_equal(finder_find(f, "r10", false, &t, &e), CVY_OK);
+    assert_string_equal(t.runs[0].name, "r10");
+    finder_close(f);
     store_close(s);
     arena_free(&a);
     errors_free(&e);

@@ -230,6 +230,9 @@ static void steps(journal *j, const char *checkpoint, const char *word, const ch
                                                        : 0.5}};
             record_metrics(j, "epoch", step, step / 4, e, 2, NULL);
         }
+        const char *fails = getenv("FAKE_FAILS"); /* behind the first epoch, with this learning rate */
+        if (fails && lr && step >= 6 && !strcmp(lr, fails))
+            end(j, "failed", step, "the loss is not finite", 1);
         pause_ms(ms);
         bool stubborn = !strcmp(word, "stubborn");
         if (stubborn) {

@@ -205,6 +205,33 @@ static void test_target(void **unused)
                     "open 0");
 }
 
+/* Never reached, it lets four be under way, and the rung of a bracket of eight waits for more: those that are there are
+ * compared with each other, and nobody is let through unasked. */
+static void test_locked(void **unused)
+{
+    (void)unused;
+    same_everywhere(
+        "  method: random\n  run_cap: 8\n  parallelism: 4\n"
+        "  metric: {name: val_accuracy, goal: maximize, target: 2}\n"
+        "  early_terminate: {type: halving, min_iter: 1, eta: 2}\n" LR,
+        "2.0 lr=0.7426 stopped early 2;"); /* behind another that was yet to be asked at the first rung */
+}
+
+/* One that fails behind a rung has passed it: nobody takes its place there, whether asked before or after. */
+static void test_failure_behind_rung(void **unused)
+{
+    (void)unused;
+    setenv("FAKE_FAILS", "0.1", 1);
+    for (int i = 0; i < 2; i++)
+        same_everywhere(i ? "  method: grid\n  early_terminate: {type: halving, min_iter: 1, eta: 2}\n"
+                            "  parameters: {train.optimizer.lr: {values: [0.1, 0.09, 0.08, 0.07]}}\n"
+                          : "  method: grid\n  parallelism: 1\n"
+                            "  early_terminate: {type: hyperband, min_iter: 1, eta: 3, strict: true}\n"
+                            "  parameters: {train.optimizer.lr: {values: [0.1, 0.09, 0.08, 0.07]}}\n",
+                        i ? "2.0 lr=0.08 stopped early 1;" : "1.0 lr=0.09 stopped early 1;");
+    unsetenv("FAKE_FAILS");
+}
+
 /* Values that come to the same are trained once, wherever they stand. */
 static void test_twins(void **unused)
 {
@@ -235,6 +262,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_halving),
         cmocka_unit_test(test_search),
         cmocka_unit_test(test_target),
+        cmocka_unit_test(test_locked),
+        cmocka_unit_test(test_failure_behind_rung),
         cmocka_unit_test(test_twins),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

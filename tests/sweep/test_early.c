@@ -18,7 +18,8 @@ typedef struct field {
 
 static void come(field *f, size_t config, int64_t epochs, bool ended)
 {
-    f->all[config] = (early_standing){f->values[config], epochs, ended};
+    f->all[config] = (early_standing){
+        .values = f->values[config], .epochs = epochs, .ended = ended, .complete = ended && epochs == EPOCHS};
     if (config >= f->n) f->n = config + 1;
 }
 
@@ -138,6 +139,21 @@ static void test_median(void **unused)
     s.metric.maximize = true;
     assert_int_equal(ask(&r, &s, &f, 5, 7), EARLY_GO);
     assert_int_equal(ask(&r, &s, &f, 2, 7), EARLY_GO); /* too few before it */
+    /* what came to its own end counts, however many epochs that were; at an epoch that it has not, it says nothing */
+    s = minimizing(1);
+    f = (field){.n = 0};
+    for (size_t i = 0; i < 4; i++) {
+        fill(&f, i, (double)(i + 1));
+        come(&f, i, i < 3 ? 5 : EPOCHS, true);
+        f.all[i].complete = true;
+    }
+    fill(&f, 4, 2.51); /* behind the median of 1, 2, 3, 4 */
+    come(&f, 4, 5, false);
+    r.startup = 4;
+    assert_int_equal(ask(&r, &s, &f, 4, 5), EARLY_STOP);
+    assert_int_equal(ask(&r, &s, &f, 4, 6), EARLY_GO); /* 4 alone */
+    f.all[2].complete = false;
+    assert_int_equal(ask(&r, &s, &f, 4, 5), EARLY_GO);
 }
 
 static void test_asha(void **unused)
@@ -198,6 +214,14 @@ static void test_halving(void **unused)
     assert_int_equal(early_ask(&r, &s, f.all, 9, false, 0, 1, 9, 9, &need), EARLY_WAIT);
     come(&f, 3, 0, true); /* it failed, and is the worst */
     assert_int_equal(early_ask(&r, &s, f.all, 9, false, 0, 1, 9, 9, &need), EARLY_GO);
+    /* of several under way the last is needed, not the one that was worst */
+    for (size_t i = 0; i < 9; i++) {
+        fill(&f, i, (double)(9 - i));
+        come(&f, i, i == 6 ? 3 : 1, i < 6);
+    }
+    assert_int_equal(early_ask(&r, &s, f.all, 9, false, 6, 3, 9, 9, &need), EARLY_WAIT);
+    assert_int_equal(need.config, 8);
+    assert_int_equal(need.epochs, 3);
     /* equal values: the earlier ones */
     for (size_t i = 0; i < 9; i++) {
         fill(&f, i, 1);
@@ -304,6 +328,7 @@ static void test_no_timing(void **unused)
                     }
                 }
                 come(&f, i, f.all[i].epochs + 1, f.all[i].epochs + 1 == E);
+                f.all[i].complete = f.all[i].ended;
                 log += f.all[i].ended;
             }
             assert_int_equal(log, N); /* nobody waits for ever */

@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <sys/wait.h>
+#include "journal/record.h"
 #include "sweep/interrupt.h"
 #include "sweep/process.h"
 #include "sweep/runs.h"
@@ -373,6 +374,21 @@ static void test_fail_fast(void **unused)
     fake_cleanup();
 }
 
+/* One that does not leave when it is asked to is not waited for for ever. */
+static void test_fail_fast_stubborn(void **unused)
+{
+    (void)unused;
+    TRIALS("stubborn", "fail");
+    assert_int_equal(
+        supervise_so(results, t, n, (supervise_options){.fail_fast = true, .grace = 0.05}, &l, &e),
+        CVY_ERR_SOME);
+    assert_trial(&t[0], TRIAL_KILLED, "did not leave within 0.15 s");
+    assert_trial(&t[1], TRIAL_FAILED, "not finite");
+    free_all(t, n);
+    log_free(&l);
+    fake_cleanup();
+}
+
 /* An agenda that lets each trial train one epoch, and then the second of them no further. */
 static agenda_answer two_legs(agenda *g, agenda_task *task, cvy_status *status, errors *e)
 {
@@ -419,6 +435,117 @@ static void test_legs(void **unused)
     fake_cleanup();
 }
 
+/* Ctrl-C while what comes next is being planned is one interrupt like any other. */
+static agenda_answer interrupted_planning(agenda *g, agenda_task *task, cvy_status *status, errors *e)
+{
+    (void)e;
+    *status = CVY_OK;
+    trial *t = g->trials;
+    if (t->state == TRIAL_WAITING) {
+        *task = (agenda_task){.trial = t};
+        g->running++;
+        return AGENDA_RUN;
+    }
+    raise(SIGINT);
+    *status = CVY_FORCED;
+    return AGENDA_DONE;
+}
+
+static void test_interrupted_planning(void **unused)
+{
+    (void)unused;
+    for (int beside = 0; beside < 2; beside++) { /* alone, and beside a trial that runs */
+        TRIALS("slow", "good");
+        trial_origin origin = {.results = results,
+                               .source = "x.yaml",
+                               .metric = space_default_metric,
+                               .threads = 1,
+                               .book = fake_book()};
+        supervise_options o = {
+            .program = self, .origin = &origin, .workers = 2, .threads = 1, .tell = tell, .ctx = &l};
+        agenda g = {.trials = t, .n = n, .next = interrupted_planning};
+        if (!beside) t[0].state = TRIAL_KNOWN;
+        interrupt_begin();
+        assert_int_equal(supervise_agenda(&o, &g, &e), CVY_STOPPED);
+        interrupt_end();
+        assert_int_equal(l.stopping, 1);
+        if (beside) assert_trial(&t[0], TRIAL_STOPPED, NULL);
+        free_all(t, n);
+        log_free(&l);
+        fake_cleanup();
+    }
+}
+
+/* A trial is stopped early whose last attempt died before it had a journal. */
+static agenda_answer over_without_journal(agenda *g, agenda_task *task, cvy_status *status, errors *e)
+{
+    *status = CVY_OK;
+    trial *t = g->trials;
+    if (t->state == TRIAL_WAITING) {
+        *task = (agenda_task){.trial = t, .until = 1};
+        g->running++;
+        return AGENDA_RUN;
+    }
+    if (t->state != TRIAL_PAUSED) return g->running ? AGENDA_WAIT : AGENDA_DONE;
+    char *path = mem_printf("%s/%s/events", (const char *)g->trials[1].why, trial_run_name(t).s);
+    journal *events = journal_continue(path, e);
+    record_start(events, 2, (int64_t)getpid(), e);
+    record_exit(events, 2, 0, SIGKILL, 1, e);
+    journal_close(events);
+    mem_free(path);
+    t->state = TRIAL_PRUNED;
+    t->until = 1;
+    *task = (agenda_task){.trial = t, .why = "after epoch 1"};
+    return AGENDA_OVER;
+}
+
+static void test_over_without_journal(void **unused)
+{
+    (void)unused;
+    TRIALS("good", "good");
+    trial_origin origin = {.results = results,
+                           .source = "x.yaml",
+                           .metric = space_default_metric,
+                           .threads = 1,
+                           .book = fake_book()};
+    supervise_options o = {
+        .program = self, .origin = &origin, .workers = 1, .threads = 1, .tell = tell, .ctx = &l};
+    agenda g = {.trials = t, .n = n, .next = over_without_journal};
+    t[1].why = mem_text(results); /* for the agenda */
+    assert_int_equal(supervise_agenda(&o, &g, &e), CVY_OK);
+    const follow *f = read_again(results, &t[0]);
+    assert_int_equal(f->started, 2);
+    assert_int_equal(f->attempt, 1);
+    assert_string_equal(follow_state_name(follow_state_of(f)), "stopped early");
+    free_all(t, n);
+    log_free(&l);
+    fake_cleanup();
+}
+
+/* A run of another sweep that this one wanted to go on with, and that somebody else was first to. */
+static void test_run_taken(void **unused)
+{
+    (void)unused;
+    TRIALS("good", "good");
+    assert_int_equal(supervise(results, t, 1, 1, &l, NULL, &e), CVY_OK);
+    assert_int_equal(t[0].run, 1);
+    char *lock = path_join(results, "r1/lock");
+    const int held = file_lock(lock, 0, &e);
+    assert_true(held >= 0);
+    trial_take_run(&t[1], results, "r1", &space_default_metric);
+    t[1].resumed = t[1].borrowed = true;
+    assert_int_equal(supervise(results, t, n, 1, &l, NULL, &e), CVY_OK);
+    assert_trial(&t[1], TRIAL_FINISHED, NULL);
+    assert_int_equal(t[1].run, 2);
+    assert_false(t[1].resumed || t[1].borrowed);
+    assert_int_equal(t[1].epoch, 3);
+    file_unlock(held);
+    mem_free(lock);
+    free_all(t, n);
+    log_free(&l);
+    fake_cleanup();
+}
+
 static void test_defaults(void **unused)
 {
     (void)unused;
@@ -457,7 +584,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_retries),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_fail_fast),
+        cmocka_unit_test(test_fail_fast_stubborn),
         cmocka_unit_test(test_legs),
+        cmocka_unit_test(test_interrupted_planning),
+        cmocka_unit_test(test_over_without_journal),
+        cmocka_unit_test(test_run_taken),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     mem_free(self);

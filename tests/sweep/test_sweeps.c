@@ -145,6 +145,7 @@ static void test_match(void **unused)
     known_runs *k = known_open(results);
     sweep *r = sweeps_open(results, w->name, &e);
     sweeps_match(r, results, k);
+    for (size_t i = 0; i < 5; i++) assert_int_equal(r->trials[i].borrowed, i < 2);
     assert_int_equal(r->trials[0].state, TRIAL_KNOWN);
     assert_string_equal(trial_run_name(&r->trials[0]).s, "r1");
     assert_true(r->trials[1].state == TRIAL_WAITING && r->trials[1].resumed);
@@ -169,6 +170,19 @@ static void test_match(void **unused)
     sweeps_match(r, results, k);
     assert_int_equal(r->trials[1].run, 0);
     sweeps_close(r);
+    /* One of a sweep that somebody works on is trained there. */
+    static const char *const also[] = {"c"};
+    sweep *second = make(results, also, 1);
+    sweeps_match(second, results, k);
+    assert_string_equal(trial_run_name(&second->trials[0]).s, "r4");
+    assert_true(second->trials[0].borrowed);
+    sweep *third = sweeps_open(results, second->name, &e);
+    assert_true(sweeps_begin(w, 0, &e));
+    sweeps_match(third, results, k);
+    assert_int_equal(third->trials[0].run, 0);
+    sweeps_end(w, 0, 1, &e);
+    sweeps_close(second);
+    sweeps_close(third);
     known_close(k);
     sweeps_close(w);
     for (size_t i = 0; i < 3; i++) trial_free(&others[i]);
@@ -198,6 +212,11 @@ static void test_one_supervisor(void **unused)
     assert_int_equal(f->started, 2);
     assert_int_equal(f->exited, 2);
     follow_close(f);
+    assert_true(halt_came_to_end(w->dir));
+    assert_true(sweeps_begin(w, 0, &e));
+    assert_false(halt_came_to_end(w->dir));
+    sweeps_end(w, CVY_STOPPED, 1.5, &e);
+    assert_false(halt_came_to_end(w->dir));
     sweeps_close(w);
     sweeps_close(other);
     fake_cleanup();
@@ -219,6 +238,7 @@ static void test_halt(void **unused)
     assert_int_equal(halt_ask(results, "r1", &dir, &how, &e), CVY_OK);
     assert_int_equal(how, HALT_ASKED);
     assert_true(halt_wait(dir));
+    assert_false(halt_came_to_end(dir));
     int status;
     waitpid(pid, &status, 0);
     assert_int_equal(status, 0);

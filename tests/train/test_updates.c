@@ -105,6 +105,29 @@ static void test_full_batch(void **unused)
     if (!(off < 1e-5)) fail_msg("parts of accumulated batches and the whole part by %g", off);
 }
 
+/* What a sum is cannot be told from a batch of one sample, nor from one without loss: the last part has one sample here, and a
+ * hinge without margin lets many parts be without. */
+static void test_sums_of_parts(void **unused)
+{
+    (void)unused;
+    static const char *const losses[] = {"softmax_cross_entropy, reduction: sum",
+                                         "multi_class_hinge, margin: 0, reduction: sum",
+                                         "multi_class_hinge, margin: 0"};
+    for (int k = 0; k < 3; k++)
+        for (int part = 1; part <= 79; part += 39) { /* 1, 40, 79: of 80 */
+            char *parts =
+                     lab_text("epochs: 2, batch_size: all, micro_batch: %d, optimizer: {sgd: {lr: 1e-2}}}\n"
+                              "loss: {type: %s",
+                              part, losses[k]),
+                 *whole = lab_text(
+                     "epochs: 2, batch_size: all, optimizer: {sgd: {lr: 1e-2}}}\nloss: {type: %s", losses[k]);
+            const double off = distance(parts, whole);
+            if (!(off < 1e-5)) fail_msg("%s in parts of %d and whole part by %g", losses[k], part, off);
+            mem_free(parts);
+            mem_free(whole);
+        }
+}
+
 /* The gradient itself, before any update, and that of a sum. */
 static void test_full_batch_gradient(void **unused)
 {
@@ -402,6 +425,7 @@ int main(void)
         cmocka_unit_test(test_accumulation),
         cmocka_unit_test(test_full_batch),
         cmocka_unit_test(test_full_batch_gradient),
+        cmocka_unit_test(test_sums_of_parts),
         cmocka_unit_test(test_micro_batches_refused),
         cmocka_unit_test(test_clipping),
         cmocka_unit_test(test_rules),
