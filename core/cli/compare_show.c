@@ -138,18 +138,26 @@ static bool any(const factor *f, groups_value *value)
     return false;
 }
 
+/* Of the runs that say it; QUERY_NONE where none does. */
+static void span_of(const group *g, bool macs, int64_t *least, int64_t *most)
+{
+    *least = INT64_MAX;
+    *most = INT64_MIN;
+    for (size_t i = 0; i < g->n; i++) {
+        const int64_t v = macs ? g->runs[i]->macs : g->runs[i]->parameters;
+        if (v == QUERY_NONE) continue;
+        if (v < *least) *least = v;
+        if (v > *most) *most = v;
+    }
+    if (*least > *most) *least = *most = QUERY_NONE;
+}
+
 /* One number where all runs agree, else the span. */
 static void span_cell(table *t, const group *g, bool macs)
 {
     text s = {0};
-    int64_t least = INT64_MAX, most = INT64_MIN;
-    for (size_t i = 0; i < g->n; i++) {
-        int64_t v = macs ? g->runs[i]->macs : g->runs[i]->parameters;
-        if (v == QUERY_NONE) continue;
-        if (v < least) least = v;
-        if (v > most) most = v;
-    }
-    if (least > most) least = most = QUERY_NONE;
+    int64_t least, most;
+    span_of(g, macs, &least, &most);
     if (macs || least != most)
         results_big(&s, least);
     else
@@ -159,6 +167,15 @@ static void span_cell(table *t, const group *g, bool macs)
         results_big(&s, most);
     }
     cell(t, &s);
+}
+
+/* Mostly the two are equal: the runs of a group are of one network. */
+static void put_span(json_writer *w, const char *least_key, const char *most_key, const group *g, bool macs)
+{
+    int64_t least, most;
+    span_of(g, macs, &least, &most);
+    results_put_int(w, least_key, least);
+    results_put_int(w, most_key, most);
 }
 
 static void front_cell(table *t, const factor_level *l)
@@ -373,8 +390,8 @@ static void put_level(json_writer *w, const factor *f, const factor_level *l)
     put_statistics(w, "best", factor_statistics(f, l, chosen));
     for (size_t k = 0; k < compare_columns_n; k++)
         put_statistics(w, compare_columns[k].key, factor_statistics(f, l, compare_columns[k].value));
-    results_put_int(w, "parameters", first->parameters);
-    results_put_int(w, "macs", first->macs);
+    put_span(w, "parameters", "parameters_most", &l->g, false);
+    put_span(w, "macs", "macs_most", &l->g, true);
     put_statistics(w, "seconds", factor_statistics(f, l, seconds));
     json_key(w, "front");
     json_open(w, '[');

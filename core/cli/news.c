@@ -198,7 +198,7 @@ static void tell_why(const news *n, const trial *t)
     }
     if (t->dir) text_printf(&hint, "see %s/output.txt", t->dir);
     const bool labelled = n->n > 1 && *trial_label(t);
-    errors_add(&e, t->status, NULL, text_str(&hint), "%s%s%s%s %s: %s",
+    errors_add(&e, t->status, NULL, hint.n ? text_str(&hint) : NULL, "%s%s%s%s %s: %s",
                t->run ? trial_run_name(t).s : "a trial", labelled ? " (" : "", labelled ? trial_label(t) : "",
                labelled ? ")" : "", trial_state_name(t->state), text_str(&why));
     text_free(&why);
@@ -209,9 +209,8 @@ static void tell_why(const news *n, const trial *t)
 
 static void ended(news *n, const trial *t)
 {
-    bool *counted =
-        &n->counted[t -
-                    n->trials]; /* one that was known may be told of too: it stands for another, or is cut */
+    /* One that was known may be told of too: it stands for another, or is cut. */
+    bool *counted = &n->counted[t - n->trials];
     n->ended += !*counted;
     *counted = true;
     if (t->why) tell_why(n, t);

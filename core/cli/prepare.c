@@ -370,6 +370,7 @@ static cvy_status match(prepared *p, const common *c, trial *t, known_runs *k, e
     if (r.state == FOLLOW_FINISHED) {
         trial_take_run(t, c->results, r.name, &p->metric);
         t->state = TRIAL_KNOWN;
+        t->borrowed = true; /* what is prepared has no runs of its own yet */
     } else if (r.state == FOLLOW_RUNNING) {
         const char *hint =
             arena_printf(&p->memory, "`convoy stop %s` stops it; --again trains another", r.name);
