@@ -181,8 +181,22 @@ char *arena_printf(arena *a, const char *fmt, ...)
     return s;
 }
 
+struct arena_owned {
+    struct arena_owned *next;
+    void *p;
+};
+
+void arena_own(arena *a, void *p)
+{
+    struct arena_owned *o = arena_alloc(a, sizeof *o);
+    *o = (struct arena_owned){a->owned, p};
+    a->owned = o;
+}
+
 void arena_free(arena *a)
 {
+    for (struct arena_owned *o = a->owned; o; o = o->next) mem_free(o->p);
+    a->owned = NULL;
     for (struct arena_block *b = a->head; b;) {
         struct arena_block *next = b->next;
         free(b);

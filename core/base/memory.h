@@ -29,6 +29,7 @@ void *mem_grow(void *p, size_t n, size_t *cap, size_t size);
 /* Arena: allocations that live and die together. A zeroed arena is empty and valid. */
 typedef struct arena {
     struct arena_block *head;
+    struct arena_owned *owned;
 } arena;
 
 void *arena_alloc(arena *a, size_t bytes); /* zeroed, aligned to 16 */
@@ -36,6 +37,7 @@ void *arena_array(arena *a, size_t count, size_t size);
 char *arena_text(arena *a, const char *s);
 char *arena_text_n(arena *a, const char *s, size_t n);
 char *arena_printf(arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void arena_own(arena *a, void *p); /* p, of mem_alloc() or mem_grow(), is freed with the arena */
 void arena_free(arena *a); /* leaves it empty and valid */
 
 /* a*b and a+b into *out; false on overflow. */

@@ -342,13 +342,20 @@ static size_t mark(const char *s, size_t n)
     return i < n && s[i] == 'm' ? i + 1 : 0;
 }
 
+size_t text_plain(const char *s, size_t n)
+{
+    size_t i = 0;
+    while (i < n && ((s[i] >= ' ' && s[i] <= '~') || s[i] == '\n' || s[i] == '\t')) i++;
+    return i;
+}
+
 void text_lines(text *t, const char *s, size_t n, bool marks)
 {
     size_t from = 0; /* what is plain is copied in one piece */
-    for (size_t i = 0; i < n;) {
+    for (size_t i = text_plain(s, n); i < n; i += text_plain(s + i, n - i)) {
         uint32_t code = 0;
         size_t len = text_utf8(s + i, n - i, &code), kept = marks ? mark(s + i, n - i) : 0;
-        if (kept || (len && (s[i] == '\n' || s[i] == '\t' || !text_hidden(code)))) {
+        if (kept || (len && !text_hidden(code))) {
             i += kept ? kept : len;
             continue;
         }

@@ -44,5 +44,7 @@ void text_safe(text *t, const char *s, size_t max);
 /* The same of all n bytes, as lines: newlines and tabs stay what they are. With `marks`, what makes letters bold and coloured on a
  * terminal (ESC [ ... m) stays too. */
 void text_lines(text *t, const char *s, size_t n, bool marks);
+/* How much of the beginning that would leave as it is: printable ASCII, newlines, tabs. */
+size_t text_plain(const char *s, size_t n);
 
 #endif

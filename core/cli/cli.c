@@ -77,6 +77,10 @@ void cli_print_raw(const text *t)
 static void print_lines(const text *t, bool marks)
 {
     text lines = {0};
+    if (text_plain(text_str(t), t->n) == t->n) {
+        cli_print_raw(t);
+        return;
+    }
     text_lines(&lines, text_str(t), t->n, marks);
     cli_print_raw(&lines);
     text_free(&lines);

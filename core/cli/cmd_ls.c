@@ -16,7 +16,8 @@ static const option_row rows[] = {
     OPTION_NUMBER(options, last, 'n', "N", 0, 0, INT64_MAX, "only the last N"),
 };
 
-static void print_json(const query_run *runs, size_t n_runs, const query_sweep *sweeps, size_t n_sweeps)
+static void put_json(const query_run *runs, size_t n_runs, const query_sweep *sweeps, size_t n_sweeps,
+                     text *out)
 {
     json_writer w = {0};
     json_open(&w, '{');
@@ -37,10 +38,12 @@ static void print_json(const query_run *runs, size_t n_runs, const query_sweep *
     }
     json_close(&w, ']');
     json_close(&w, '}');
-    cli_print_json(&w);
+    text_add(out, text_str(&w.out));
+    text_char(out, '\n');
+    text_free(&w.out);
 }
 
-static void sweeps_table(const common *c, const query_sweep *sweeps, size_t n)
+static void sweeps_table(const common *c, const query_sweep *sweeps, size_t n, text *out)
 {
     table t = {0};
     static const char *const titles[] = {"SWEEP",  "EXPERIMENT", "METHOD", "FINISHED",
@@ -68,10 +71,7 @@ static void sweeps_table(const common *c, const query_sweep *sweeps, size_t n)
         text_free(&best);
         text_free(&created);
     }
-    text out = {0};
-    table_write(&t, cli_colour(c, stdout), &out);
-    cli_print(&out);
-    text_free(&out);
+    table_write(&t, cli_colour(c, stdout), out);
     table_free(&t);
 }
 
@@ -99,40 +99,59 @@ static void last_of(query_run **runs, size_t *n, query_sweep **sweeps, size_t *n
     if (*n_sweeps > keep) *sweeps += *n_sweeps - keep, *n_sweeps = keep;
 }
 
-static int run(const command *self, const common *c, void *given, int argc, char **argv)
+/* Everything asked and written, as the database is now. */
+static cvy_status listed(store *s, const common *c, const options *o, char **words, int n_words, text *out,
+                         errors *e)
 {
-    const options *o = given;
-    if (argc > 1) return cli_usage(self, c, "unexpected \"%s\"", argv[1]);
-    errors e = {0};
     arena a = {0};
     query_run *runs = NULL;
     query_sweep *sweeps = NULL;
     size_t n = 0, n_sweeps = 0;
-    store *s = results_open(c, &e);
-    if (s && argc) {
+    cvy_status status;
+    if (n_words) {
         bool by_run;
         const char *sweep;
-        results_find(s, argv, 1, &a, &runs, &n, &by_run, &sweep, &e);
-    } else if (s) {
-        if (c->json)
-            query_runs(s, &a, &runs, &n, &e);
-        else
-            query_listed_runs(s, !o->all, o->last, &a, &runs, &n, &e);
-        query_sweeps(s, &a, &sweeps, &n_sweeps, &e);
+        status = results_find(s, words, n_words, &a, &runs, &n, &by_run, &sweep, e);
+    } else {
+        status = c->json ? query_runs(s, &a, &runs, &n, e)
+                         : query_listed_runs(s, !o->all, o->last, &a, &runs, &n, e);
+        if (status == CVY_OK) status = query_sweeps(s, &a, &sweeps, &n_sweeps, e);
     }
-    if (s && errors_status(&e) == CVY_OK) last_of(&runs, &n, &sweeps, &n_sweeps, o->last);
-    if (s && errors_status(&e) == CVY_OK && count_failed(s, sweeps, n_sweeps, &e) == CVY_OK) {
-        if (c->json)
-            print_json(runs, n, sweeps, n_sweeps);
-        else {
-            if (n_sweeps) sweeps_table(c, sweeps, n_sweeps);
-            if (n_sweeps && n) cli_print(&(text){"\n", 1, 0});
-            if (n) results_runs_table(c, runs, n);
-            if (!n && !n_sweeps) cli_say(c, "no runs in %s yet", store_results(s));
-        }
+    last_of(&runs, &n, &sweeps, &n_sweeps, o->last);
+    if (status == CVY_OK) status = count_failed(s, sweeps, n_sweeps, e);
+    if (status == CVY_OK && c->json) {
+        put_json(runs, n, sweeps, n_sweeps, out);
+    } else if (status == CVY_OK) {
+        if (n_sweeps) sweeps_table(c, sweeps, n_sweeps, out);
+        if (n_sweeps && n) text_char(out, '\n');
+        if (n) results_runs_table(c, runs, n, out);
     }
-    store_close(s);
     arena_free(&a);
+    return status;
+}
+
+static int run(const command *self, const common *c, void *given, int argc, char **argv)
+{
+    if (argc > 1) return cli_usage(self, c, "unexpected \"%s\"", argv[1]);
+    errors e = {0}, asked = {0};
+    text out = {0};
+    store *s = store_open_early(c->results, &e);
+    bool again = s != NULL;
+    while (again) {
+        errors_free(&asked);
+        text_free(&out);
+        listed(s, c, given, argv, argc, &out, &asked);
+        again = store_catch_up(s, &e);
+    }
+    errors_move(&e, &asked);
+    if (s && errors_status(&e) == CVY_OK) {
+        if (out.n)
+            cli_print(&out);
+        else
+            cli_say(c, "no runs in %s yet", store_results(s));
+    }
+    text_free(&out);
+    store_close(s);
     return cli_fail(c, &e);
 }
 

@@ -402,7 +402,10 @@ static cvy_status show_sweep(const common *c, store *s, const query_target *t, a
         if (!strcmp(sweeps[i].name, t->sweep)) found = &sweeps[i];
     if (found) results_count_failed(found, t->runs, t->n);
     if (!c->json) {
-        results_runs_table(c, t->runs, t->n);
+        text out = {0};
+        results_runs_table(c, t->runs, t->n, &out);
+        cli_print(&out);
+        text_free(&out);
         cli_say(c, "`convoy compare %s` groups its repeats and sorts them", t->sweep);
         return CVY_OK;
     }

@@ -136,7 +136,7 @@ void results_moment(text *t, double moment)
 static void cell(table *t, text *s)
 {
     table_cell(t, text_str(s));
-    text_free(s);
+    if (s->n) s->s[s->n = 0] = '\0';
 }
 
 static void epochs_text(text *t, const query_run *r)
@@ -152,16 +152,16 @@ static void label_text(text *t, const query_run *r)
     if (r->tags && *r->tags) text_printf(t, "%s#%s", t->n ? " " : "", r->tags);
 }
 
-void results_runs_table(const common *c, const query_run *runs, size_t n)
+void results_runs_table(const common *c, const query_run *runs, size_t n, text *out)
 {
     table t = {0};
     static const char *const titles[] = {"RUN",      "EXPERIMENT", "LABEL",      "STATE", "EPOCHS",
                                          "VAL LOSS", "VAL ACC %",  "TEST ACC %", "TIME",  "CREATED"};
     for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
         table_column(&t, titles[i], i < 4 ? TABLE_LEFT : TABLE_RIGHT);
+    text s = {0};
     for (size_t i = 0; i < n; i++) {
         const query_run *r = &runs[i];
-        text s = {0};
         table_cell(&t, r->name);
         table_cell(&t, r->experiment ? r->experiment : "");
         label_text(&s, r);
@@ -180,10 +180,8 @@ void results_runs_table(const common *c, const query_run *runs, size_t n)
         results_moment(&s, r->created);
         cell(&t, &s);
     }
-    text out = {0};
-    table_write(&t, cli_colour(c, stdout), &out);
-    cli_print(&out);
-    text_free(&out);
+    text_free(&s);
+    table_write(&t, cli_colour(c, stdout), out);
     table_free(&t);
 }
 

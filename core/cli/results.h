@@ -27,8 +27,8 @@ void results_big(text *t, int64_t v);                     /* 40.6 M */
 void results_duration(text *t, double seconds);           /* 6 min 15 s */
 void results_moment(text *t, double time);                /* 2025-11-21 12:00, local */
 
-/* A table of runs, as `ls` prints it. */
-void results_runs_table(const common *c, const query_run *runs, size_t n);
+/* Adds a table of runs, as `ls` prints it. */
+void results_runs_table(const common *c, const query_run *runs, size_t n, text *out);
 
 /* The same for machines: null for what is not there. */
 void results_put_int(json_writer *w, const char *key, int64_t v);

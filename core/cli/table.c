@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "cli/width.h"
@@ -26,13 +27,14 @@ void table_cell(table *t, const char *s)
     t->cells = MEM_GROW(t->cells, t->n, &t->cap);
     size_t n = 0;
     while (n < CELL_BYTES && s[n] >= ' ' && s[n] <= '~') n++;
-    if (!s[n]) { /* as most: nothing to be made visible */
-        t->cells[t->n++] = arena_text_n(&t->memory, s, n);
+    if (!s[n]) { /* as most: nothing to be made visible, a column each */
+        t->cells[t->n++] = (table_text){arena_text_n(&t->memory, s, n), (unsigned)n, (unsigned)n};
         return;
     }
     text safe = {0};
     text_safe(&safe, s, CELL_BYTES);
-    t->cells[t->n++] = arena_text_n(&t->memory, text_str(&safe), safe.n);
+    t->cells[t->n++] = (table_text){arena_text_n(&t->memory, text_str(&safe), safe.n), (unsigned)safe.n,
+                                    (unsigned)width_of(text_str(&safe))};
     text_free(&safe);
 }
 
@@ -49,38 +51,41 @@ void table_cellf(table *t, const char *fmt, ...)
 
 static void pad(text *out, size_t n)
 {
-    while (n--) text_char(out, ' ');
+    static const char spaces[] = "                                ";
+    for (size_t some; n; n -= some) {
+        some = n < sizeof spaces - 1 ? n : sizeof spaces - 1;
+        text_add_n(out, spaces, some);
+    }
 }
 
-static void write_row(const table *t, const size_t *widths, const char *const *cells, size_t n, text *out)
+static void write_row(const table *t, const size_t *widths, const table_text *cells, size_t n, text *out)
 {
     size_t owed = 0; /* spaces are written only once something stands behind them */
     for (size_t i = 0; i < n; i++) {
-        size_t width = width_of(cells[i]), missing = widths[i] - width;
+        const size_t missing = widths[i] - cells[i].width;
         if (t->align[i] == TABLE_RIGHT) owed += missing;
-        if (width) {
+        if (cells[i].width) {
             pad(out, owed);
-            text_add(out, cells[i]);
+            text_add_n(out, cells[i].s, cells[i].n);
             owed = 0;
-        } else {
-            owed += width;
         }
         if (t->align[i] == TABLE_LEFT) owed += missing;
         owed += sizeof GAP - 1;
     }
 }
 
-static bool measure(const table *t, size_t *widths)
+static bool measure(const table *t, table_text *titles, size_t *widths)
 {
     bool titled = false;
     for (size_t i = 0; i < t->n_columns; i++) {
-        const size_t title = width_of(t->titles[i]);
-        titled = titled || title;
-        widths[i] = title > t->least[i] ? title : t->least[i];
+        titles[i] =
+            (table_text){t->titles[i], (unsigned)strlen(t->titles[i]), (unsigned)width_of(t->titles[i])};
+        titled = titled || titles[i].width;
+        widths[i] = titles[i].width > t->least[i] ? titles[i].width : t->least[i];
     }
-    for (size_t i = 0; i < t->n; i++) {
-        size_t width = width_of(t->cells[i]);
-        if (width > widths[i % t->n_columns]) widths[i % t->n_columns] = width;
+    for (size_t i = 0, column = 0; i < t->n; i++) {
+        if (t->cells[i].width > widths[column]) widths[column] = t->cells[i].width;
+        if (++column == t->n_columns) column = 0;
     }
     return titled;
 }
@@ -89,10 +94,10 @@ void table_write(const table *t, bool colour, text *out)
 {
     if (!t->n_columns) return;
     size_t widths[TABLE_MAX_COLUMNS];
-    const bool titled = measure(t, widths);
-    if (titled) {
+    table_text titles[TABLE_MAX_COLUMNS];
+    if (measure(t, titles, widths)) {
         if (colour) text_add(out, "\x1b[1m");
-        write_row(t, widths, (const char *const *)t->titles, t->n_columns, out);
+        write_row(t, widths, titles, t->n_columns, out);
         text_add(out, colour ? "\x1b[0m\n" : "\n");
     }
     for (size_t i = 0; i < t->n; i += t->n_columns) {
@@ -110,7 +115,8 @@ static void forget(table *t)
 
 void table_measure(table *t)
 {
-    measure(t, t->least);
+    table_text titles[TABLE_MAX_COLUMNS];
+    measure(t, titles, t->least);
     forget(t);
 }
 

@@ -10,12 +10,17 @@
 
 typedef enum table_align { TABLE_LEFT, TABLE_RIGHT } table_align;
 
+typedef struct table_text {
+    const char *s;     /* in the table's arena */
+    unsigned n, width; /* bytes; columns on a terminal */
+} table_text;
+
 typedef struct table {
     char *titles[TABLE_MAX_COLUMNS];
     table_align align[TABLE_MAX_COLUMNS];
     size_t least[TABLE_MAX_COLUMNS]; /* widths; for tables that are written in pieces */
     size_t n_columns;
-    const char **cells; /* row by row; in the arena */
+    table_text *cells; /* row by row */
     size_t n, cap;
     arena memory;
 } table; /* a zeroed one is empty and valid */

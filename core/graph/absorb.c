@@ -51,7 +51,7 @@ static const kernel *absorb_kernel(const program *p, const instruction *s, doubl
     const kernel *best = NULL;
     double have = absorb_cost(p, &s->o, s->kernel), least = 0;
     for (const kernel *const *all = kernels_of(s->o.type, &p->machine); *all; all++) {
-        if (!(*all)->through || ((*all)->loose && p->options.algorithm == PLAN_DIRECT)) continue;
+        if (!(*all)->through || !program_allows(p, *all)) continue;
         double cost = absorb_cost(p, &s->o, *all);
         if (cost < 0 || (best && cost >= least)) continue;
         best = *all;

@@ -63,7 +63,7 @@ static void layout_candidates(planning *g, size_t i)
         s->o.type == OP_PLAIN || s->o.type == OP_PLAIN_BWD ? own : kernels_of(s->o.type, &p->machine);
     size_t n_in = (size_t)s->n_in, n_out = (size_t)s->n_out;
     for (; *all; all++) {
-        if (p->options.algorithm == PLAN_DIRECT && (*all)->loose) continue;
+        if (!program_allows(p, *all)) continue;
         for (int k = 0;; k++) {
             candidate one = {.kernel = *all,
                              .in = arena_array(&p->memory, n_in + 1, sizeof(layout)),

@@ -113,7 +113,7 @@ plan *plan_new(const net *n, state *s, const machine *m, const plan_options *o, 
     if (!status) p->n_forward = p->n_steps;
     if (!status && o->train) status = autodiff(p, e);
     if (!status) status = layout_choose(p, e);
-    if (!status && !o->no_fusion) absorb_steps(p);
+    if (!status && !o->no_fusion && !o->no_absorption) absorb_steps(p);
     if (!status) status = plan_prepare(p, e);
     if (!status) status = plan_keep(p, e);
     if (status) {

@@ -32,8 +32,13 @@ typedef struct plan_options {
     cvy_shape sample; /* without batch; of rank 0: the network's own */
     bool train;       /* forward with batch statistics and dropout, and backward */
     bool plain;       /* every layer by its own plain code: the reference */
-    bool no_fusion;
+    bool no_fusion;     /* neighbouring operators are not merged */
+    bool no_absorption; /* convolutions do not normalise what they read */
     plan_algorithm algorithm;
+    /* Whether a kernel, such as "winograd" for "conv.bwd_data", may be chosen: to measure what it is worth. NULL: all of them. The
+     * reference is there in any case. */
+    bool (*allows)(void *ctx, const char *kernel, const char *operator);
+    void *allows_ctx;
     bool profile;  /* accumulate time per step */
     uint64_t seed; /* keys dropout */
     void (*log)(void *ctx, const char *name,

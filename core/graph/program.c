@@ -53,3 +53,11 @@ plan_draw *program_draw(const program *p, int unit)
         if (strcmp(p->options.draws[i].path, p->net->nodes[unit].path) == 0) return &p->options.draws[i];
     return NULL;
 }
+
+bool program_allows(const program *p, const kernel *k)
+{
+    const plan_options *o = &p->options;
+    if (k == kernel_reference(k->type)) return true;
+    if (o->algorithm == PLAN_DIRECT && k->loose) return false;
+    return !o->allows || o->allows(o->allows_ctx, k->name, op_name(k->type));
+}

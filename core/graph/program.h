@@ -87,6 +87,8 @@ int program_value(program *p, value_kind kind, const tensor *t, int64_t offset);
 /* Appends a step and returns its index. The arrays are copied. */
 int program_step(program *p, op_type type, const op_attr *attr, const int *in, int n_in, const int *out,
                  int n_out, int unit, bool backward);
+/* Whether the plan's options let k be chosen. */
+bool program_allows(const program *p, const kernel *k);
 /* Compacts away dead steps. */
 void program_sweep(program *p);
 bool program_is_activation(const program *p, int v);

@@ -3,9 +3,7 @@
 #include "report/ingest.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <math.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -80,11 +78,6 @@ static int by_order(const void *a, const void *b)
     return (x->order > y->order) - (x->order < y->order);
 }
 
-static int64_t stamp_of(const struct stat *st)
-{
-    return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
-}
-
 static void list_files(folder *f)
 {
     DIR *d = opendir(f->dir);
@@ -95,8 +88,8 @@ static void list_files(folder *f)
         if (!classify(f, &file) || fstatat(dirfd(d), entry->d_name, &st, 0) != 0 || !S_ISREG(st.st_mode))
             continue;
         file.size = (int64_t)st.st_size;
-        if (!file.order) file.stamp = stamp_of(&st);
-        if (file.order == 1) f->stamp = stamp_of(&st);
+        if (!file.order) file.stamp = look_stamp(&st);
+        if (file.order == 1) f->stamp = look_stamp(&st);
         file.name = mem_text(entry->d_name);
         f->files = MEM_GROW(f->files, f->n, &f->cap);
         f->files[f->n++] = file;
@@ -205,94 +198,6 @@ static cvy_status settle(store *s, const char *dir, errors *e)
                         "iii", f.run, f.stamp, size);
     folder_close(&f);
     return status;
-}
-
-/* A run that was settled, and what its events have to look like still. */
-typedef struct settled_run {
-    const char *name;
-    int64_t stamp, events;
-    bool changed;
-} settled_run;
-
-/* Most of the time of a look at thousands of runs goes into asking for their files: threads share that. */
-enum { LOOKERS = 4, RUNS_ENOUGH = 500 /* for another thread */ };
-
-typedef struct looker {
-    int results; /* the folder */
-    settled_run *runs;
-    size_t n;
-} looker;
-
-static bool changed(int results, const settled_run *r)
-{
-    struct stat st;
-    char events[64];
-    const size_t n = strlen(r->name);
-    if (n + sizeof "/events" > sizeof events) return true;
-    memcpy(events, r->name, n);
-    memcpy(events + n, "/events", sizeof "/events");
-    return fstatat(results, events, &st, 0) != 0 || stamp_of(&st) != r->stamp ||
-           (int64_t)st.st_size != r->events;
-}
-
-static void *look(void *given)
-{
-    const looker *l = given;
-    for (size_t i = 0; i < l->n; i++) l->runs[i].changed = changed(l->results, &l->runs[i]);
-    return NULL;
-}
-
-static void look_at_all(int results, settled_run *runs, size_t n)
-{
-    looker l[LOOKERS];
-    pthread_t threads[LOOKERS];
-    bool there[LOOKERS] = {false};
-    const size_t most = n / RUNS_ENOUGH + 1, lookers = most < LOOKERS ? most : LOOKERS;
-    for (size_t i = 0; i < lookers; i++) {
-        const size_t from = n * i / lookers, to = n * (i + 1) / lookers;
-        l[i] = (looker){results, runs + from, to - from};
-        there[i] = i && pthread_create(&threads[i], NULL, look, &l[i]) == 0;
-    }
-    for (size_t i = 0; i < lookers; i++) {
-        if (there[i])
-            pthread_join(threads[i], NULL);
-        else
-            look(&l[i]);
-    }
-}
-
-size_t ingest_unsettled(store *s, char **names, size_t n)
-{
-    int results = open(s->results, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (results < 0) return n;
-    settled_run *runs = mem_array(n + 1, sizeof *runs), r = {0};
-    size_t *where = mem_array(n + 1, sizeof *where), n_runs = 0, kept = 0;
-    int64_t at = 0;
-    sql_query q = sql_ask(&s->db, NULL, "SELECT run, stamp, events FROM settled ORDER BY run", "");
-    for (size_t i = 0; i < n; i++) {
-        const int64_t run = store_number(names[i], 'r');
-        while (run && at < run) {
-            at = sql_next(&q, NULL) ? sql_int(&q, 0, 0) : INT64_MAX;
-            if (at < INT64_MAX) r = (settled_run){.stamp = sql_int(&q, 1, 0), .events = sql_int(&q, 2, 0)};
-        }
-        if (!run || at != run) continue;
-        where[n_runs] = i;
-        runs[n_runs] = r;
-        runs[n_runs++].name = names[i];
-    }
-    sql_done(&q);
-    look_at_all(results, runs, n_runs);
-    close(results);
-    for (size_t i = 0, k = 0; i < n; i++) {
-        const bool settled = k < n_runs && where[k] == i;
-        if (settled && !runs[k++].changed)
-            mem_free(names[i]);
-        else
-            names[kept++] = names[i];
-    }
-    mem_free(where);
-    mem_free(runs);
-    return kept;
 }
 
 bool ingest_pending(store *s, const char *dir)

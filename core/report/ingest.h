@@ -5,9 +5,6 @@
 
 #include "report/store_own.h"
 
-/* Of names ("r1", "r2", .., "s1"; runs in the order of their numbers) those whose folders have to be looked into: frees the others,
- * runs that are over and untouched since. Two questions to the file system each. */
-size_t ingest_unsettled(store *s, char **names, size_t n);
 /* Whether the folder has anything that the cursors have not seen; needs no transaction. */
 bool ingest_pending(store *s, const char *dir);
 /* Takes in up to `limit` journal records and adds their number to *taken; *more tells that some are left. */

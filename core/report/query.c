@@ -17,8 +17,14 @@
 /* Rows collected on the heap, handed over into the arena. */
 #define COLLECT(items, n, cap) ((items) = MEM_GROW((items), (n), &(cap)), &(items)[(n)++])
 
+/* A copy of few, so that the rest is not kept; of many the array itself. */
 static void *into_arena(arena *a, void *items, size_t n, size_t size)
 {
+    enum { MANY = 1000 };
+    if (n >= MANY) {
+        arena_own(a, items);
+        return items;
+    }
     void *out = arena_array(a, n, size);
     if (n) memcpy(out, items, n * size);
     mem_free(items);
@@ -125,7 +131,9 @@ static int by_age(const void *a, const void *b)
 /* Sorted here: they come almost in order, and the database would copy them for it. */
 static cvy_status oldest_first(cvy_status status, query_run *runs, size_t n)
 {
-    if (n > 1) qsort(runs, n, sizeof *runs, by_age);
+    bool sorted = true;
+    for (size_t i = 1; i < n && sorted; i++) sorted = by_age(&runs[i - 1], &runs[i]) <= 0;
+    if (!sorted) qsort(runs, n, sizeof *runs, by_age);
     return status;
 }
 

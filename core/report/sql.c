@@ -195,19 +195,22 @@ bool sql_is_null(const sql_query *q, int column)
     return sqlite3_column_type(q->stmt, column) == SQLITE_NULL;
 }
 
+/* NULL reads as zero, so only a zero has to be asked whether it is one. */
+
 int64_t sql_int(const sql_query *q, int column, int64_t when_null)
 {
-    return sql_is_null(q, column) ? when_null : sqlite3_column_int64(q->stmt, column);
+    const int64_t v = sqlite3_column_int64(q->stmt, column);
+    return v == 0 && sql_is_null(q, column) ? when_null : v;
 }
 
 double sql_double(const sql_query *q, int column)
 {
-    return sql_is_null(q, column) ? (double)NAN : sqlite3_column_double(q->stmt, column);
+    const double v = sqlite3_column_double(q->stmt, column);
+    return v == 0 && sql_is_null(q, column) ? (double)NAN : v;
 }
 
 const char *sql_text(const sql_query *q, int column, arena *a)
 {
-    if (sql_is_null(q, column)) return NULL;
     const char *t = (const char *)sqlite3_column_text(q->stmt, column);
     return t ? arena_text(a, t) : NULL;
 }

@@ -1,7 +1,6 @@
 /* Owns the database file: opening, locking, batches, rebuilding; must not know what the rows say. */
 #include "report/store.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -167,6 +166,10 @@ static void forget_metrics(store *s)
 void store_close(store *s)
 {
     if (!s) return;
+    if (s->look) {
+        listing unused = look_end(s->look);
+        listing_free(&unused);
+    }
     sql_close(&s->db);
     file_unlock(s->lock);
     forget_metrics(s);
@@ -215,6 +218,7 @@ static cvy_status refresh(store *s, errors *e)
 static cvy_status batch_begin(store *s, bool *busy, errors *e)
 {
     *busy = false;
+    s->batches++;
     forget_metrics(s); /* a rebuild may have given them other ids */
     if (s->alone) return sql_run(&s->db, "BEGIN", e);
     errors failed = {0};
@@ -260,60 +264,6 @@ int64_t store_number(const char *name, char kind)
         v = v * 10 + (*p - '0');
     }
     return v;
-}
-
-/* A name as one number: runs before sweeps. */
-static int64_t key_of(const char *name)
-{
-    const int64_t run = store_number(name, 'r'), sweep = store_number(name, 's');
-    return run ? 2 * run : sweep ? 2 * sweep + 1 : 0;
-}
-
-static int by_key(const void *a, const void *b)
-{
-    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    if ((x & 1) != (y & 1)) return (x & 1) ? 1 : -1;
-    return (x > y) - (x < y);
-}
-
-/* What a results folder holds. */
-typedef struct listing {
-    char **names; /* of the run and sweep folders, oldest first */
-    size_t n;
-    bool evaluations; /* their journal is there too */
-} listing;
-
-static listing list_folders(const char *results)
-{
-    listing l = {0};
-    int64_t *keys = NULL; /* sorted instead of the names, which would be read again and again */
-    size_t cap = 0;
-    DIR *d = opendir(results);
-    if (!d) return l;
-    for (struct dirent *entry; (entry = readdir(d));) {
-        const char *name = entry->d_name;
-        l.evaluations = l.evaluations || text_starts(name, STORE_EVALUATIONS);
-        const int64_t key = key_of(name);
-        if (!key) continue;
-        keys = MEM_GROW(keys, l.n, &cap);
-        keys[l.n++] = key;
-    }
-    closedir(d);
-    if (l.n) qsort(keys, l.n, sizeof *keys, by_key);
-    l.names = mem_array(l.n + 1, sizeof *l.names);
-    for (size_t i = 0; i < l.n; i++) {
-        char name[24];
-        snprintf(name, sizeof name, "%c%lld", (keys[i] & 1) ? 's' : 'r', (long long)(keys[i] >> 1));
-        l.names[i] = mem_text(name);
-    }
-    mem_free(keys);
-    return l;
-}
-
-static void free_names(char **names, size_t n)
-{
-    for (size_t i = 0; i < n; i++) mem_free(names[i]);
-    mem_free(names);
 }
 
 /* The first of dirs[from .. n) that has something new. In one transaction: the lock is taken once, not once a folder. */
@@ -369,24 +319,33 @@ cvy_status store_ingest_some(store *s, char *const *dirs, size_t n, errors *e)
     return take_in(s, dirs, n, &taken, e);
 }
 
-/* Frees the listing. */
-static cvy_status take_in_all(store *s, listing l, int64_t *taken, errors *e)
+static cvy_status take_in_listed(store *s, const listing *l, int64_t *taken, errors *e)
 {
+    char **dirs = mem_array(l->n + 1, sizeof *dirs);
+    size_t n = 0;
+    for (; n < l->n; n++) dirs[n] = path_join(s->results, l->names[n]);
+    if (l->evaluations) dirs[n++] = path_join(s->results, STORE_EVALUATIONS);
+    const cvy_status status = take_in(s, dirs, n, taken, e);
+    for (size_t i = 0; i < n; i++) mem_free(dirs[i]);
+    mem_free(dirs);
+    return status;
+}
+
+static cvy_status take_in_all(store *s, int64_t *folders, int64_t *taken, errors *e)
+{
+    listing l = listing_make(s->results);
+    *folders = (int64_t)l.n;
     cvy_status status = refresh(s, e);
-    size_t n = status == CVY_OK ? ingest_unsettled(s, l.names, l.n) : l.n;
-    char **dirs = mem_array(n + 1, sizeof *dirs);
-    for (size_t i = 0; i < n; i++) dirs[i] = path_join(s->results, l.names[i]);
-    free_names(l.names, n);
-    if (l.evaluations) dirs[n++] = path_join(s->results, STORE_EVALUATIONS);
-    if (status == CVY_OK) status = take_in(s, dirs, n, taken, e);
-    free_names(dirs, n);
+    if (status == CVY_OK) look_unsettled(s->results, &s->db, &l);
+    if (status == CVY_OK) status = take_in_listed(s, &l, taken, e);
+    listing_free(&l);
     return status;
 }
 
 cvy_status store_ingest_all(store *s, errors *e)
 {
-    int64_t taken = 0;
-    return take_in_all(s, list_folders(s->results), &taken, e);
+    int64_t folders = 0, taken = 0;
+    return take_in_all(s, &folders, &taken, e);
 }
 
 /* ---- reading ---- */
@@ -396,12 +355,26 @@ static bool may_write(const store *s)
     return access(s->results, W_OK) == 0 && (access(s->path, F_OK) != 0 || access(s->path, W_OK) == 0);
 }
 
-store *store_open_current(const char *results, errors *e)
+static cvy_status forbid_writing(store *s, bool forbid, errors *e)
 {
-    store *s = make(results, "convoy.db");
-    listing l = list_folders(s->results);
-    const bool any = l.n > 0;
-    bool there = file_exists(s->path), writable = may_write(s);
+    return sql_run(&s->db, forbid ? "PRAGMA query_only = 1" : "PRAGMA query_only = 0", e);
+}
+
+/* Changes when another connection has written; 0 when that cannot be told. */
+static int64_t version_of(store *s)
+{
+    int64_t version = 0;
+    sql_query q = sql_ask(&s->db, NULL, "PRAGMA data_version", "");
+    if (sql_next(&q, NULL)) version = sql_int(&q, 0, 0);
+    return sql_done(&q) == CVY_OK ? version : 0;
+}
+
+/* Where no file follows the folders, because there are none or it may not be written, they are all taken in here. */
+static store *open_without_file(store *s, bool writable, errors *e)
+{
+    listing l = listing_make(s->results);
+    const bool any = l.n > 0, there = file_exists(s->path);
+    listing_free(&l);
     s->in_memory = s->alone = there ? !writable : !any || !writable;
     s->copied = s->in_memory && there;
     if (any && !writable)
@@ -410,15 +383,54 @@ store *store_open_current(const char *results, errors *e)
                               : "may not be written: reading the journals instead");
     if (s->copied && any && open_file(s, NULL) != CVY_OK) s->copied = false; /* the journals say all again */
     s = s->db.db ? s : opened(s, e);
-    if (!s || !any) free_names(l.names, l.n);
-    if (!s) return NULL;
     errors trouble = {0};
-    int64_t taken = 0;
-    if (any) take_in_all(s, l, &taken, &trouble);
+    if (s && any) store_ingest_all(s, &trouble);
     as_warnings(e, &trouble);
-    if (sql_run(&s->db, "PRAGMA query_only = 1", e) == CVY_OK) return s;
+    return s;
+}
+
+store *store_open_early(const char *results, errors *e)
+{
+    store *s = make(results, "convoy.db");
+    const bool writable = may_write(s);
+    if (writable && file_exists(s->path)) {
+        s->look = look_begin(s->results, s->path);
+        s = opened(s, e);
+        if (s) s->version = version_of(s);
+    } else {
+        s = open_without_file(s, writable, e);
+    }
+    if (!s || forbid_writing(s, true, e) == CVY_OK) return s;
     store_close(s);
     return NULL;
+}
+
+bool store_catch_up(store *s, errors *e)
+{
+    if (!s->look) return false;
+    listing l = look_end(s->look);
+    s->look = NULL;
+    errors trouble = {0};
+    const int64_t batches = s->batches;
+    int64_t folders = 0, taken = 0;
+    const bool another = s->updated || sql_moved(&s->db); /* file than the one that was looked at */
+    forbid_writing(s, false, &trouble);
+    if (another)
+        take_in_all(s, &folders, &taken, &trouble);
+    else
+        take_in_listed(s, &l, &taken, &trouble);
+    listing_free(&l);
+    forbid_writing(s, true, &trouble);
+    as_warnings(e, &trouble);
+    const int64_t version = version_of(s);
+    return another || s->batches > batches || !version || version != s->version;
+}
+
+store *store_open_current(const char *results, errors *e)
+{
+    store *s = store_open_early(results, e);
+    if (s) store_catch_up(s, e);
+    return s;
 }
 
 /* ---- rebuilding, removing ---- */
@@ -480,12 +492,7 @@ static cvy_status rebuild(store *fresh, const char *path, int64_t *runs, int64_t
     /* Nobody sees this file before it is complete and synced. */
     if (status == CVY_OK)
         status = sql_run(&fresh->db, "PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY", e);
-    listing l = list_folders(fresh->results);
-    *runs = (int64_t)l.n;
-    if (status == CVY_OK)
-        status = take_in_all(fresh, l, rows, e);
-    else
-        free_names(l.names, l.n);
+    if (status == CVY_OK) status = take_in_all(fresh, runs, rows, e);
     if (status == CVY_OK) return replace_by(fresh, path, e);
     sql_close(&fresh->db);
     remove_file(fresh->path, "");
@@ -534,11 +541,11 @@ int64_t store_last_number(store *s, char kind)
                               : sql_ask(&s->db, NULL, "SELECT max(number) FROM sweeps", "");
     if (sql_next(&q, NULL)) last = sql_int(&q, 0, 0);
     sql_done(&q);
-    listing l = list_folders(s->results);
+    listing l = listing_make(s->results);
     for (size_t i = 0; i < l.n; i++) {
         int64_t number = store_number(l.names[i], kind);
         if (number > last) last = number;
     }
-    free_names(l.names, l.n);
+    listing_free(&l);
     return last;
 }

@@ -24,6 +24,10 @@ store *store_open(const char *results, errors *e);
  * yet, or may not be written, the answers come from a database in memory, filled from the journals. Problems
  * with taking in are warnings as long as something can be read. */
 store *store_open_current(const char *results, errors *e);
+/* The same in two steps, for an answer that is ready sooner: the look at the folders goes on while the caller asks, and
+ * store_catch_up() takes in what it found. True when there was anything: then what was asked before is to be asked again. */
+store *store_open_early(const char *results, errors *e);
+bool store_catch_up(store *s, errors *e);
 void store_close(store *s); /* NULL is fine */
 
 /* The journal of what was measured of trained runs, in the results folder beside the runs: of an ensemble no single run's

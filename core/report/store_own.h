@@ -2,6 +2,7 @@
 #ifndef REPORT_STORE_OWN_H
 #define REPORT_STORE_OWN_H
 
+#include "report/look.h"
 #include "report/sql.h"
 #include "report/store.h"
 
@@ -27,6 +28,9 @@ struct store {
     bool copied;           /* the one in memory begins as a copy of the file */
     bool alone;            /* nobody else has the file: in memory, or being rebuilt under the lock */
     bool updated;          /* by this store: its folders are to be read again */
+    look *look;            /* under way since the opening, else NULL */
+    int64_t version;       /* of the data, when it was opened */
+    int64_t batches;       /* begun */
     int64_t older;         /* the schema of a file that an older Convoy wrote; else 0 */
     int lock;              /* descriptor while a batch is open, else -1 */
     store_metric *metrics; /* ids known since the last rollback */

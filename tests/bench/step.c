@@ -6,7 +6,8 @@
  *   bench_step --peak [THREADS]
  *
  * Given SECONDS it ends after them, and after three steps at the least. With BENCH_WAIT set it says `ready` before
- * the timed steps and waits for a line, so that several processes can be timed at once. */
+ * the timed steps and waits for a line, so that several processes can be timed at once. BENCH_WITHOUT names what to do
+ * without: kernels ("winograd", "lanes"), those of some operators only ("lanes/pool"), "fusion", "absorption". */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,6 +94,24 @@ static bool sample_of(const struct node *root, cvy_shape *sample, int64_t *class
     return true;
 }
 
+/* Whether `name` is one of the words of `list`; a word matches what it is the beginning of, up to a dot: pool is pool.bwd too. */
+static bool has_word(const char *list, const char *name)
+{
+    for (const char *word = list; word && *word;) {
+        const size_t n = strcspn(word, " ");
+        if (n && strncmp(word, name, n) == 0 && (!name[n] || name[n] == '.' || name[n] == '/')) return true;
+        word += n + strspn(word + n, " ");
+    }
+    return false;
+}
+
+static bool allows(void *without, const char *kernel, const char *operator)
+{
+    char both[128];
+    snprintf(both, sizeof both, "%s/%s", kernel, operator);
+    return !has_word(without, both);
+}
+
 static void wait_for_go(void)
 {
     char line[16];
@@ -134,7 +153,14 @@ int main(int argc, char **argv)
     if (!s || !config || !loss_config || optimizer_init(&updates, &chosen, s, &e)) return complain(&e);
     machine m = machine_here();
     double start = now();
-    plan_options o = {.batch = batch, .train = true, .profile = getenv("BENCH_PROFILE") != NULL};
+    char *without = getenv("BENCH_WITHOUT");
+    plan_options o = {.batch = batch,
+                      .train = true,
+                      .profile = getenv("BENCH_PROFILE") != NULL,
+                      .no_fusion = has_word(without, "fusion"),
+                      .no_absorption = has_word(without, "absorption"),
+                      .allows = without ? allows : NULL,
+                      .allows_ctx = without};
     plan *p = plan_new(n, s, &m, &o, &e);
     if (!p) return complain(&e);
     double planned = now() - start;

@@ -269,4 +269,5 @@ def main():
         train(net, int(batch), int(steps), int(threads), float(seconds), layout == "channels-last")
 
 
-main()
+if __name__ == "__main__":
+    main()
