@@ -212,13 +212,6 @@ cvy_status cvy_model_save(const cvy_model *m, const char *file, cvy_error **erro
     return api_end(&c, error);
 }
 
-static bool same_shape(const cvy_shape *a, const cvy_shape *b)
-{
-    bool same = a->rank == b->rank;
-    for (int i = 0; same && i < a->rank; i++) same = a->dim[i] == b->dim[i];
-    return same;
-}
-
 /* Everything is compared before anything is changed. */
 static cvy_status load(cvy_model *m, const char *file, errors *e)
 {
@@ -231,7 +224,7 @@ static cvy_status load(cvy_model *m, const char *file, errors *e)
         const safetensor *found = safetensors_find(&f, t.name);
         if (!found) {
             errors_add(e, CVY_ERR_CONFIG, &at, NULL, "has no tensor \"%s\", which the model has", t.name);
-        } else if (!same_shape(&found->shape, &t.shape)) {
+        } else if (!cvy_shape_same(&found->shape, &t.shape)) {
             text here = {0}, there = {0};
             net_shape_text(&t.shape, &here);
             net_shape_text(&found->shape, &there);

@@ -33,6 +33,18 @@ static cvy_status storage_failed(const char *path, const char *what, int error, 
     return errors_add(e, CVY_ERR_RESOURCE, &at, NULL, "cannot %s: %s", what, strerror(error));
 }
 
+cvy_status file_not_written(const char *path, int error, errors *e)
+{
+    char *dir = path_dir(path);
+    place at = PLACE_FILE(path);
+    const bool nowhere = (error == ENOENT || error == ENOTDIR) && !file_is_dir(dir);
+    cvy_status status =
+        nowhere ? errors_add(e, CVY_ERR_CONFIG, &at, NULL, "cannot write: there is no folder %s", dir)
+                : storage_failed(path, "write", error, e);
+    mem_free(dir);
+    return status;
+}
+
 /* ---- reading ---- */
 
 /* Reads to the end: what stat() said is only a first guess, since a file may grow and a pipe has no size. */
@@ -160,7 +172,7 @@ cvy_status file_replace(const char *path, const void *data, size_t n, errors *e)
 {
     char *temporary;
     int fd = open_temporary(path, &temporary);
-    if (fd < 0) return storage_failed(path, "write", errno, e);
+    if (fd < 0) return file_not_written(path, errno, e);
     struct stat old;
     if (stat(path, &old) == 0 && S_ISREG(old.st_mode)) (void)fchmod(fd, old.st_mode & 07777);
     bool good = write_all(fd, data, n) && fsync(fd) == 0;
@@ -175,7 +187,7 @@ cvy_status file_replace(const char *path, const void *data, size_t n, errors *e)
         mem_free(dir);
     } else {
         unlink(temporary);
-        status = storage_failed(path, "write", error, e);
+        status = file_not_written(path, error, e);
     }
     mem_free(temporary);
     return status;
@@ -210,7 +222,7 @@ cvy_status file_create(const char *path, const void *data, size_t n, errors *e)
     bool good = write_all(fd, data, n);
     int error = errno;
     if (close(fd) && good) good = false, error = errno;
-    return good ? CVY_OK : storage_failed(path, "write", error, e);
+    return good ? CVY_OK : file_not_written(path, error, e);
 }
 
 static cvy_status sync_opened(int fd, const char *path, int (*sync_it)(int), errors *e)

@@ -10,6 +10,8 @@
 
 /* Whole file, NUL-terminated behind its n bytes; refused above `limit` bytes. Caller mem_free()s *out. */
 cvy_status file_read(const char *path, size_t limit, char **out, size_t *n, errors *e);
+/* Reports that a file could not be written: storage, or where its folder is not there whoever named it. */
+cvy_status file_not_written(const char *path, int error, errors *e);
 /* Replaces path durably: temporary name in the same folder, write, fsync, rename, fsync of the folder. On an
  * error the old file stays and the temporary one is removed. */
 cvy_status file_replace(const char *path, const void *data, size_t n, errors *e);

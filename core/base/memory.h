@@ -38,7 +38,7 @@ char *arena_text(arena *a, const char *s);
 char *arena_text_n(arena *a, const char *s, size_t n);
 char *arena_printf(arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void arena_own(arena *a, void *p); /* p, of mem_alloc() or mem_grow(), is freed with the arena */
-void arena_free(arena *a); /* leaves it empty and valid */
+void arena_free(arena *a);         /* leaves it empty and valid */
 
 /* a*b and a+b into *out; false on overflow. */
 #define size_mul(a, b, out) (!__builtin_mul_overflow((a), (b), (out)))

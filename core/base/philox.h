@@ -13,6 +13,9 @@ typedef struct philox_key {
 philox_key philox_key_of(uint64_t seed, const char *purpose, const char *name);
 /* The block at counter (c0, c1, c2, c3). */
 void philox_block(philox_key key, uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3, uint32_t out[4]);
+/* The blocks at (c0, c1, c2, c3), (c0 + 1, ..), ..: out[4 i + k] is word k of the i-th of n. Vectors work on many at once. */
+void philox_blocks(philox_key key, uint32_t c0, int64_t n, uint32_t c1, uint32_t c2, uint32_t c3,
+                   uint32_t *out);
 
 /* Sequential reading under a fixed (a, b): c1 = b, c2 and c3 the high and low half of a, c0 counts blocks
  * from 0. */

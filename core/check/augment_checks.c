@@ -178,7 +178,7 @@ static int each_case(specimen *s, verdict *v, case_fn *fn)
 static void infer_again(bench *b, verdict *v)
 {
     cvy_shape in = b->in, out = {0};
-    if (b->type->infer(&b->host.face, b->config, &in, &out) || !exchange_same_shape(&out, &b->out))
+    if (b->type->infer(&b->host.face, b->config, &in, &out) || !cvy_shape_same(&out, &b->out))
         verdict_fail(v, "infer gives another shape the second time");
     if (memcmp(&in, &b->in, sizeof in) != 0) verdict_fail(v, "infer changes the shape it was given");
     if (out.rank < 1 || out.rank > CVY_MAX_RANK) verdict_fail(v, "infer gives a shape of no possible rank");

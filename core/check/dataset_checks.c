@@ -112,7 +112,7 @@ void dataset_checks_open(specimen *s, verdict *v)
     text_free(&t);
     if (shelf_open(&again, s)) {
         const cvy_dataset_info *x = &b.o.info, *y = &again.o.info;
-        if (x->n[0] != y->n[0] || x->n[1] != y->n[1] || !exchange_same_shape(&x->sample, &y->sample) ||
+        if (x->n[0] != y->n[0] || x->n[1] != y->n[1] || !cvy_shape_same(&x->sample, &y->sample) ||
             x->element != y->element || x->classes != y->classes || x->targets != y->targets ||
             x->varied != y->varied || strcmp(x->fingerprint, y->fingerprint) != 0)
             verdict_fail(v, "opened a second time it says something else of itself");
@@ -200,7 +200,7 @@ static void check_sample(shelf *b, uint32_t split, int64_t index, verdict *v)
                          of, index, p.label, label.label);
         if (!shape_fits(&p.shape, &b->o.info.sample))
             verdict_fail(v, "%s sample %" PRId64 " has a shape that open did not allow", of, index);
-        else if (!exchange_same_shape(&p.shape, &label.shape))
+        else if (!cvy_shape_same(&p.shape, &label.shape))
             verdict_fail(v, "%s sample %" PRId64 " has another shape with pixels than without", of, index);
         if (guarded_broken(&p.pixels, &at))
             verdict_fail(v, "%s sample %" PRId64 ": read writes outside the pixels, at byte %" PRId64, of,

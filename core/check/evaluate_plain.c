@@ -40,9 +40,9 @@ cvy_status evaluate_loss(registry *r, const evaluation *v, exchange *x)
     if (y && (y->shape.rank < 1 || y->count < 1))
         exchange_complain(x, NULL, "tensor \"in.x\" is empty or has no batch");
     if (errors_count(e)) return errors_status(e);
-    bool whole = exchange_same_shape(&y->shape, &target->shape);
+    bool whole = cvy_shape_same(&y->shape, &target->shape);
     cvy_shape classes = cvy_shape1(y->shape.dim[0]);
-    if (!whole && !exchange_same_shape(&target->shape, &classes)) {
+    if (!whole && !cvy_shape_same(&target->shape, &classes)) {
         text a = {0}, b = {0};
         exchange_shape_text(&target->shape, &a);
         exchange_shape_text(&y->shape, &b);
@@ -86,7 +86,7 @@ static bool fits(exchange *x, const safetensor *w0, const safetensor *grads)
     if (ok) {
         expected.dim[0] = grads->shape.dim[0];
         memcpy(expected.dim + 1, w0->shape.dim, (size_t)w0->shape.rank * sizeof(int64_t));
-        ok = exchange_same_shape(&grads->shape, &expected);
+        ok = cvy_shape_same(&grads->shape, &expected);
     }
     if (ok) return true;
     text a = {0}, b = {0};

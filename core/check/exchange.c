@@ -25,14 +25,6 @@ void exchange_shape_text(const cvy_shape *s, text *out)
     text_char(out, ')');
 }
 
-bool exchange_same_shape(const cvy_shape *a, const cvy_shape *b)
-{
-    if (a->rank != b->rank) return false;
-    for (int i = 0; i < a->rank; i++)
-        if (a->dim[i] != b->dim[i]) return false;
-    return true;
-}
-
 void exchange_complain(exchange *x, const char *hint, const char *fmt, ...)
 {
     text what = {0};
@@ -51,7 +43,7 @@ static const safetensor *take(exchange *x, const char *name, const cvy_shape *ex
     if (expected) exchange_shape_text(expected, &shape);
     const safetensor *t = safetensors_find(x->in, name);
     if (t) x->taken[t - x->in->items] = true;
-    bool fits = t && (!expected || exchange_same_shape(&t->shape, expected));
+    bool fits = t && (!expected || cvy_shape_same(&t->shape, expected));
     if (!t && required) {
         exchange_complain(x, NULL, "tensor \"%s\" is missing%s%s", name, expected ? ", expected shape " : "",
                           text_str(&shape));

@@ -34,6 +34,5 @@ float *exchange_give(exchange *x, const char *name, const cvy_shape *shape);
 
 /* "(4, 3, 3, 3)" */
 void exchange_shape_text(const cvy_shape *s, text *out);
-bool exchange_same_shape(const cvy_shape *a, const cvy_shape *b);
 
 #endif

@@ -68,6 +68,15 @@ int cli_usage(const command *self, const common *c, const char *fmt, ...)
     return cli_fail(c, &e);
 }
 
+const char *cli_nearest(const char *word, const char *const *names, size_t n)
+{
+    static const char *const others[][2] = {{"list", "ls"}, {"remove", "rm"}, {"delete", "rm"}};
+    for (size_t k = 0; k < sizeof others / sizeof *others; k++)
+        for (size_t i = 0; i < n && !strcmp(word, others[k][0]); i++)
+            if (!strcmp(names[i], others[k][1])) return names[i];
+    return text_nearest(word, names, n);
+}
+
 void cli_print_raw(const text *t)
 {
     errno = 0;
@@ -133,11 +142,22 @@ void cli_say(const common *c, const char *fmt, ...)
     text_free(&t);
 }
 
+static size_t path_length(const char *arg)
+{
+    return strspn(arg, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.");
+}
+
+bool cli_sets(const char *arg)
+{
+    const size_t n = path_length(arg);
+    return n && arg[n] == '=' && arg[0] != '.' && arg[0] != '-' && arg[n - 1] != '.';
+}
+
 bool cli_is_override(const char *arg)
 {
     static const char *const keys[] = {"experiment", "seed", "plugins", "dataset", "model",   "init", "loss",
                                        "train",      "eval", "folds",   "fold",    "repeats", "sweep"};
-    size_t n = strspn(arg, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.");
+    const size_t n = path_length(arg);
     if (n == 0 || arg[n] != '=' || arg[0] == '.' || arg[n - 1] == '.') return false;
     if (memchr(arg, '.', n)) return true;
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)

@@ -64,6 +64,8 @@ int cli_fail(const common *c, errors *e);
 /* The same for one message of wrong usage, with the line that points to the command's help. */
 int cli_usage(const command *self, const common *c, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* The word of `names` that was perhaps meant: the nearest, or what other programs call so; NULL for none. */
+const char *cli_nearest(const char *word, const char *const *names, size_t n);
 bool cli_colour(const common *c, FILE *f);
 /* Results, on stdout, each in one of three ways. A failed write is noticed when the command has returned and ends in exit code 4.
  * For people: no character in it is obeyed by a terminal but line breaks, tabs and our own bold and colours. Whoever puts a name
@@ -83,6 +85,8 @@ void cli_print_json(json_writer *w);
 void cli_say(const common *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* "PATH=VALUE" arguments (at least one dot or a known top-level key before the '=') are overrides. */
 bool cli_is_override(const char *arg);
+/* "WORD=VALUE", whatever the word: told as an override, a wrong one gets its suggestion. */
+bool cli_sets(const char *arg);
 
 extern const command cmd_run, cmd_sweep, cmd_resume, cmd_stop, cmd_watch, cmd_ls, cmd_show, cmd_compare,
     cmd_best, cmd_query, cmd_plot, cmd_report, cmd_model, cmd_export, cmd_eval, cmd_predict, cmd_features,

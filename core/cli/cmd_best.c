@@ -8,6 +8,7 @@
 #include "cli/results.h"
 #include "cli/table.h"
 #include "report/judge.h"
+#include "report/measure.h"
 
 enum { METRIC_BYTES = 100 };
 
@@ -19,11 +20,6 @@ static const option_row best_rows[] = {
     OPTION(best_args, yaml, 0, OPTION_FLAG, NULL,
            "print it as an experiment file, to be run as it is or with more seeds (repeats=5)"),
 };
-
-static double best_tested(const query_run *r)
-{
-    return r->test_accuracy;
-}
 
 /* The run of the group that came out best: whose weights one would take. */
 static const query_run *best_single(const group *g, bool maximize)
@@ -110,7 +106,7 @@ static void print_best_json(const group *g, const query_run *r, const char *swee
     json_put_text(&w, "metric", r->metric);
     json_put_text(&w, "goal", r->goal);
     put_values(&w, "value", groups_statistics(g, judge_best));
-    put_values(&w, "test_accuracy", groups_statistics(g, best_tested));
+    put_values(&w, "test_accuracy", groups_statistics(g, measure_test_accuracy));
     json_put_text(&w, "best_run", r->name);
     json_key(&w, "runs");
     json_open(&w, '[');
@@ -138,7 +134,7 @@ static void print_best(const common *c, const group *g, const query_run *r, size
         add_mean(&out, r->metric, groups_statistics(g, judge_best));
         text_add(&out, "\n");
     }
-    statistics tested = groups_statistics(g, best_tested);
+    statistics tested = groups_statistics(g, measure_test_accuracy);
     if (tested.n && (!r->metric || strcmp(r->metric, "test_accuracy") != 0)) {
         text_printf(&out, "  %-14s ", "test_accuracy");
         add_mean(&out, "test_accuracy", tested);
@@ -150,8 +146,14 @@ static void print_best(const common *c, const group *g, const query_run *r, size
     text_add(&out, "\n");
     cli_print(&out);
     text_free(&out);
-    cli_say(c, "the best of %zu configurations%s; --yaml prints it as a file", others,
-            g->n > 1 ? ", mean ± standard deviation over its seeds" : "");
+    text over = {0};
+    const repeated of = groups_repeats(g, 1);
+    if (g->n > 1) {
+        text_add(&over, ", mean ± standard deviation over ");
+        repeats_say(&of, &over);
+    }
+    cli_say(c, "the best of %zu configurations%s; --yaml prints it as a file", others, text_str(&over));
+    text_free(&over);
 }
 
 static int run(const command *self, const common *c, void *given, int argc, char **argv)

@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/file.h"
+#include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/metric_asked.h"
 #include "cli/places.h"
@@ -25,6 +27,11 @@ enum {
 };
 
 /* ---- in the child ---- */
+
+typedef struct asked { /* PATH=VALUE on the command line: of every file */
+    const char **overrides;
+    size_t n;
+} asked;
 
 typedef struct named { /* the plugin files that the experiment and the command line name */
     const plugin_request *v;
@@ -110,27 +117,80 @@ static void plan_one(const experiment *x, const named *files, setup_scope scope,
     registry_free(r);
 }
 
-static bool same_message(const message *a, const message *b)
+static bool same_message(const space *all, const message *a, const message *b)
 {
-    return a->warning == b->warning && a->line == b->line && a->column == b->column &&
-           !strcmp(a->what, b->what);
+    if (a->warning != b->warning || strcmp(a->what, b->what) != 0) return false;
+    if (a->line == b->line && a->column == b->column) return true;
+    /* What is said of several values of a parameter in the same words is about its path. */
+    const size_t parameter = space_parameter_at(all, a->file, a->line, a->column);
+    return parameter != SIZE_MAX && parameter == space_parameter_at(all, b->file, b->line, b->column);
 }
 
-/* Adds what no configuration before had said: they mostly share their mistakes. */
-static void add_new(errors *to, errors *seen, errors *own, const char *label, size_t number)
+/* Which values of what decides about the plugin leave a parameter unknown; `lacking`: of each message in `seen`. */
+static void note_lacking(const space *all, const double *point, const message *m, uint64_t *lacking)
+{
+    const size_t i = space_parameter_at(all, m->file, m->line, m->column);
+    const size_t k = i == SIZE_MAX ? SIZE_MAX : space_decider(all, i);
+    if (k == SIZE_MAX || m->warning || !strstr(m->what, "unknown parameter")) return;
+    if (point[k] >= 0 && point[k] < 64) *lacking |= (uint64_t)1 << (int)point[k];
+}
+
+/* What the configurations said, each thing once: they mostly share their mistakes. */
+typedef struct spoken {
+    message m; /* its texts live in the arena, as those of `label` */
+    const char *label;
+    size_t number;    /* of the first configuration that has it */
+    uint64_t lacking; /* see note_lacking() */
+} spoken;
+
+enum { SAID_MOST = 300 }; /* more than anybody reads */
+
+typedef struct saying {
+    const space *all;
+    arena *a;
+    spoken *v;
+    size_t n;
+} saying;
+
+static void hear_messages(saying *s, const errors *own, const double *point, const char *label, size_t number)
 {
     for (size_t i = 0; i < own->n; i++) {
         const message *m = &own->items[i];
-        bool known = false;
-        for (size_t k = 0; k < seen->n && !known; k++) known = same_message(&seen->items[k], m);
-        if (known) continue;
-        place at = {m->file, m->line, m->column, m->offset, m->source};
-        if (m->warning)
-            errors_warn(to, &at, m->hint, "trial %zu (%s): %s", number, label, m->what);
-        else
-            errors_add(to, m->status, &at, m->hint, "trial %zu (%s): %s", number, label, m->what);
+        size_t k = 0;
+        while (k < s->n && !same_message(s->all, &s->v[k].m, m)) k++;
+        if (k == SAID_MOST) continue;
+        if (k == s->n) {
+            s->v[s->n++] = (spoken){*m, arena_text(s->a, label), number, 0};
+            message *kept = &s->v[k].m;
+            kept->file = arena_text(s->a, m->file);
+            kept->source = arena_text(s->a, m->source);
+            kept->what = arena_text(s->a, m->what);
+            kept->hint = arena_text(s->a, m->hint);
+        }
+        note_lacking(s->all, point, m, &s->v[k].lacking);
     }
-    errors_move(seen, own);
+}
+
+static void say_messages(const saying *s, errors *to)
+{
+    for (size_t k = 0; k < s->n; k++) {
+        const spoken *one = &s->v[k];
+        const message *m = &one->m;
+        place at = {m->file, m->line, m->column, m->offset, m->source};
+        const size_t parameter = space_parameter_at(s->all, m->file, m->line, m->column);
+        uint64_t lacking = one->lacking;
+        for (size_t i = 0; lacking && i < s->n; i++) {
+            const message *other = &s->v[i].m;
+            if (space_parameter_at(s->all, other->file, other->line, other->column) == parameter)
+                lacking |= s->v[i].lacking;
+        }
+        const char *when = lacking ? space_when_hint(s->all, parameter, lacking, s->a) : NULL;
+        const char *hint = when ? when : m->hint;
+        if (m->warning)
+            errors_warn(to, &at, hint, "trial %zu (%s): %s", one->number, one->label, m->what);
+        else
+            errors_add(to, m->status, &at, hint, "trial %zu (%s): %s", one->number, one->label, m->what);
+    }
 }
 
 static size_t depth_of(const char *path)
@@ -183,17 +243,18 @@ static void put_space(const space *all, json_writer *w)
     text_free(&early);
 }
 
-static void plan_sweep(const experiment *x, const named *files, json_writer *w, errors *e)
+static void plan_sweep(const experiment *x, const asked *o, const named *files, json_writer *w, errors *e)
 {
     arena a = {0};
     space all;
     size_t configs = 0, wrong = 0, planned = 0;
-    errors seen = {0};
+    saying heard = {.all = &all, .a = &a};
     const node *sweep = node_get(x->root, "sweep");
-    cvy_status status = space_read(x, NULL, 0, &a, &all, e);
+    cvy_status status = space_read(x, o->overrides, o->n, &a, &all, e);
     if (!status) status = search_count(&all, experiment_members(x), &sweep->at, &configs, e);
     judged j = {.metric = &all.metric, .usual = space_default_metric};
     double *point = arena_array(&a, status ? 1 : all.n + 1, sizeof *point);
+    heard.v = arena_array(&a, SAID_MOST, sizeof *heard.v);
     for (; !status && planned < configs && planned < CONFIGS_PLANNED; planned++) {
         errors own = {0};
         text label = {0};
@@ -202,9 +263,11 @@ static void plan_sweep(const experiment *x, const named *files, json_writer *w, 
         plan_config(x, &all, point, files, planned ? NULL : w, all.metric_at ? &j : NULL, &own);
         wrong += errors_status(&own) != CVY_OK;
         label_of(&all, point, &label);
-        add_new(e, &seen, &own, text_str(&label), planned + 1);
+        hear_messages(&heard, &own, point, text_str(&label), planned + 1);
+        errors_free(&own);
         text_free(&label);
     }
+    say_messages(&heard, e);
     if (wrong > 1)
         errors_add(e, CVY_ERR_CONFIG, &sweep->at, NULL, "%zu of %zu configurations cannot be run", wrong,
                    planned);
@@ -215,7 +278,6 @@ static void plan_sweep(const experiment *x, const named *files, json_writer *w, 
         json_put_int(w, "configurations_planned", (int64_t)planned);
         put_space(&all, w);
     }
-    errors_free(&seen);
     arena_free(&a);
 }
 
@@ -230,12 +292,12 @@ static bool is_model(const char *file)
     return model;
 }
 
-static void look(const char *file, const common *c, int fd, json_writer *w, errors *e)
+static void look(const char *file, const asked *o, const common *c, int fd, json_writer *w, errors *e)
 {
     arena a = {0};
     bool model = is_model(file);
-    experiment *x = model ? experiment_of_model(file, NULL, 0, places_architectures(), e)
-                          : experiment_read(file, NULL, 0, places_architectures(), e);
+    experiment *x = model ? experiment_of_model(file, o->overrides, o->n, places_architectures(), e)
+                          : experiment_read(file, o->overrides, o->n, places_architectures(), e);
     size_t before = errors_count(e);
     named files = {0};
     if (x) files.v = setup_plugins(x, c->plugin.items, c->plugin.n, &a, &files.n, e);
@@ -245,7 +307,7 @@ static void look(const char *file, const common *c, int fd, json_writer *w, erro
         json_put_int(w, "repeats", x->repeats);
         if (x->folds) json_put_int(w, "folds", x->fold ? 1 : x->folds);
         if (space_given(x))
-            plan_sweep(x, &files, w, e);
+            plan_sweep(x, o, &files, w, e);
         else
             plan_one(x, &files, model ? SETUP_MODEL : SETUP_ALL, w, NULL, e);
     }
@@ -253,13 +315,13 @@ static void look(const char *file, const common *c, int fd, json_writer *w, erro
     arena_free(&a);
 }
 
-static void answer(const char *file, const common *c, int fd)
+static void answer(const char *file, const asked *o, const common *c, int fd)
 {
     errors e = {0};
     json_writer w = {0};
     json_open(&w, '{');
     json_put_text(&w, "file", file);
-    look(file, c, fd, &w, &e);
+    look(file, o, c, fd, &w, &e);
     json_put_bool(&w, "ok", errors_status(&e) == CVY_OK);
     json_put_int(&w, "status", (int64_t)errors_status(&e));
     json_key(&w, "errors");
@@ -288,7 +350,7 @@ static void receive(int fd, text *out)
 }
 
 /* Everything the child said, into `out`; how it ended, or -1 after reporting that there was none. */
-static int ask(const char *file, const common *c, text *out, errors *e)
+static int ask(const char *file, const asked *o, const common *c, text *out, errors *e)
 {
     int ends[2], status = 0;
     place at = PLACE_FILE(file);
@@ -307,7 +369,7 @@ static int ask(const char *file, const common *c, text *out, errors *e)
     }
     if (pid == 0) {
         close(ends[0]);
-        answer(file, c, ends[1]);
+        answer(file, o, c, ends[1]);
         /* Not exit(): what the parent registered to happen at its end is not ours to do. */
         _exit(0);
     }
@@ -478,12 +540,12 @@ static void put_json(json_writer *w, const char *file, const json *root, const e
     json_close(w, '}');
 }
 
-static int check(const char *file, const common *c, json_writer *w)
+static int check(const char *file, const asked *o, const common *c, json_writer *w)
 {
     arena a = {0};
     errors e = {0};
     text said = {0};
-    int status = ask(file, c, &said, &e);
+    int status = ask(file, o, c, &said, &e);
     const json *root = status < 0 ? NULL : judge(&a, file, &said, status, &e);
     if (c->json)
         put_json(w, file, root, &e);
@@ -498,14 +560,21 @@ static int check(const char *file, const common *c, json_writer *w)
 static int run(const command *self, const common *c, void *options, int argc, char **argv)
 {
     (void)options;
-    if (argc < 1) return cli_usage(self, c, "which file?");
+    asked o = {mem_array((size_t)argc + 1, sizeof *o.overrides), 0};
+    for (int i = 0; i < argc; i++)
+        if (cli_sets(argv[i]) && !file_exists(argv[i])) o.overrides[o.n++] = argv[i];
+    if (o.n == (size_t)argc) {
+        mem_free(o.overrides);
+        return cli_usage(self, c, "which file?");
+    }
     int worst = CVY_OK;
     json_writer w = {0};
     json_open(&w, '{');
     json_key(&w, "files");
     json_open(&w, '[');
     for (int i = 0; i < argc; i++) {
-        int code = check(argv[i], c, &w);
+        if (cli_sets(argv[i]) && !file_exists(argv[i])) continue;
+        int code = check(argv[i], &o, c, &w);
         if (code > worst) worst = code;
     }
     json_close(&w, ']');
@@ -514,15 +583,17 @@ static int run(const command *self, const common *c, void *options, int argc, ch
         cli_print_json(&w);
     else
         text_free(&w.out);
+    mem_free(o.overrides);
     return worst;
 }
 
 const command cmd_check = {
     .name = "check",
     .summary = "Plan experiments and models completely, and say all that is wrong with them",
-    .usage = "convoy check FILE ... [--plugin FILE] [--json]",
+    .usage = "convoy check FILE ... [PATH=VALUE ...] [--plugin FILE] [--json]",
     .examples = "convoy check experiments/cifar10.yaml\n"
                 "convoy check experiments/*.yaml experiments/architectures/*.yaml\n"
+                "convoy check experiments/cifar10.yaml train.epochs=2 train.optimizer.lr=1e-2\n"
                 "convoy check my_experiment.yaml --plugin ./maxout.so --json",
     .run = run,
 };

@@ -9,6 +9,7 @@
 #include "cli/importance_show.h"
 #include "cli/results.h"
 #include "report/judge.h"
+#include "report/measure.h"
 
 typedef struct compare_args {
     const char *by, *metric, *test, *alpha;
@@ -36,19 +37,25 @@ static groups_value *judge(const char *metric, const char **name, const judged *
     *name = j->metric;
     *maximize = j->maximize;
     if (!metric) return judge_best;
-    const char *names[8];
-    for (size_t i = 0; i < compare_columns_n; i++) {
-        names[i] = compare_columns[i].key;
-        if (strcmp(metric, names[i]) != 0) continue;
-        *name = names[i];
-        *maximize = compare_columns[i].percent;
-        return compare_columns[i].value;
+    const char *names[MEASURE_RESULTS];
+    text hint = {0};
+    for (size_t i = 0; i < MEASURE_RESULTS; i++) {
+        const measure_result *m = &measure_results[i];
+        names[i] = m->key;
+        text_printf(&hint, "%s%s", i ? ", " : "known are ", m->key);
+        if (strcmp(metric, m->key) != 0) continue;
+        text_free(&hint);
+        *name = m->key;
+        *maximize = m->percent;
+        return m->value;
     }
-    const char *near = text_nearest(metric, names, compare_columns_n);
-    char *hint = near ? mem_printf("did you mean %s?", near)
-                      : mem_text("known are val_accuracy, val_loss, test_accuracy, test_loss");
-    errors_add(e, CVY_ERR_CONFIG, NULL, hint, "--metric: \"%.100s\" is not compared", metric);
-    mem_free(hint);
+    const char *near = text_nearest(metric, names, MEASURE_RESULTS);
+    if (near) {
+        text_free(&hint);
+        text_printf(&hint, "did you mean %s?", near);
+    }
+    errors_add(e, CVY_ERR_CONFIG, NULL, text_str(&hint), "--metric: \"%.100s\" is not compared", metric);
+    text_free(&hint);
     return NULL;
 }
 

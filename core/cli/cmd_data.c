@@ -42,7 +42,7 @@ static int run(const command *self, const common *c, void *options, int argc, ch
     if (!strcmp(argv[0], "fetch")) return cmd_data_fetch(self, c, args, argc - 1, argv + 1);
     if (!strcmp(argv[0], "verify")) return cmd_data_verify(self, c, args, argc - 1, argv + 1);
     if (!strcmp(argv[0], "preview")) return cmd_data_preview(self, c, args, argc - 1, argv + 1);
-    const char *near = text_nearest(argv[0], names, sizeof names / sizeof *names);
+    const char *near = cli_nearest(argv[0], names, sizeof names / sizeof *names);
     if (near) return cli_usage(self, c, "unknown \"convoy data %s\"; did you mean `%s`?", argv[0], near);
     return cli_usage(self, c, "unknown \"convoy data %s\"", argv[0]);
 }

@@ -30,7 +30,7 @@ static const char **all_paths(const rows_export *x, arena *a, query_pairs *param
     size_t cap = 0;
     *n = 0;
     for (size_t i = 0; i < x->n; i++) {
-        if (query_params(x->s, x->runs[i].name, a, &params[i], e) != CVY_OK) break;
+        if (query_trial_params(x->s, &x->runs[i], a, &params[i], e) != CVY_OK) break;
         size_t at = 0; /* both in order: merged */
         for (size_t k = 0; k < params[i].n; k++) {
             const char *path = params[i].items[k].key;

@@ -233,7 +233,7 @@ static cvy_status export_run_events(board *b, size_t i, errors *e)
     size_t n_measured = 0, n;
     query_pairs params;
     cvy_status status = query_curves(b->s, r->name, QUERY_MEASURED, &b->own, &measured, &n_measured, e);
-    if (status == CVY_OK) status = query_params(b->s, r->name, &b->own, &params, e);
+    if (status == CVY_OK) status = query_trial_params(b->s, r, &b->own, &params, e);
     if (status != CVY_OK) return status;
     note_paths(b, &params);
     run_clock k = clock_of(b, r, measured, n_measured, e);

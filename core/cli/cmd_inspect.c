@@ -39,9 +39,10 @@ static const option_row inspect_rows[] = {
            "histograms: of which weights, as in the table; otherwise the first layer's"),
     OPTION_NUMBER(inspect_args, limit, 0, "N", 0, 0, 512,
                   "filters, maps: rows and columns at most; 0: 16 of filters, of maps 8 rows and 12 columns"),
-    OPTION_NUMBER(inspect_args, samples, 'n', "N", -1, -1, 1000000,
-                  "the table: validation samples (or of --part) that tell which units never fire; -1: 256; 0 "
-                  "needs no dataset"),
+    OPTION_NUMBER(
+        inspect_args, samples, 'n', "N", -1, -1, 1000000,
+        "the table: validation samples (or of --part) that tell which units never fire: 256 without it; 0 "
+        "needs no dataset"),
     OPTION(inspect_args, set, 0, OPTION_TEXTS, "PATH=VALUE",
            "set a value below `dataset.`; PATH=VALUE alone does too"),
     OPTION(inspect_args, which, 0, OPTION_TEXT, "WHICH",

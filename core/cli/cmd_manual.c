@@ -46,7 +46,7 @@ static void options_of(const option_row *rows, size_t n, text *out)
         }
         text_char(out, '\n');
         roff(rows[i].help, out);
-        if (rows[i].kind == OPTION_INT && rows[i].fallback)
+        if (rows[i].kind == OPTION_INT && rows[i].fallback > 0)
             text_printf(out, " (default %lld)", (long long)rows[i].fallback);
         text_char(out, '\n');
     }

@@ -336,7 +336,7 @@ static int run(const command *self, const common *c, void *options, int argc, ch
     if (!strcmp(argv[0], "eval")) return cmd_plugin_eval(self, c, args, argc - 1, argv + 1);
     if (!strcmp(argv[0], "new")) return cmd_plugin_new(self, c, args, argc - 1, argv + 1);
     if (!strcmp(argv[0], "docs")) return cmd_plugin_docs(self, c, args, argc - 1, argv + 1);
-    const char *near = text_nearest(argv[0], names, sizeof names / sizeof *names);
+    const char *near = cli_nearest(argv[0], names, sizeof names / sizeof *names);
     if (near) return cli_usage(self, c, "unknown \"convoy plugin %s\"; did you mean `%s`?", argv[0], near);
     return cli_usage(self, c, "unknown \"convoy plugin %s\"", argv[0]);
 }

@@ -414,6 +414,28 @@ static bool check_file(follow *f, const char *name, const note_list *notes, json
     return ok;
 }
 
+/* What was perhaps meant by a name without its ending; NULL when there is no such file. */
+static char *file_beside(const char *name)
+{
+    static const char *const endings[] = {".c", ".cpp", ".cc", ".cxx", ".so"};
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        char *path = mem_printf("%s%s", name, endings[i]);
+        if (file_exists(path)) return path;
+        mem_free(path);
+    }
+    return NULL;
+}
+
+static void no_such_file(const char *name, errors *e)
+{
+    char *meant = file_beside(name), *hint = meant ? mem_printf("did you mean `%s`?", meant) : NULL;
+    errors_add(e, CVY_ERR_CONFIG, &PLACE_FILE(name),
+               hint ? hint : "a plugin's source (.c, .cpp, .cc, .cxx) or its shared object (.so) is checked",
+               "there is no such file");
+    mem_free(meant);
+    mem_free(hint);
+}
+
 int cmd_plugin_check(const command *self, const common *c, const plugin_args *args, int argc, char **argv)
 {
     /* A source is built here, twin and all; with --sanitize it is named there, and the file may be left out. */
@@ -442,7 +464,10 @@ int cmd_plugin_check(const command *self, const common *c, const plugin_args *ar
     char *program = path_executable();
     bool ok = false;
     follow f = {.c = c, .args = args, .program = program, .build = &build, .messages = -1};
-    if (source) plugin_build_make(&build, source, args->sanitize != NULL, &e);
+    if (!source && !file_exists(argv[0]))
+        no_such_file(argv[0], &e);
+    else if (source)
+        plugin_build_make(&build, source, args->sanitize != NULL, &e);
     f.file = build.file ? build.file : argv[0];
     f.shown = source ? source : argv[0];
     if (!errors_count(&e)) note_read(f.file, &notes, &e);

@@ -1,6 +1,7 @@
 /* `convoy predict`: what trained networks say to picture files. Owns the options, and the way from files to answers. */
 #include <math.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -237,6 +238,13 @@ static char **split(arena *a, const char *s, int *n)
     return words;
 }
 
+static bool is_picture(const char *name)
+{
+    const char *ending = strrchr(name, '.');
+    return ending &&
+           (!strcasecmp(ending, ".jpg") || !strcasecmp(ending, ".jpeg") || !strcasecmp(ending, ".png"));
+}
+
 static void run_files(job *j, const query_run *found, size_t n, char **files, int n_files, errors *e)
 {
     pictures p = {0};
@@ -271,6 +279,8 @@ static int run(const command *self, const common *c, void *given, int argc, char
     if (argc < 1) return cli_usage(self, c, "which run, and which files?");
     if (argc < 2)
         return cli_usage(self, c, "which files? Pictures, folders of them, or - for names on standard input");
+    if (is_picture(argv[0]))
+        return cli_usage(self, c, "\"%s\" is a picture: the run comes first, then the files", argv[0]);
     if (args->which && !weights_parse(args->which, &j.which))
         return cli_usage(self, c, "--which: \"%s\" is not " WEIGHTS_WORDS, args->which);
     if (c->json && args->csv) return cli_usage(self, c, "--csv and --json are two forms of the same");

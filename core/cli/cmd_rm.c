@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/results.h"
+#include "report/find.h"
 #include "sweep/runs.h"
 
 typedef struct options {
@@ -50,16 +51,16 @@ static int by_text(const void *a, const void *b)
 /* Sweeps and single runs that the words mean. */
 static cvy_status take_words(removal *r, store *s, char **words, int n, errors *e)
 {
-    cvy_status status = CVY_OK;
-    for (int i = 0; i < n && status == CVY_OK; i++) {
+    finder *f = finder_open(s, &r->memory, e);
+    for (int i = 0; f && i < n; i++) {
         query_target t;
-        status = query_find(s, words[i], false, &r->memory, &t, e);
-        if (status != CVY_OK) break;
+        if (finder_find(f, words[i], false, &t, e) != CVY_OK) continue; /* all unknown names at once */
         if (t.sweep && !among(&r->sweeps, t.sweep)) add(r, &r->sweeps, t.sweep);
         for (size_t k = 0; k < t.n && !t.sweep; k++)
             if (!among(&r->runs, t.runs[k].name)) add(r, &r->runs, t.runs[k].name);
     }
-    return status;
+    finder_close(f);
+    return errors_status(e);
 }
 
 /* Runs that sweeps which stay count as theirs, sorted. */

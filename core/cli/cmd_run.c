@@ -8,6 +8,7 @@
 #include "cli/outcome.h"
 #include "cli/prepare.h"
 #include "sweep/interrupt.h"
+#include "sweep/runs.h"
 
 typedef struct options {
     text_list set;
@@ -54,6 +55,25 @@ static void say_known(const common *c, const prepared *p)
     text_free(&names);
 }
 
+/* Runs that stand for what was asked keep the name they have: who gave another would look for it in vain. */
+static void warn_name(const common *c, const prepared *p, const char *name, errors *e)
+{
+    for (size_t i = 0; name && i < p->n; i++) {
+        arena a = {0};
+        run_info r;
+        errors unread = {0}; /* whoever shows the run says so */
+        const char *run = trial_run_name(&p->trials[i]).s;
+        const bool done = p->trials[i].state == TRIAL_KNOWN;
+        if (p->trials[i].run && runs_read(c->results, run, &a, &r, &unread) == CVY_OK &&
+            strcmp(r.experiment, name) != 0)
+            errors_warn(e, NULL, "--again trains anew under that name",
+                        "%s as %s, of experiment \"%s\": the name \"%s\" is not given",
+                        done ? "already trained" : "begun before", run, r.experiment, name);
+        errors_free(&unread);
+        arena_free(&a);
+    }
+}
+
 static void say_next(const common *c, const prepared *p, int code)
 {
     text names = {0};
@@ -74,6 +94,7 @@ static int train(const common *c, const options *o, prepared *p)
     if (o->find_lr) p->label = "learning-rate range test";
     cvy_status status = prepare_trials(p, c, kind, o->threads, false, &e);
     if (status == CVY_OK) status = prepare_match(p, c, o->again, &e);
+    if (status == CVY_OK) warn_name(c, p, o->name, &e);
     int wrong = cli_fail(c, &e);
     if (status != CVY_OK) return wrong ? wrong : (int)status;
     say_known(c, p);
@@ -150,6 +171,9 @@ static int run(const command *self, const common *c, void *given, int argc, char
     const options *o = given;
     prepared p = {0};
     int code = check_range(self, c, o);
+    if (code == CVY_OK && o->name && prepare_name_taken(o->name))
+        code = cli_usage(self, c, "--name: \"%s\" could never be found: everywhere it means %s", o->name,
+                         !strcmp(o->name, "last") ? "the last run" : "the run or sweep of that number");
     if (code == CVY_OK) code = prepare_operands(&p, self, c, &o->set, argc, argv);
     if (code == CVY_OK) {
         if (o->find_lr) take_range(&p, o);

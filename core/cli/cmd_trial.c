@@ -16,6 +16,7 @@
 #include "cli/warm.h"
 #include "convoy/convoy.h"
 #include "sweep/server.h"
+#include "train/checkpoint.h"
 #include "train/identity.h"
 #include "train/trainer.h"
 
@@ -160,9 +161,7 @@ static cvy_status trial_train(const char *dir, const trial_args *t, errors *e)
     if (!status && !(x = experiment_read(spec, NULL, 0, none, e))) status = errors_status(e);
     if (!status && !(r = trial_plugins(run, t, &a, e))) status = errors_status(e);
     /* A checkpoint has the weights, wherever they once came from. */
-    char *checkpoint = path_join(dir, "checkpoints/last.safetensors");
-    bool resumed = file_size(checkpoint) > 0; /* an empty one is none */
-    mem_free(checkpoint);
+    bool resumed = checkpoint_is_there(dir);
     if (!status &&
         !(s = setup_new(x, r, json_get_text(run, "base_dir", "."), resumed ? SETUP_RESUMED : SETUP_ALL, e)))
         status = errors_status(e);

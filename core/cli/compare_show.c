@@ -8,44 +8,8 @@
 #include "base/memory.h"
 #include "cli/results.h"
 #include "cli/table.h"
-
-static double val_accuracy(const query_run *r)
-{
-    return r->best_val_accuracy;
-}
-
-static double val_loss(const query_run *r)
-{
-    return r->best_val_loss;
-}
-
-static double test_accuracy(const query_run *r)
-{
-    return r->test_accuracy;
-}
-
-static double test_loss(const query_run *r)
-{
-    return r->test_loss;
-}
-
-static double seconds(const query_run *r)
-{
-    return r->seconds;
-}
-
-static double chosen(const query_run *r)
-{
-    return r->best;
-}
-
-const compare_column compare_columns[] = {
-    {"val_accuracy", "VAL ACC %", val_accuracy, true},
-    {"val_loss", "VAL LOSS", val_loss, false},
-    {"test_accuracy", "TEST ACC %", test_accuracy, true},
-    {"test_loss", "TEST LOSS", test_loss, false},
-};
-const size_t compare_columns_n = sizeof compare_columns / sizeof *compare_columns;
+#include "report/judge.h"
+#include "report/measure.h"
 
 /* ---- as text ---- */
 
@@ -64,23 +28,15 @@ static void cell(table *t, text *s)
 }
 
 /* The judged metric where it is none of the columns, as a column of its own; false: it is one. */
-static bool own_column(const compare_shown *s, compare_column *out, char **title)
+static bool own_column(const compare_shown *s, measure_result *out, char **title)
 {
-    for (size_t k = 0; k < compare_columns_n; k++)
-        if (!strcmp(compare_columns[k].key, s->metric)) return false;
+    for (size_t k = 0; k < MEASURE_RESULTS; k++)
+        if (!strcmp(measure_results[k].key, s->metric)) return false;
     const bool percent = text_ends(s->metric, "accuracy");
     *title = mem_printf("%s%s", s->metric, percent ? " %" : "");
     for (char *p = *title; *p; p++) *p = (char)(*p == '_' ? ' ' : toupper((unsigned char)*p));
-    *out = (compare_column){s->metric, *title, chosen, percent};
+    *out = (measure_result){s->metric, *title, *title, judge_best, percent};
     return true;
-}
-
-/* Whether what is repeated is folds. */
-static bool folded(const factor *f)
-{
-    for (size_t i = 0; i < f->n_seeds; i++)
-        if (!strstr(f->seeds[i], " fold ")) return false;
-    return f->n_seeds > 0;
 }
 
 static void value_cell(table *t, const factor *f, statistics s, bool percent)
@@ -90,7 +46,10 @@ static void value_cell(table *t, const factor *f, statistics s, bool percent)
     if (s.n > 1) {
         text_add(&out, " ± ");
         add_value(&out, s.sd, percent);
-        text_printf(&out, folded(f) ? " (%zu folds)" : " (%zu)", s.n);
+        if (f->repeats.folds > 1)
+            text_printf(&out, " (%zu %ss)", s.n, repeats_noun(&f->repeats));
+        else
+            text_printf(&out, " (%zu)", s.n);
     }
     cell(t, &out);
 }
@@ -125,7 +84,7 @@ static void names_cell(table *t, const group *g)
 }
 
 /* Beside accuracies stand accuracies, and losses beside losses. */
-static bool of_kind(const compare_shown *s, const compare_column *column)
+static bool of_kind(const compare_shown *s, const measure_result *column)
 {
     const bool accuracy = text_ends(s->metric, "accuracy"), loss = text_ends(s->metric, "loss");
     return accuracy == loss || column->percent == accuracy;
@@ -203,18 +162,18 @@ static void levels_table(const common *c, const compare_shown *s)
     const factor *f = s->f;
     table t = {0};
     text out = {0};
-    compare_column *columns = mem_array(compare_columns_n + 1, sizeof *columns);
+    measure_result *columns = mem_array(MEASURE_RESULTS + 1, sizeof *columns);
     size_t n = 0;
     char *title = title_of(f->by), *own_title = NULL;
     bool fronts = f->n > 1;
     if (own_column(s, &columns[0], &own_title)) n++;
-    for (size_t k = 0; k < compare_columns_n; k++)
-        if (of_kind(s, &compare_columns[k]) && any(f, compare_columns[k].value))
-            columns[n++] = compare_columns[k];
+    for (size_t k = 0; k < MEASURE_RESULTS; k++)
+        if (of_kind(s, &measure_results[k]) && any(f, measure_results[k].value))
+            columns[n++] = measure_results[k];
     table_column(&t, "RUNS", TABLE_LEFT);
     table_column(&t, title, TABLE_LEFT);
     for (size_t k = 0; k < n; k++) {
-        table_column(&t, columns[k].title, TABLE_RIGHT);
+        table_column(&t, columns[k].head, TABLE_RIGHT);
         if (!strcmp(columns[k].key, s->metric) && f->n_seeds > 1) table_column(&t, "95 %", TABLE_RIGHT);
     }
     table_column(&t, "PARAMETERS", TABLE_RIGHT);
@@ -234,7 +193,7 @@ static void levels_table(const common *c, const compare_shown *s)
         }
         span_cell(&t, &l->g, false);
         span_cell(&t, &l->g, true);
-        results_duration(&time, factor_statistics(f, l, seconds).mean);
+        results_duration(&time, factor_statistics(f, l, measure_seconds).mean);
         cell(&t, &time);
         if (fronts) front_cell(&t, l);
     }
@@ -311,14 +270,14 @@ static const char *tests_name(const compare_shown *s)
         ranks = ranks || (s->pairs[i].p.n && s->pairs[i].p.test == PAIRED_WILCOXON);
     }
     if (!ranks) return "exact sign-flip test";
-    return flips ? "exact sign-flip test, of many seeds exact Wilcoxon signed-rank test"
+    return flips ? "exact sign-flip test, of many pairs exact Wilcoxon signed-rank test"
                  : "exact Wilcoxon signed-rank test";
 }
 
 /* "2 seeds, each the mean over 3 of train.optimizer" */
 static void unit_text(const factor *f, text *out)
 {
-    text_printf(out, "%zu seed%s", f->n_seeds, f->n_seeds > 1 ? "s" : "");
+    repeats_say(&f->repeats, out);
     if (f->n_blocks > 1)
         text_printf(out, ", each the mean over %zu settings of %s", f->n_blocks,
                     *f->across ? f->across : "the rest");
@@ -327,15 +286,17 @@ static void unit_text(const factor *f, text *out)
 void compare_table(const common *c, const compare_shown *s)
 {
     const factor *f = s->f;
+    const char *noun = repeats_noun(&f->repeats);
     levels_table(c, s);
     text unit = {0};
     unit_text(f, &unit);
     if (s->n_pairs && f->n_seeds > 1) {
         pairs_table(c, s);
-        cli_say(c, "by %s, the best first; mean ± standard deviation (seeds); 95 %% intervals over the seeds",
-                s->metric);
-        cli_say(c, "differences paired by seed: %s; %s, adjusted for %zu comparison%s after Holm, alpha %g",
-                text_str(&unit), tests_name(s), s->tested, s->tested == 1 ? "" : "s", s->alpha);
+        cli_say(c, "by %s, the best first; mean ± standard deviation (%ss); 95 %% intervals over the %ss",
+                s->metric, noun, noun);
+        cli_say(c, "differences paired by %s: %s; %s, adjusted for %zu comparison%s after Holm, alpha %g",
+                repeats_key(&f->repeats), text_str(&unit), tests_name(s), s->tested,
+                s->tested == 1 ? "" : "s", s->alpha);
     } else {
         cli_say(c, "by %s, the best first; %s", s->metric, text_str(&unit));
         if (f->n > 1) cli_say(c, "one seed says nothing about chance: `repeats: 5` trains five");
@@ -387,12 +348,12 @@ static void put_level(json_writer *w, const factor *f, const factor_level *l)
     json_close(w, ']');
     json_put_text(w, "metric", first->metric);
     json_put_text(w, "goal", first->goal);
-    put_statistics(w, "best", factor_statistics(f, l, chosen));
-    for (size_t k = 0; k < compare_columns_n; k++)
-        put_statistics(w, compare_columns[k].key, factor_statistics(f, l, compare_columns[k].value));
+    put_statistics(w, "best", factor_statistics(f, l, judge_best));
+    for (size_t k = 0; k < MEASURE_RESULTS; k++)
+        put_statistics(w, measure_results[k].key, factor_statistics(f, l, measure_results[k].value));
     put_span(w, "parameters", "parameters_most", &l->g, false);
     put_span(w, "macs", "macs_most", &l->g, true);
-    put_statistics(w, "seconds", factor_statistics(f, l, seconds));
+    put_statistics(w, "seconds", factor_statistics(f, l, measure_seconds));
     json_key(w, "front");
     json_open(w, '[');
     if (l->front_time) json_text(w, "time");
@@ -431,7 +392,8 @@ void compare_json(const compare_shown *s)
     json_put_text(&w, "by", f->by);
     json_put_text(&w, "metric", s->metric);
     json_put_text(&w, "unit", text_str(&unit));
-    json_put_int(&w, "seeds", (int64_t)f->n_seeds);
+    json_put_int(&w, "seeds", (int64_t)f->repeats.seeds);
+    json_put_int(&w, "folds", (int64_t)f->repeats.folds);
     json_put_int(&w, "blocks", (int64_t)f->n_blocks);
     json_put_text(&w, "across", f->across);
     json_put_double(&w, "alpha", s->alpha);

@@ -5,15 +5,6 @@
 #include "cli/cli.h"
 #include "report/factor.h"
 
-/* A column of what is compared. */
-typedef struct compare_column {
-    const char *key, *title;
-    groups_value *value;
-    bool percent;
-} compare_column;
-extern const compare_column compare_columns[];
-extern const size_t compare_columns_n;
-
 typedef struct comparison {
     size_t a, b; /* levels */
     paired p;

@@ -63,13 +63,30 @@ static bool has_word(const char *words, const char *word, size_t n)
     return false;
 }
 
+/* "csv|jsonl|sql" are three. */
 static void add_subcommand(void *ctx, const char *rest)
 {
     text *out = ctx;
-    size_t n = strspn(rest, lower);
-    if (!n || (rest[n] && rest[n] != ' ' && rest[n] != '\n') || has_word(text_str(out), rest, n)) return;
-    if (out->n) text_char(out, ' ');
-    text_add_n(out, rest, n);
+    const size_t all = strcspn(rest, " \n");
+    for (size_t at = 0; at < all; at++)
+        if (rest[at] != '|' && !strchr(lower, rest[at])) return;
+    for (size_t at = 0, n; at < all; at += n + 1) {
+        n = strcspn(rest + at, "| \n");
+        if (!n || has_word(text_str(out), rest + at, n)) continue;
+        if (out->n) text_char(out, ' ');
+        text_add_n(out, rest + at, n);
+    }
+}
+
+/* Whether the line's first word, or one of its alternatives, is this subcommand. */
+static bool of_subcommand(const char *rest, const char *sub, size_t length)
+{
+    const size_t all = strcspn(rest, " \n");
+    for (size_t at = 0, n; at < all; at += n + 1) {
+        n = strcspn(rest + at, "| \n");
+        if (n == length && !memcmp(rest + at, sub, n)) return true;
+    }
+    return false;
 }
 
 /* "ls info check": what can stand first behind the command; empty when it has no subcommands. */
@@ -89,8 +106,9 @@ typedef struct operands {
 static void add_operands(void *ctx, const char *rest)
 {
     operands *o = ctx;
-    if (o->sub && (strncmp(rest, o->sub, o->n) != 0 || rest[o->n] != ' ')) return;
-    if (o->sub) rest += o->n + 1;
+    if (o->sub && !of_subcommand(rest, o->sub, o->n)) return;
+    if (o->sub) rest += strcspn(rest, " \n");
+    if (o->sub && *rest == ' ') rest++;
     size_t n = strcspn(rest, "\n");
     char *line = mem_text_n(rest, n);
     char *options = strstr(line, "--");

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -69,6 +70,8 @@ static void prepare(void)
     /* A handler and not SIG_IGN: exec resets handlers, so children keep the usual SIGPIPE. */
     struct sigaction quiet = {.sa_handler = nothing, .sa_flags = SA_RESTART};
     sigaction(SIGPIPE, &quiet, NULL);
+    /* Beyond a limit of file size (ulimit -f) a write fails with EFBIG, which is told; the signal would end us unheard. */
+    sigaction(SIGXFSZ, &quiet, NULL);
     mem_set_exhausted(exhausted);
 }
 
@@ -106,7 +109,7 @@ static int unknown(const common *c, const char *name)
     for (size_t i = 0; i < N_COMMANDS; i++)
         if (!commands[i]->hidden) names[n++] = commands[i]->name;
     names[n++] = "help";
-    const char *near = text_nearest(name, names, n);
+    const char *near = cli_nearest(name, names, n);
     bool file = (text_ends(name, ".yaml") || text_ends(name, ".yml")) && find("run");
     char *hint = file   ? mem_printf("did you mean `convoy run %s`?", name)
                  : near ? mem_printf("did you mean `convoy %s`?", near)
@@ -141,6 +144,16 @@ static int help_for(const common *c, const char *name, const char *part)
     return show(&t, stdout);
 }
 
+/* Whoever names a file as the folder of results would find no runs in it, or be told of storage. */
+static bool results_are_a_folder(const common *c, errors *e)
+{
+    struct stat st;
+    if (stat(c->results, &st) != 0 || S_ISDIR(st.st_mode)) return true;
+    errors_add(e, CVY_ERR_CONFIG, &PLACE_FILE(c->results), "--results, or CONVOY_RESULTS, names a folder",
+               "a file, where the folder of results is expected");
+    return false;
+}
+
 /* args: the command's name, then its arguments. */
 static int run(const command *found, common *c, int argc, char **args)
 {
@@ -151,6 +164,8 @@ static int run(const command *found, common *c, int argc, char **args)
     errors e = {0};
     int n = options_read(tables, 2, false, argc, args, operands, &e);
     options_finish(c, &e);
+    const bool tells_itself = found == &cmd_doctor;
+    if (!errors_status(&e) && !c->help && !tells_itself) results_are_a_folder(c, &e);
     int code = errors_status(&e) ? cli_fail(c, &e)
                : c->help         ? help_for(c, found->name, n ? operands[0] : NULL)
                                  : found->run(found, c, options, n, operands);

@@ -66,7 +66,7 @@ static void options(const char *title, const option_row *rows, size_t n, text *o
         text left = {0}, right = {0};
         option_left(&rows[i], &left);
         text_add(&right, rows[i].help);
-        if (rows[i].kind == OPTION_INT && rows[i].fallback)
+        if (rows[i].kind == OPTION_INT && rows[i].fallback > 0) /* below 0 stands for "not given" */
             text_printf(&right, " (default %lld)", (long long)rows[i].fallback);
         entry(text_str(&left), 2 + widest + 2, text_str(&right), out);
         text_free(&left);

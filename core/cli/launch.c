@@ -238,7 +238,10 @@ int launch_sweep(const common *c, sweep *w, const char *program, const launch_li
     else
         outcome_sweep(c, w);
     if (code == CVY_STOPPED) cli_say(c, "`convoy resume %s` goes on", w->name);
-    if (code == CVY_OK || code == CVY_ERR_SOME) cli_say(c, "`convoy plot %s` draws the curves", w->name);
+    size_t whole = 0; /* of a sweep whose trials all failed there is little to draw */
+    for (size_t i = 0; i < w->n; i++) whole += trial_is_done(&w->trials[i]);
+    if (whole && (code == CVY_OK || code == CVY_ERR_SOME))
+        cli_say(c, "`convoy plot %s` draws the curves", w->name);
     return code ? code : problems;
 }
 

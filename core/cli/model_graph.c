@@ -22,11 +22,6 @@ typedef struct drawing {
 
 /* ---- which layers share a box ---- */
 
-static bool same_shape(const cvy_shape *a, const cvy_shape *b)
-{
-    return a->rank == b->rank && !memcmp(a->dim, b->dim, sizeof a->dim);
-}
-
 /* The composite that a node lies in: its path up to the last dot, as a length. */
 static size_t frame_of(const net_node *n)
 {
@@ -51,7 +46,7 @@ static void find_boxes(drawing *d)
         int before = one->n_in == 1 ? one->in[0] : 0;
         d->box[i] = (int)i;
         if (before > 0 && d->readers[before] == 1 && one->macs == 0 &&
-            same_shape(&one->out, &n->nodes[before].out) && same_frame(one, &n->nodes[before]))
+            cvy_shape_same(&one->out, &n->nodes[before].out) && same_frame(one, &n->nodes[before]))
             d->box[i] = d->box[before];
     }
 }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "cli/results.h"
 #include "sweep/process.h"
@@ -181,6 +182,20 @@ static void started(const news *n, const trial *t)
         cli_say(n->c, "%s (%s) starts", trial_run_name(t).s, label);
 }
 
+/* Where more is said; of a crash without a last word, how to find its place. */
+static void add_output(const trial *t, text *hint)
+{
+    if (!t->dir) return;
+    char *output = path_join(t->dir, "output.txt");
+    if (file_size(output) != 0)
+        text_printf(hint, "see %s", output);
+    else if (strstr(t->why, "signal") && !strstr(t->why, "SIGKILL") && !strstr(t->why, "signal 9"))
+        text_add(hint, "`convoy plugin check --sanitize NAME.c` finds such faults in a plugin of your own");
+    else
+        text_printf(hint, "%s is empty", output);
+    mem_free(output);
+}
+
 /* Why is an error, told even to those who want no talk. A trial's own words may hold a hint in a line of its own. */
 static void tell_why(const news *n, const trial *t)
 {
@@ -196,7 +211,7 @@ static void tell_why(const news *n, const trial *t)
         text_char(&hint, '\n');
         mem_free(line);
     }
-    if (t->dir) text_printf(&hint, "see %s/output.txt", t->dir);
+    add_output(t, &hint);
     const bool labelled = n->n > 1 && *trial_label(t);
     errors_add(&e, t->status, NULL, hint.n ? text_str(&hint) : NULL, "%s%s%s%s %s: %s",
                t->run ? trial_run_name(t).s : "a trial", labelled ? " (" : "", labelled ? trial_label(t) : "",

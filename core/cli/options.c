@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "config/experiment_check.h"
 
 const option_row options_common[] = {
     OPTION(common, help, 'h', OPTION_FLAG, NULL, "show this help"),
@@ -133,9 +134,12 @@ static void unknown_long(const flat *f, const char *arg, errors *e)
         errors_add(e, CVY_ERR_CONFIG, NULL, NULL, "option %s could be %s", name, text_str(&several));
     } else {
         const char *near = text_nearest(name, f->words, f->n);
+        const char *means = experiment_means(name + 2);
         char *hint = near                       ? mem_printf("did you mean `%s`?", near)
                      : cli_is_override(arg + 2) ? mem_printf("write it without the dashes: %s", arg + 2)
-                                                : NULL;
+                     : means ? mem_printf("settings of the file are overridden without dashes: %s%s", means,
+                                          arg[n] ? arg + n : "=VALUE")
+                             : NULL;
         errors_add(e, CVY_ERR_CONFIG, NULL, hint, "unknown option %s", name);
         mem_free(hint);
     }

@@ -13,6 +13,7 @@
 #include "sweep/members.h"
 #include "sweep/planning.h"
 #include "sweep/process.h"
+#include "sweep/runs.h"
 #include "sweep/search.h"
 #include "sweep/supervise.h"
 #include "sweep/sweeps.h"
@@ -39,7 +40,7 @@ int prepare_operands(prepared *p, const command *self, const common *c, const te
 {
     p->overrides = arena_array(&p->memory, (size_t)argc + set->n + 1, sizeof *p->overrides);
     for (int i = 0; i < argc; i++) {
-        if (cli_is_override(argv[i]) && !file_exists(argv[i]))
+        if (cli_sets(argv[i]) && !file_exists(argv[i]))
             p->overrides[p->n_overrides++] = argv[i];
         else if (p->file)
             return cli_usage(self, c, "unexpected \"%s\": overrides are written PATH=VALUE", argv[i]);
@@ -48,6 +49,11 @@ int prepare_operands(prepared *p, const command *self, const common *c, const te
     }
     for (size_t i = 0; i < set->n; i++) p->overrides[p->n_overrides++] = set->items[i];
     return p->file ? CVY_OK : cli_usage(self, c, "which experiment file?");
+}
+
+bool prepare_name_taken(const char *name)
+{
+    return !strcmp(name, "last") || runs_number(name, 'r') || runs_number(name, 's');
 }
 
 /* ---- the trials ---- */
@@ -119,6 +125,8 @@ typedef struct finding {
     place at;
     size_t trials; /* that have it */
     const char *first;
+    size_t parameter; /* of the sweep, of which a value is meant; SIZE_MAX: none */
+    uint64_t lacking; /* values of what decides about the plugin around it with which it was found */
 } finding;
 
 enum { KEPT = 300 }; /* findings: more than anybody reads */
@@ -188,10 +196,20 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a && b && !strcmp(a, b));
 }
 
-static bool same_finding(const finding *f, const message *m, const place *at)
+/* What is said of several values of a parameter in the same words is about its path. */
+static bool same_finding(const finding *f, const message *m, const place *at, size_t parameter)
 {
-    return f->m.warning == m->warning && f->at.line == at->line && f->at.column == at->column &&
-           same_text(f->at.file, at->file) && same_text(f->m.what, m->what);
+    const bool here = f->at.line == at->line && f->at.column == at->column && same_text(f->at.file, at->file);
+    return f->m.warning == m->warning && (here || (parameter != SIZE_MAX && f->parameter == parameter)) &&
+           same_text(f->m.what, m->what);
+}
+
+/* A parameter that some of the plugins have which are swept. */
+static void note_lacking(const dialogue *d, finding *f)
+{
+    const size_t k = f->parameter == SIZE_MAX ? SIZE_MAX : space_decider(&d->p->space, f->parameter);
+    if (k == SIZE_MAX || f->m.warning || !strstr(f->m.what, "unknown parameter")) return;
+    if (d->point[k] >= 0 && d->point[k] < 64) f->lacking |= (uint64_t)1 << (int)d->point[k];
 }
 
 /* The same of many trials is kept once. */
@@ -202,8 +220,10 @@ static void find(dialogue *d, const trial_words *words, const errors *problems)
         const message *m = &problems->items[k];
         const place *moved = place_in_file(d, words, m->file);
         place at = moved ? *moved : (place){m->file, m->line, m->column, m->offset, m->source};
+        const size_t parameter =
+            moved ? space_parameter_at(&d->p->space, at.file, at.line, at.column) : SIZE_MAX;
         size_t known = 0;
-        while (known < d->n_findings && !same_finding(&d->findings[known], m, &at)) known++;
+        while (known < d->n_findings && !same_finding(&d->findings[known], m, &at, parameter)) known++;
         if (known == KEPT) continue;
         finding *f = &d->findings[known];
         if (known == d->n_findings) {
@@ -212,9 +232,11 @@ static void find(dialogue *d, const trial_words *words, const errors *problems)
             f->m.hint = arena_text(a, m->hint);
             f->at.file = arena_text(a, at.file);
             f->at.source = arena_text(a, at.source);
+            f->parameter = parameter;
             d->n_findings++;
         }
         f->trials++;
+        note_lacking(d, f);
     }
 }
 
@@ -239,11 +261,23 @@ static bool take_plan(void *ctx, size_t i, plan *got, errors *e)
     return good;
 }
 
+/* All the plugins that do not have the parameter, of which each was a finding of its own. */
+static uint64_t lacking_of(const dialogue *d, const finding *f)
+{
+    uint64_t all = f->lacking;
+    for (size_t i = 0; all && i < d->n_findings; i++)
+        if (d->findings[i].parameter == f->parameter) all |= d->findings[i].lacking;
+    return all;
+}
+
 static void report(const dialogue *d, bool skip, errors *e)
 {
-    const prepared *p = d->p;
+    prepared *p = d->p;
     for (size_t i = 0; i < d->n_findings; i++) {
-        const finding *f = &d->findings[i];
+        finding *f = &d->findings[i];
+        const uint64_t lacking = lacking_of(d, f);
+        const char *when = lacking ? space_when_hint(&p->space, f->parameter, lacking, &p->memory) : NULL;
+        if (when) f->m.hint = (char *)(uintptr_t)when;
         text where = {0};
         if (f->trials == 1 && p->planned > 1) text_printf(&where, "trial %s: ", f->first);
         if (f->trials > 1 && f->trials < p->planned)
@@ -335,6 +369,10 @@ cvy_status prepare_trials(prepared *p, const common *c, prepare_kind kind, int64
     mem_free(program);
     p->x = experiment_read(p->file, p->overrides, p->n_overrides, places_architectures(), e);
     if (!p->x) return errors_status(e) ? errors_status(e) : CVY_ERR_CONFIG;
+    if (prepare_name_taken(p->x->name))
+        errors_warn(e, &PLACE_FILE(p->file), "give another, by `experiment:` or --name",
+                    "no command will find the experiment by its name: \"%s\" is %s", p->x->name,
+                    strcmp(p->x->name, "last") ? "a number" : "the last run");
     cvy_status status = read_space(p, kind, e);
     if (status != CVY_OK) return status;
     status = make_trials(p, e);

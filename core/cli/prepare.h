@@ -35,6 +35,8 @@ typedef struct prepared {
  * after reporting. */
 int prepare_operands(prepared *p, const command *self, const common *c, const text_list *set, int argc,
                      char **argv);
+/* Whether a name of an experiment would be taken for a run, a sweep or the word `last`. */
+bool prepare_name_taken(const char *name);
 /* Reads the file, makes the trials and has them planned. Everything that is wrong is reported, with its place
  * in the file. Warnings are reported as well. `skip`: trials that cannot be planned become TRIAL_REFUSED with
  * warnings, as long as one can. */

@@ -1,6 +1,7 @@
 /* Owns an experiment from file to resolved tree: defaults, model files, overrides; must not know plugins. */
 #include "config/experiment.h"
 
+#include <errno.h>
 #include <string.h>
 #include "base/file.h"
 #include "config/experiment_check.h"
@@ -181,7 +182,7 @@ static bool apply_all(state *s, const char *const *overrides, size_t n, errors *
     arena *a = &s->face.memory;
     setting *all = arena_array(a, n ? n : 1, sizeof *all);
     size_t deepest = 1;
-    bool ok = true;
+    bool ok = true, set_model = false;
     for (size_t i = 0; i < n; i++) {
         all[i].value = override_parse(a, overrides[i], &all[i].path, &all[i].at, e);
         if (!all[i].value)
@@ -192,9 +193,13 @@ static bool apply_all(state *s, const char *const *overrides, size_t n, errors *
     for (size_t depth = 1; depth <= deepest; depth++) {
         for (size_t i = 0; i < n; i++) {
             if (!all[i].value || base_depth(all[i].path) != depth) continue;
+            set_model = set_model || same_base(all[i].path, "model");
             ok = experiment_set(&s->face, all[i].path, all[i].value, &all[i].at, e) == CVY_OK && ok;
         }
-        if (depth == 1) ok = inline_model(s, e) == CVY_OK && ok;
+        /* A model that an override names was looked for then. */
+        const node *model = node_get(s->raw, "model");
+        if (depth == 1 && !(set_model && model && model_file_named(model)))
+            ok = inline_model(s, e) == CVY_OK && ok;
     }
     s->n_set = 0; /* a sweep's settings are another override */
     return ok;
@@ -216,6 +221,13 @@ static experiment *finish(state *s, const char *const *overrides, size_t n_overr
 /* NULL after reporting. */
 static const node *read_experiment(arena *a, const char *file, errors *e)
 {
+    errno = 0;
+    if (!file_exists(file) && errno == ENOENT) {
+        place at = PLACE_FILE(file);
+        errors_add(e, CVY_ERR_CONFIG, &at, model_file_near(a, file),
+                   "cannot read: No such file or directory");
+        return NULL;
+    }
     const node *root = tree_read_file(a, file, e);
     if (root && root->kind == NODE_MAP && !model_file_is(root)) return root;
     if (root && node_is_null(root)) {

@@ -64,11 +64,34 @@ static const struct {
                  {"tta", "eval"},
                  {"validation", "dataset.validation"},
                  {"lr", "train.optimizer.lr"},
-                 {"learning_rate", "train.optimizer.lr"}};
+                 {"learning_rate", "train.optimizer.lr"},
+                 {"momentum", "train.optimizer.momentum"},
+                 {"weight_decay", "train.optimizer.weight_decay"},
+                 {"micro_batch", "train.micro_batch"},
+                 {"accumulate", "train.accumulate"},
+                 {"clip_norm", "train.clip_norm"},
+                 {"clip_value", "train.clip_value"},
+                 {"early_stopping", "train.early_stopping"},
+                 {"train_limit", "dataset.train_limit"},
+                 {"test_limit", "dataset.test_limit"}};
+enum { N_ELSEWHERE = sizeof ELSEWHERE / sizeof *ELSEWHERE };
+
+/* Words about the machine, which Convoy has no key for. */
+static const char *machine_word(const char *word)
+{
+    static const char *const devices[] = {"device",      "devices", "gpu",        "gpus",
+                                          "accelerator", "cuda",    "use_cuda",   "mixed_precision",
+                                          "precision",   "amp",     "pin_memory", "num_workers"};
+    for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
+        if (!strcmp(word, devices[i]))
+            return "Convoy computes on the CPU, in single precision: leave it out; `--threads N` says on how "
+                   "many cores";
+    return NULL;
+}
 
 const char *experiment_means(const char *word)
 {
-    for (size_t i = 0; i < sizeof ELSEWHERE / sizeof *ELSEWHERE; i++) {
+    for (size_t i = 0; i < N_ELSEWHERE; i++) {
         if (strcmp(ELSEWHERE[i].word, word) == 0) return ELSEWHERE[i].means;
     }
     return NULL;
@@ -78,7 +101,14 @@ const char *experiment_means(const char *word)
 static const char *report_unknown(arena *a, const char *key, const place *at, errors *e)
 {
     const char *means = experiment_means(key);
-    const char *hint = means ? arena_printf(a, "this is `%s` here", means) : NULL;
+    const char *hint = means ? arena_printf(a, "this is `%s` here", means) : machine_word(key);
+    if (!hint) hint = suggest_near(a, key, KEYS, N_KEYS);
+    if (!hint) { /* `epoch` */
+        const char *words[N_ELSEWHERE];
+        for (size_t i = 0; i < N_ELSEWHERE; i++) words[i] = ELSEWHERE[i].word;
+        const char *near = text_nearest(key, words, N_ELSEWHERE);
+        if (near) hint = arena_printf(a, "did you mean `%s`?", experiment_means(near));
+    }
     if (!hint) hint = suggest_from(a, "known are", key, KEYS, N_KEYS);
     errors_add(e, CVY_ERR_CONFIG, at, hint, "unknown key \"%s\"", suggest_shown(a, key));
     return means ? means : text_nearest(key, KEYS, N_KEYS);
@@ -166,6 +196,23 @@ static bool check_map(const node *n, errors *e)
     return false;
 }
 
+/* What is inside `train:` is checked by those who know it; here only what is written one level too high, the optimizer's
+ * parameters above all, and what there is no place for at all. */
+static bool check_train(arena *a, const node *n, errors *e)
+{
+    static const char inside[] = "train.optimizer.";
+    if (!check_map(n, e)) return false;
+    bool ok = true;
+    for (size_t i = 0; i < n->n; i++) {
+        const char *key = n->keys[i], *means = experiment_means(key), *hint = machine_word(key);
+        if (means && text_starts(means, inside)) hint = arena_printf(a, "did you mean `%s`?", means);
+        if (!hint) continue;
+        errors_add(e, CVY_ERR_CONFIG, &n->key_at[i], hint, "unknown parameter \"%s\"", suggest_shown(a, key));
+        ok = false;
+    }
+    return ok;
+}
+
 static bool check_key(arena *a, const char *key, const node *n, experiment *x, errors *e)
 {
     item it;
@@ -190,7 +237,7 @@ static bool check_key(arena *a, const char *key, const node *n, experiment *x, e
     }
     if (strcmp(key, "model") == 0) return check_model(a, n, e);
     if (strcmp(key, "dataset") == 0 || strcmp(key, "loss") == 0) return item_read(a, n, false, &it, e);
-    if (strcmp(key, "train") == 0) return check_map(n, e);
+    if (strcmp(key, "train") == 0) return check_train(a, n, e);
     if (node_is_null(n)) return true; /* nothing behind `plugins:` or `sweep:` is as good as no key */
     return strcmp(key, "plugins") == 0 ? check_plugins(n, e) : check_map(n, e);
 }

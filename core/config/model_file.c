@@ -88,6 +88,28 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+const char *model_file_near(arena *a, const char *file)
+{
+    names known = {0};
+    char *dir = path_dir(file);
+    const char *base = path_base(file);
+    const size_t n = strlen(base), end = n > 5 && text_ends(base, ".yaml")  ? 5
+                                         : n > 4 && text_ends(base, ".yml") ? 4
+                                                                            : 0;
+    const char *word = arena_text_n(a, base, n - end), *near = NULL;
+    collect_names(a, dir, &known);
+    if (known.n) qsort(known.items, known.n, sizeof *known.items, by_text);
+    for (size_t i = 0; i < known.n && !near; i++)
+        if (!strcmp(known.items[i], word)) near = word; /* without its ending */
+    if (!near && known.n) near = suggest_whole(word, known.items, known.n);
+    if (!near && known.n) near = text_nearest(word, known.items, known.n);
+    const char *hint =
+        near ? arena_printf(a, "did you mean `%.*s%s.yaml`?", (int)(base - file), file, near) : NULL;
+    mem_free(known.items);
+    mem_free(dir);
+    return hint;
+}
+
 static void report_missing(arena *a, const char *name, const place *at, const model_places *places, errors *e)
 {
     text folders = {0};
@@ -101,7 +123,9 @@ static void report_missing(arena *a, const char *name, const place *at, const mo
     size_t listed = known.n;
     collect_names(a, places->dir, &known);
     if (listed) qsort(known.items, listed, sizeof *known.items, by_text);
-    const char *hint = suggest_near(a, name, known.items, known.n);
+    const char *whole = suggest_whole(name, known.items, known.n);
+    const char *hint =
+        whole ? arena_printf(a, "did you mean `%s`?", whole) : suggest_near(a, name, known.items, known.n);
     if (!hint && listed && listed <= 30) hint = suggest_from(a, "there are", name, known.items, listed);
     const char *shown = suggest_shown(a, name);
     errors_add(e, CVY_ERR_CONFIG, at, hint, "no model \"%s\": there is no %s.yaml in %s", shown, shown,

@@ -22,4 +22,7 @@ bool model_file_is(const node *root);
 /* Whether `input:` is [channels, height, width]. */
 bool model_file_check_input(const node *input, errors *e);
 
+/* A hint to the YAML file of the same folder that was most likely meant, NULL where there is none like it. */
+const char *model_file_near(arena *a, const char *file);
+
 #endif

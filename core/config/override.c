@@ -208,6 +208,40 @@ static const char *joined(arena *a, const segments *seg, size_t n)
     return kept;
 }
 
+/* A layer's name is the author's own word, so a type that looks like it was hardly meant: without a near name, all there is
+ * to address layers by. */
+static const char *model_hint(arena *a, const spot *model, const char *segment)
+{
+    enum { SHOWN = 30 };
+    const node *n = *model->slot, *list = n->kind == NODE_LIST ? n : layers_of(model);
+    const size_t most = (n->kind == NODE_MAP ? n->n : 0) + (list ? list->n : 0);
+    const char **names = arena_array(a, most + 1, sizeof *names);
+    size_t count = 0, shown = 0;
+    for (size_t i = 0; n->kind == NODE_MAP && i < n->n; i++)
+        if (model_file_is_param(n->keys[i])) names[count++] = n->keys[i];
+    for (size_t i = 0; list && i < list->n; i++)
+        if (item_name(list->items[i])) names[count++] = item_name(list->items[i]);
+    const char *near = suggest_near(a, segment, names, count);
+    if (near) return near;
+    text all = {0};
+    for (; shown < count && shown < SHOWN; shown++)
+        text_printf(&all, "%s%s", shown ? ", " : "", suggest_shown(a, names[shown]));
+    for (size_t i = 0; list && i < list->n && shown < SHOWN; i++) {
+        const char *type = item_type(list->items[i]);
+        if (!type || item_name(list->items[i])) continue;
+        const bool alone = find_item(list, type) == i;
+        const char *seen = suggest_shown(a, type), *comma = shown++ ? ", " : "";
+        if (alone)
+            text_printf(&all, "%s%s", comma, seen);
+        else
+            text_printf(&all, "%s%zu (%s)", comma, i, seen);
+    }
+    const char *hint =
+        shown ? arena_printf(a, "there are %s%s", text_str(&all), shown == SHOWN ? ", ..." : "") : NULL;
+    text_free(&all);
+    return hint;
+}
+
 static bool report_absent(arena *a, const spot *where, const segments *seg, const place *at, errors *e)
 {
     const char *segment = seg->s[where->depth], **names = NULL;
@@ -219,7 +253,7 @@ static bool report_absent(arena *a, const spot *where, const segments *seg, cons
     const char *parent = where->depth ? joined(a, seg, where->depth) : "the file";
     const char *shown = suggest_shown(a, segment);
     if (where->in_model && where->depth == 1) {
-        if (!hint) hint = suggest_from(a, "there are", segment, names, count < 30 ? count : 0);
+        hint = model_hint(a, where, segment);
         errors_add(e, CVY_ERR_CONFIG, at, hint, "the model has no parameter, layer name or position `%s`",
                    shown);
     } else if (n->kind == NODE_LIST && position(segment, &i)) {

@@ -417,6 +417,8 @@ static const char *report_unknown(filler *f, const params_table *tables, size_t 
         meant = c.means[i];
         hint = arena_printf(f->a, exact ? "this is `%s` here" : "did you mean `%s`?", meant);
     }
+    const bool decimals = strspn(key, "0123456789") == strlen(key); /* {lr: 0,001} */
+    if (!hint && decimals) hint = "a comma separates parameters, decimals have a point: 0.5";
     if (!hint)
         hint = known.n ? arena_printf(f->a, strchr(text_str(&known), ',') ? "known are%s" : "known:%s",
                                       text_str(&known))

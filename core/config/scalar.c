@@ -199,7 +199,7 @@ bool node_double(const node *n, double *v, errors *e)
         if (meant == SCALAR_INT || meant == SCALAR_FLOAT) {
             text_printf(&hint, "write %s, without quotes", n->s);
         } else if (comma && scalar_of(dotted) == SCALAR_FLOAT) {
-            text_printf(&hint, "write %s", dotted);
+            text_printf(&hint, "decimals have a point: write %s", dotted);
         }
     }
     expected(n, "a number", hint.n ? text_str(&hint) : NULL, e);

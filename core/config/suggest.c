@@ -1,7 +1,31 @@
 /* Owns the wording of suggestions; knows no table of names. */
 #include "config/suggest.h"
 
+#include <string.h>
+
 #include "base/text.h"
+
+/* Whether the word stands in the name between its ends and underscores: `resnet20` in `cifar_resnet20`. */
+static bool has_word(const char *name, const char *word)
+{
+    const size_t n = strlen(word);
+    for (const char *s = strstr(name, word); s; s = strstr(s + 1, word))
+        if ((s == name || s[-1] == '_') && (!s[n] || s[n] == '_')) return true;
+    return false;
+}
+
+const char *suggest_whole(const char *word, const char *const *candidates, size_t n)
+{
+    enum { SHORT = 4 }; /* letters that stand in too many names to mean one */
+    const char *found = NULL;
+    if (strlen(word) < SHORT || strlen(word) > 64) return NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (!candidates[i] || !has_word(candidates[i], word)) continue;
+        if (found && strcmp(found, candidates[i]) != 0) return NULL;
+        found = candidates[i];
+    }
+    return found;
+}
 
 const char *suggest_near(arena *a, const char *word, const char *const *candidates, size_t n)
 {

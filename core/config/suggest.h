@@ -12,4 +12,7 @@ const char *suggest_from(arena *a, const char *lead, const char *word, const cha
 /* A word from outside as it may stand in a message: control characters shown, not too long. */
 const char *suggest_shown(arena *a, const char *word);
 
+/* The one candidate of which the word is a whole part, as `resnet20` is of cifar_resnet20; NULL where there is none, or several. */
+const char *suggest_whole(const char *word, const char *const *candidates, size_t n);
+
 #endif

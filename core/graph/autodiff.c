@@ -42,134 +42,200 @@ static int autodiff_gradient(differentiation *d, int v)
     return program_value(p, VALUE_ACTIVATION, &t, 0);
 }
 
-static void autodiff_step(differentiation *d, const instruction *s, int gy)
+/* ---- a rule per operator: given the gradient gy of the step's output it appends the steps that make those of its inputs ---- */
+
+typedef void autodiff_rule(differentiation *d, const instruction *s, int gy);
+
+/* Where one backward step makes the gradient of the one input. */
+static void autodiff_single(differentiation *d, const instruction *s, op_type back, const int *reads,
+                            int n_reads)
+{
+    int gx = autodiff_gradient(d, s->in[0]);
+    program_step(d->p, back, &s->o.attr, reads, n_reads, &gx, 1, s->unit, true);
+    autodiff_give(d, s->in[0], gx);
+}
+
+/* in: x, weights, [bias]. The operator `weights` makes the gradients of weights and bias from x and gy. */
+static void autodiff_weights(differentiation *d, const instruction *s, int gy, op_type weights)
 {
     program *p = d->p;
     const int *in = s->in;
-    bool any = false;
-    for (int i = 0; i < s->n_in; i++) any = any || d->needs[in[i]];
-    if (!any) return;
+    int out[2] = {autodiff_gradient(d, in[1]), s->n_in > 2 ? autodiff_gradient(d, in[2]) : NO_VALUE};
+    int reads[2] = {in[0], gy};
+    if (out[0] == NO_VALUE && out[1] != NO_VALUE) {
+        /* The bias alone is trained, and kernels make both: what comes of the weights is thrown away. */
+        tensor t = p->values[in[1]].t;
+        out[0] = program_value(p, VALUE_ACTIVATION, &t, 0);
+    }
+    if (out[0] != NO_VALUE)
+        program_step(p, weights, &s->o.attr, reads, 2, out, out[1] != NO_VALUE ? 2 : 1, s->unit, true);
+}
+
+/* in: x, weights, .... The operator `back` makes the gradient of x from gy and the weights. */
+static void autodiff_data(differentiation *d, const instruction *s, int gy, op_type back)
+{
+    int gx = autodiff_gradient(d, s->in[0]), reads[2] = {gy, s->in[1]};
+    if (gx != NO_VALUE) program_step(d->p, back, &s->o.attr, reads, 2, &gx, 1, s->unit, true);
+    autodiff_give(d, s->in[0], gx);
+}
+
+static void autodiff_conv(differentiation *d, const instruction *s, int gy)
+{
+    autodiff_weights(d, s, gy, OP_CONV_BWD_WEIGHTS);
+    autodiff_data(d, s, gy, OP_CONV_BWD_DATA);
+}
+
+static void autodiff_conv3d(differentiation *d, const instruction *s, int gy)
+{
+    autodiff_weights(d, s, gy, OP_CONV3D_BWD_WEIGHTS);
+    autodiff_data(d, s, gy, OP_CONV3D_BWD_DATA);
+}
+
+static void autodiff_linear(differentiation *d, const instruction *s, int gy)
+{
+    autodiff_weights(d, s, gy, OP_LINEAR_BWD_WEIGHTS);
+    autodiff_data(d, s, gy, OP_LINEAR_BWD_DATA);
+}
+
+/* Of a transposed convolution: as autodiff_weights(), with y in the place of the convolution's input. */
+static void autodiff_transposed_weights(differentiation *d, const instruction *s, int gy, op_type weights)
+{
+    int gw = autodiff_gradient(d, s->in[1]), reads[2] = {gy, s->in[0]};
+    if (gw != NO_VALUE) program_step(d->p, weights, &s->o.attr, reads, 2, &gw, 1, s->unit, true);
+}
+
+static void autodiff_conv_transpose(differentiation *d, const instruction *s, int gy)
+{
+    autodiff_transposed_weights(d, s, gy, OP_CONV_BWD_WEIGHTS);
+    autodiff_data(d, s, gy, OP_CONV);
+}
+
+static void autodiff_conv3d_transpose(differentiation *d, const instruction *s, int gy)
+{
+    autodiff_transposed_weights(d, s, gy, OP_CONV3D_BWD_WEIGHTS);
+    autodiff_data(d, s, gy, OP_CONV3D);
+}
+
+static void autodiff_bias(differentiation *d, const instruction *s, int gy)
+{
+    int gbias = autodiff_gradient(d, s->in[1]);
+    if (gbias != NO_VALUE) program_step(d->p, OP_BIAS_BWD, &s->o.attr, &gy, 1, &gbias, 1, s->unit, true);
+    if (d->needs[s->in[0]]) autodiff_give(d, s->in[0], gy);
+}
+
+static void autodiff_bn_apply(differentiation *d, const instruction *s, int gy)
+{
+    const int *in = s->in;
+    const bool residual = s->n_in == 5, masked = residual && s->o.attr.relu;
+    int reads[6] = {in[0], gy, in[1], in[2], in[3], s->out[0]};
+    int out[4] = {autodiff_gradient(d, in[0]), autodiff_gradient(d, in[2]), autodiff_gradient(d, in[3]),
+                  residual ? autodiff_gradient(d, in[4]) : NO_VALUE};
+    int gradient = out[3];
+    if (residual && !masked) {
+        /* Without a mask the residual's gradient is gy itself. */
+        gradient = gy;
+        out[3] = NO_VALUE;
+    }
+    if (out[0] != NO_VALUE || out[1] != NO_VALUE || out[2] != NO_VALUE || out[3] != NO_VALUE)
+        program_step(d->p, OP_BN_BWD, &s->o.attr, reads, masked ? 6 : 5, out, masked ? 4 : 3, s->unit, true);
+    autodiff_give(d, in[0], out[0]);
+    if (residual && d->needs[in[4]]) autodiff_give(d, in[4], gradient);
+}
+
+static void autodiff_activation(differentiation *d, const instruction *s, int gy)
+{
+    const int reads[2] = {op_activation_reads_x(&s->o.attr.activation) ? s->in[0] : s->out[0], gy};
+    autodiff_single(d, s, OP_ACTIVATION_BWD, reads, 2);
+}
+
+static void autodiff_pool(differentiation *d, const instruction *s, int gy)
+{
+    const int reads[2] = {gy, s->n_out > 1 ? s->out[1] : NO_VALUE};
+    autodiff_single(d, s, OP_POOL_BWD, reads, s->n_out > 1 ? 2 : 1);
+}
+
+static void autodiff_global_avg(differentiation *d, const instruction *s, int gy)
+{
+    autodiff_single(d, s, OP_GLOBAL_AVG_BWD, &gy, 1);
+}
+
+static void autodiff_shortcut_pad(differentiation *d, const instruction *s, int gy)
+{
+    autodiff_single(d, s, OP_SHORTCUT_PAD_BWD, &gy, 1);
+}
+
+/* Operators whose gradient they make themselves: dropout by the same mask, reshape by the other shape. */
+static void autodiff_itself(differentiation *d, const instruction *s, int gy)
+{
+    autodiff_single(d, s, s->o.type, &gy, 1);
+}
+
+static void autodiff_add(differentiation *d, const instruction *s, int gy)
+{
+    for (int i = 0; i < s->n_in; i++)
+        if (d->needs[s->in[i]]) autodiff_give(d, s->in[i], gy);
+}
+
+static void autodiff_concat(differentiation *d, const instruction *s, int gy)
+{
     op_attr a = s->o.attr;
-    switch (s->o.type) {
-    case OP_CONV:
-    case OP_CONV3D:
-    case OP_LINEAR: {
-        const bool linear = s->o.type == OP_LINEAR, volume = s->o.type == OP_CONV3D;
-        const op_type weights = linear   ? OP_LINEAR_BWD_WEIGHTS
-                                : volume ? OP_CONV3D_BWD_WEIGHTS
-                                         : OP_CONV_BWD_WEIGHTS;
-        const op_type data = linear ? OP_LINEAR_BWD_DATA : volume ? OP_CONV3D_BWD_DATA : OP_CONV_BWD_DATA;
-        int out[2] = {autodiff_gradient(d, in[1]), s->n_in > 2 ? autodiff_gradient(d, in[2]) : NO_VALUE};
-        int reads[2] = {in[0], gy};
-        if (out[0] == NO_VALUE && out[1] != NO_VALUE) {
-            /* The bias alone is trained, and kernels make both: what comes of the weights is thrown away. */
-            tensor t = p->values[in[1]].t;
-            out[0] = program_value(p, VALUE_ACTIVATION, &t, 0);
-        }
-        if (out[0] != NO_VALUE)
-            program_step(p, weights, &a, reads, 2, out, out[1] != NO_VALUE ? 2 : 1, s->unit, true);
-        int gx = autodiff_gradient(d, in[0]), with[2] = {gy, in[1]};
-        if (gx != NO_VALUE) program_step(p, data, &a, with, 2, &gx, 1, s->unit, true);
-        autodiff_give(d, in[0], gx);
-        return;
+    int64_t first = 0;
+    for (int i = 0; i < s->n_in; i++) {
+        int gx = autodiff_gradient(d, s->in[i]);
+        a.slice.first = first;
+        if (gx != NO_VALUE) program_step(d->p, OP_SLICE, &a, &gy, 1, &gx, 1, s->unit, true);
+        autodiff_give(d, s->in[i], gx);
+        first += d->p->values[s->in[i]].t.shape.dim[1];
     }
-    case OP_CONV_BWD_DATA:
-    case OP_CONV3D_BWD_DATA: { /* a transposed convolution, y in the place of the convolution's input */
-        const bool volume = s->o.type == OP_CONV3D_BWD_DATA;
-        int gw = autodiff_gradient(d, in[1]), reads[2] = {gy, in[0]};
-        if (gw != NO_VALUE)
-            program_step(p, volume ? OP_CONV3D_BWD_WEIGHTS : OP_CONV_BWD_WEIGHTS, &a, reads, 2, &gw, 1,
-                         s->unit, true);
-        int gx = autodiff_gradient(d, in[0]), with[2] = {gy, in[1]};
-        if (gx != NO_VALUE) program_step(p, volume ? OP_CONV3D : OP_CONV, &a, with, 2, &gx, 1, s->unit, true);
-        autodiff_give(d, in[0], gx);
-        return;
-    }
-    case OP_BIAS: {
-        int gbias = autodiff_gradient(d, in[1]);
-        if (gbias != NO_VALUE) program_step(p, OP_BIAS_BWD, &a, &gy, 1, &gbias, 1, s->unit, true);
-        if (d->needs[in[0]]) autodiff_give(d, in[0], gy);
-        return;
-    }
-    case OP_BN_APPLY: {
-        bool residual = s->n_in == 5;
-        int reads[6] = {in[0], gy, in[1], in[2], in[3], s->out[0]};
-        int out[4] = {autodiff_gradient(d, in[0]), autodiff_gradient(d, in[2]), autodiff_gradient(d, in[3]),
-                      residual ? autodiff_gradient(d, in[4]) : NO_VALUE};
-        int gradient = out[3];
-        if (residual && !a.relu) {
-            /* Without a mask the residual's gradient is gy itself. */
-            gradient = gy;
-            out[3] = NO_VALUE;
-        }
-        if (out[0] != NO_VALUE || out[1] != NO_VALUE || out[2] != NO_VALUE || out[3] != NO_VALUE)
-            program_step(p, OP_BN_BWD, &a, reads, a.relu && residual ? 6 : 5, out, a.relu && residual ? 4 : 3,
-                         s->unit, true);
-        autodiff_give(d, in[0], out[0]);
-        if (residual && d->needs[in[4]]) autodiff_give(d, in[4], gradient);
-        return;
-    }
-    case OP_ACTIVATION: {
-        int reads[2] = {op_activation_reads_x(&a.activation) ? in[0] : s->out[0], gy};
-        int gx = autodiff_gradient(d, in[0]);
-        program_step(p, OP_ACTIVATION_BWD, &a, reads, 2, &gx, 1, s->unit, true);
-        autodiff_give(d, in[0], gx);
-        return;
-    }
-    case OP_POOL: {
-        int reads[2] = {gy, s->n_out > 1 ? s->out[1] : NO_VALUE}, gx = autodiff_gradient(d, in[0]);
-        program_step(p, OP_POOL_BWD, &a, reads, s->n_out > 1 ? 2 : 1, &gx, 1, s->unit, true);
-        autodiff_give(d, in[0], gx);
-        return;
-    }
-    case OP_GLOBAL_AVG:
-    case OP_SHORTCUT_PAD:
-    case OP_DROPOUT:
-    case OP_RESHAPE: {
-        op_type back = s->o.type == OP_GLOBAL_AVG     ? OP_GLOBAL_AVG_BWD
-                       : s->o.type == OP_SHORTCUT_PAD ? OP_SHORTCUT_PAD_BWD
-                                                      : s->o.type;
-        int gx = autodiff_gradient(d, in[0]);
-        program_step(p, back, &a, &gy, 1, &gx, 1, s->unit, true);
-        autodiff_give(d, in[0], gx);
-        return;
-    }
-    case OP_ADD:
-        for (int i = 0; i < s->n_in; i++)
-            if (d->needs[in[i]]) autodiff_give(d, in[i], gy);
-        return;
-    case OP_CONCAT: {
-        int64_t first = 0;
-        for (int i = 0; i < s->n_in; i++) {
-            int gx = autodiff_gradient(d, in[i]);
-            a.slice.first = first;
-            if (gx != NO_VALUE) program_step(p, OP_SLICE, &a, &gy, 1, &gx, 1, s->unit, true);
-            autodiff_give(d, in[i], gx);
-            first += p->values[in[i]].t.shape.dim[1];
-        }
-        return;
-    }
-    case OP_PLAIN: {
-        /* in: gy, [x...] [y] weights..., [saved]; out: gx..., gw... as plain.c unpacks them. */
-        const net_node *n = &p->net->nodes[s->unit];
-        if (n->traits & CVY_NO_BACKWARD) return;
-        const size_t most = 3 + (size_t)n->n_in + (size_t)n->n_weights + (size_t)n->n_buffers;
-        int *reads = arena_array(&p->memory, most, sizeof *reads), n_reads = 0,
-            *out = arena_array(&p->memory, most, sizeof *out), n_out = 0;
-        reads[n_reads++] = gy;
-        if (n->traits & CVY_READS_X)
-            for (int i = 0; i < n->n_in; i++) reads[n_reads++] = in[i];
-        if (n->traits & CVY_READS_Y) reads[n_reads++] = s->out[0];
-        for (int i = 0; i < n->n_weights + n->n_buffers; i++) reads[n_reads++] = in[n->n_in + i];
-        if (s->n_out > 1) reads[n_reads++] = s->out[1];
-        for (int i = 0; i < n->n_in + n->n_weights; i++) out[n_out++] = autodiff_gradient(d, in[i]);
-        program_step(p, OP_PLAIN_BWD, NULL, reads, n_reads, out, n_out, s->unit, true);
-        for (int i = 0; i < n->n_in; i++) autodiff_give(d, in[i], out[i]);
-        return;
-    }
-    default:
-        return; /* statistics: their gradient is part of bn_bwd */
-    }
+}
+
+/* in: gy, [x...] [y] weights..., [saved]; out: gx..., gw... as plain.c unpacks them. */
+static void autodiff_plain(differentiation *d, const instruction *s, int gy)
+{
+    program *p = d->p;
+    const int *in = s->in;
+    const net_node *n = &p->net->nodes[s->unit];
+    if (n->traits & CVY_NO_BACKWARD) return;
+    const size_t most = 3 + (size_t)n->n_in + (size_t)n->n_weights + (size_t)n->n_buffers;
+    int *reads = arena_array(&p->memory, most, sizeof *reads), n_reads = 0,
+        *out = arena_array(&p->memory, most, sizeof *out), n_out = 0;
+    reads[n_reads++] = gy;
+    if (n->traits & CVY_READS_X)
+        for (int i = 0; i < n->n_in; i++) reads[n_reads++] = in[i];
+    if (n->traits & CVY_READS_Y) reads[n_reads++] = s->out[0];
+    for (int i = 0; i < n->n_weights + n->n_buffers; i++) reads[n_reads++] = in[n->n_in + i];
+    if (s->n_out > 1) reads[n_reads++] = s->out[1];
+    for (int i = 0; i < n->n_in + n->n_weights; i++) out[n_out++] = autodiff_gradient(d, in[i]);
+    program_step(p, OP_PLAIN_BWD, NULL, reads, n_reads, out, n_out, s->unit, true);
+    for (int i = 0; i < n->n_in; i++) autodiff_give(d, in[i], out[i]);
+}
+
+/* Those without a rule are statistics: their gradient is part of OP_BN_BWD's. */
+static autodiff_rule *const autodiff_rules[OP_TYPES] = {
+    [OP_CONV] = autodiff_conv,
+    [OP_CONV3D] = autodiff_conv3d,
+    [OP_LINEAR] = autodiff_linear,
+    [OP_CONV_BWD_DATA] = autodiff_conv_transpose,
+    [OP_CONV3D_BWD_DATA] = autodiff_conv3d_transpose,
+    [OP_BIAS] = autodiff_bias,
+    [OP_BN_APPLY] = autodiff_bn_apply,
+    [OP_ACTIVATION] = autodiff_activation,
+    [OP_POOL] = autodiff_pool,
+    [OP_GLOBAL_AVG] = autodiff_global_avg,
+    [OP_SHORTCUT_PAD] = autodiff_shortcut_pad,
+    [OP_DROPOUT] = autodiff_itself,
+    [OP_RESHAPE] = autodiff_itself,
+    [OP_ADD] = autodiff_add,
+    [OP_CONCAT] = autodiff_concat,
+    [OP_PLAIN] = autodiff_plain,
+};
+
+/* s: a copy of the step, since the program's array grows. */
+static void autodiff_step(differentiation *d, const instruction *s, int gy)
+{
+    bool any = false;
+    for (int i = 0; i < s->n_in; i++) any = any || d->needs[s->in[i]];
+    if (any && autodiff_rules[s->o.type]) autodiff_rules[s->o.type](d, s, gy);
 }
 
 static bool autodiff_watches(const program *p, int v)
@@ -178,6 +244,8 @@ static bool autodiff_watches(const program *p, int v)
         if (p->ends[i].watched && p->ends[i].value == v) return true;
     return false;
 }
+
+/* ---- the pass ---- */
 
 cvy_status autodiff(program *p, errors *e)
 {
@@ -211,7 +279,7 @@ cvy_status autodiff(program *p, errors *e)
                             "the network has nothing to train");
     } else {
         for (size_t i = p->n_forward; i-- > 0;) {
-            instruction s = p->steps[i]; /* a copy: the array grows */
+            const instruction s = p->steps[i]; /* a copy: the array grows */
             int y = s.n_out ? s.out[0] : NO_VALUE;
             if (y == NO_VALUE || !d.needs[y]) continue;
             int gy = autodiff_take(&d, y, s.unit);

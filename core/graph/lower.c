@@ -59,10 +59,10 @@ static cvy_value lower_made(lowering *l, int v)
 }
 
 /* -1, for the plugin to hand on. */
-static cvy_value lower_refuse(lowering *l, const char *operator, const char * why)
+static cvy_value lower_refuse(lowering *l, const char *what, const char *why)
 {
     l->failed = true;
-    cvy_fail(&l->call, "lower: %s%s%s", operator, * operator? ": " : "", why);
+    cvy_fail(&l->call, "lower: %s%s%s", what, *what ? ": " : "", why);
     return -1;
 }
 
@@ -288,10 +288,8 @@ static cvy_status lower_node(program *p, int unit, errors *e)
         } else if (errors_count(e) == before) {
             result = lower_resolve(&l, handle);
             const cvy_shape *made = result == NO_VALUE ? NULL : &p->values[result].t.shape;
-            const cvy_shape *said =
-                &p->shapes[unit]; /* not memcmp() of all: there is padding behind the rank */
-            if (!made || made->rank != said->rank || memcmp(made->dim, said->dim, sizeof made->dim) != 0)
-                lower_fail_shape(&l, made, said);
+            const cvy_shape *said = &p->shapes[unit];
+            if (!made || !cvy_shape_same(made, said)) lower_fail_shape(&l, made, said);
         }
         if (errors_count(e) > before) status = errors_status(e);
         errors_pop(e);

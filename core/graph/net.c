@@ -45,9 +45,7 @@ static int net_declare_again(inference *i, bool buffer, int nth, const cvy_shape
         return cvy_fail(&i->call, "declares another number of weights for another input");
     const net_tensor *t =
         buffer ? &i->net->buffers[unit->first_buffer + nth] : &i->net->weights[unit->first_weight + nth];
-    bool same = t->shape.rank == shape->rank;
-    for (int d = 0; same && d < shape->rank; d++) same = t->shape.dim[d] == shape->dim[d];
-    if (same) return 0;
+    if (cvy_shape_same(&t->shape, shape)) return 0;
     text made = {0}, wanted = {0};
     net_tensor_text(&t->shape, &made);
     net_tensor_text(shape, &wanted);

@@ -8,15 +8,6 @@
 #include "device/buffer.h"
 #include "graph/program.h"
 
-struct plan {
-    program p;
-    char **layouts; /* per step: text of plan_step_info.layouts */
-    uint64_t step_now;
-    int64_t first_sample;
-    void (*saw)(void *ctx, size_t step, double start, double end); /* plan_watch() */
-    void *saw_ctx;
-};
-
 static size_t plan_aligned(size_t bytes)
 {
     return (bytes + BUFFER_ALIGN - 1) / BUFFER_ALIGN * BUFFER_ALIGN;
@@ -71,30 +62,6 @@ static cvy_status plan_keep(program *p, errors *e)
     return CVY_OK;
 }
 
-static void plan_layout_text(const instruction *s, const program *p, text *t)
-{
-    /* Tensors of rank 4 only: everything else is plain always. */
-    layout last = LAYOUT_COUNT;
-    bool any = false;
-    for (int side = 0; side < 2; side++) {
-        int n = side ? s->n_out : s->n_in;
-        if (side) text_add(t, any ? " -> " : "-> ");
-        any = false;
-        for (int i = 0; i < n; i++) {
-            int v = side ? s->out[i] : s->in[i];
-            if (v == NO_VALUE || p->values[v].t.element != 4 || p->values[v].kind == VALUE_WEIGHT ||
-                p->values[v].kind == VALUE_GRADIENT || p->values[v].kind == VALUE_BUFFER)
-                continue;
-            layout l = p->values[v].t.layout;
-            if (p->values[v].t.shape.rank != 4 && any) continue;
-            if (any && l == last) continue;
-            text_printf(t, "%s%s", any ? "," : "", layout_name(l));
-            last = l;
-            any = true;
-        }
-    }
-}
-
 plan *plan_new(const net *n, state *s, const machine *m, const plan_options *o, errors *e)
 {
     plan *pl = mem_alloc(sizeof *pl);
@@ -121,12 +88,7 @@ plan *plan_new(const net *n, state *s, const machine *m, const plan_options *o, 
         return NULL;
     }
     memory_place(p);
-    pl->layouts = mem_array(p->n_steps, sizeof *pl->layouts);
-    for (size_t i = 0; i < p->n_steps; i++) {
-        text t = {0};
-        plan_layout_text(&p->steps[i], p, &t);
-        pl->layouts[i] = text_take(&t);
-    }
+    plan_write_layouts(pl);
     return pl;
 }
 
@@ -309,6 +271,12 @@ cvy_status plan_backward(plan *pl, errors *e)
     return errors_status(e);
 }
 
+void plan_watch(plan *pl, void (*saw)(void *ctx, size_t step, double start, double end), void *ctx)
+{
+    pl->saw = saw;
+    pl->saw_ctx = ctx;
+}
+
 /* ---- what is not finite ---- */
 
 static bool plan_finite(const value *v)
@@ -364,117 +332,4 @@ bool plan_suspect_forward(plan *pl, plan_suspect *out)
 bool plan_suspect_backward(plan *pl, plan_suspect *out)
 {
     return plan_suspect_run(pl, pl->p.n_forward, pl->p.n_steps, out);
-}
-
-/* ---- what was decided ---- */
-
-size_t plan_steps(const plan *pl)
-{
-    return pl->p.n_steps;
-}
-
-void plan_watch(plan *pl, void (*saw)(void *ctx, size_t step, double start, double end), void *ctx)
-{
-    pl->saw = saw;
-    pl->saw_ctx = ctx;
-}
-
-const char *plan_pass_name(plan_pass pass)
-{
-    static const char *const names[] = {"forward", "backward", "backward-data", "backward-weights"};
-    return names[pass];
-}
-
-static plan_pass plan_pass_of(const instruction *s)
-{
-    if (!s->backward) return PASS_FORWARD;
-    switch (s->o.type) {
-    case OP_CONV_BWD_DATA:
-    case OP_CONV3D_BWD_DATA:
-    case OP_LINEAR_BWD_DATA:
-        return PASS_BACKWARD_DATA;
-    case OP_CONV_BWD_WEIGHTS:
-    case OP_CONV3D_BWD_WEIGHTS:
-    case OP_LINEAR_BWD_WEIGHTS:
-    case OP_BIAS_BWD:
-        return PASS_BACKWARD_WEIGHTS;
-    default:
-        return PASS_BACKWARD;
-    }
-}
-
-static const char *plan_algorithm_of(const instruction *s)
-{
-    const bool library = strcmp(s->kernel->name, "onednn") == 0;
-    switch (s->o.type) {
-    case OP_CONV:
-    case OP_CONV_BWD_DATA:
-    case OP_CONV_BWD_WEIGHTS:
-    case OP_CONV3D:
-    case OP_CONV3D_BWD_DATA:
-    case OP_CONV3D_BWD_WEIGHTS:
-        return s->kernel->loose ? "winograd" : "direct";
-    case OP_LINEAR:
-    case OP_LINEAR_BWD_DATA:
-    case OP_LINEAR_BWD_WEIGHTS:
-        return library ? "sgemm" : "direct";
-    default:
-        return "";
-    }
-}
-
-/* Of the first output that is wanted. */
-static const cvy_shape *plan_shape_of(const program *p, const instruction *s)
-{
-    for (int k = 0; k < s->n_out; k++)
-        if (s->out[k] != NO_VALUE) return &p->values[s->out[k]].t.shape;
-    return &p->shapes[s->unit];
-}
-
-static const char *plan_fused_of(const instruction *s)
-{
-    const op *o = &s->o;
-    const bool counts = o->type == OP_CONV && s->n_out == 2;
-    if (o->attr.through.stats && o->attr.through.relu)
-        return counts ? "batch norm, relu before; statistics" : "batch norm, relu before";
-    if (o->attr.through.stats) return counts ? "batch norm before; statistics" : "batch norm before";
-    if (counts) return "statistics";
-    if (o->attr.relu && s->n_in == 5 && !s->backward) return "residual, relu";
-    if (o->type == OP_BN_APPLY && s->n_in == 5) return "residual";
-    return o->attr.relu ? "relu" : "";
-}
-
-plan_step_info plan_step(const plan *pl, size_t i)
-{
-    const program *p = &pl->p;
-    const instruction *s = &p->steps[i];
-    return (plan_step_info){.path = p->net->nodes[s->unit].path,
-                            .op = op_label(&s->o),
-                            .kernel = s->kernel->name,
-                            .algorithm = plan_algorithm_of(s),
-                            .shape = plan_shape_of(p, s),
-                            .layouts = pl->layouts[i],
-                            .fused = plan_fused_of(s),
-                            .backward = s->backward,
-                            .pass = plan_pass_of(s),
-                            .conversion = s->o.type == OP_CONVERT,
-                            .macs = op_macs(&s->o),
-                            .bytes = op_bytes(&s->o),
-                            .seconds = s->seconds,
-                            .runs = s->runs};
-}
-
-double plan_pack_seconds(const plan *pl)
-{
-    return pl->p.pack_seconds;
-}
-
-size_t plan_conversions(const plan *pl, bool backward)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < pl->p.n_steps; i++) {
-        const instruction *s = &pl->p.steps[i];
-        n += s->o.type == OP_CONVERT && s->backward == backward;
-    }
-    return n;
 }

@@ -29,9 +29,9 @@ typedef enum plan_algorithm {
 
 typedef struct plan_options {
     int64_t batch;
-    cvy_shape sample; /* without batch; of rank 0: the network's own */
-    bool train;       /* forward with batch statistics and dropout, and backward */
-    bool plain;       /* every layer by its own plain code: the reference */
+    cvy_shape sample;   /* without batch; of rank 0: the network's own */
+    bool train;         /* forward with batch statistics and dropout, and backward */
+    bool plain;         /* every layer by its own plain code: the reference */
     bool no_fusion;     /* neighbouring operators are not merged */
     bool no_absorption; /* convolutions do not normalise what they read */
     plan_algorithm algorithm;

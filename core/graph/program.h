@@ -1,8 +1,15 @@
 /* The graph of operators inside a plan, as the passes of this room see it. Private to graph/.
  *
- * lower.c turns layers into forward steps; fuse.c merges neighbours; autodiff.c appends the backward steps;
- * layout.c chooses a kernel and layouts for each step and inserts conversions; memory.c places the values;
- * plan.c runs. */
+ * In the order in which plan.c calls them:
+ *   lower.c     turns layers into forward steps; fit.c says whether what a layer's `lower` asks for is an operator at all, and
+ *               plain.c is the kernel of those that call a layer's own code
+ *   fuse.c      merges neighbours
+ *   autodiff.c  appends the backward steps
+ *   layout.c    chooses a kernel and layouts for each step and inserts conversions
+ *   absorb.c    has convolutions do the batch normalisation that they alone read
+ *   plan.c      has the kernels make ready
+ *   memory.c    places the values
+ * plan.c then runs the steps; plan_show.c says what was decided. */
 #ifndef GRAPH_PROGRAM_H
 #define GRAPH_PROGRAM_H
 
@@ -83,6 +90,15 @@ typedef struct program {
     errors *e;       /* of the running call: where plain code reports */
 } program;
 
+struct plan {
+    program p;
+    char **layouts; /* per step: text of plan_step_info.layouts */
+    uint64_t step_now;
+    int64_t first_sample;
+    void (*saw)(void *ctx, size_t step, double start, double end); /* plan_watch() */
+    void *saw_ctx;
+};
+
 int program_value(program *p, value_kind kind, const tensor *t, int64_t offset);
 /* Appends a step and returns its index. The arrays are copied. */
 int program_step(program *p, op_type type, const op_attr *attr, const int *in, int n_in, const int *out,
@@ -102,6 +118,9 @@ cvy_status autodiff(program *p, errors *e);
 cvy_status layout_choose(program *p, errors *e);
 void absorb_steps(program *p);
 void memory_place(program *p);
+
+/* plan_show.c: fills plan.layouts. */
+void plan_write_layouts(plan *pl);
 
 /* plain.c: the kernels that call a layer's own code. */
 extern const kernel plain_forward_kernel, plain_backward_kernel;

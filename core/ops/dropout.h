@@ -42,12 +42,15 @@ static inline void dropout_factors(const dropout_mask *m, uint32_t sample, uint3
 static inline void dropout_uniform(philox_key key, uint64_t step, int64_t sample, int64_t first,
                                    int64_t count, float *out)
 {
-    uint32_t r[4] = {0};
-    for (int64_t i = 0; i < count; i++) {
-        int64_t e = first + i;
-        if (i == 0 || e % 4 == 0)
-            philox_block(key, (uint32_t)(e / 4), (uint32_t)sample, (uint32_t)step, (uint32_t)(step >> 32), r);
-        out[i] = (float)(r[e % 4] >> 8) * (1.0f / 16777216.0f);
+    enum { BLOCKS = 64 };
+    uint32_t r[4 * BLOCKS];
+    for (int64_t i = 0; i < count;) {
+        const int64_t skip = (first + i) % 4, left = skip + count - i,
+                      blocks = left < 4 * BLOCKS ? left / 4 + (left % 4 != 0) : BLOCKS;
+        philox_blocks(key, (uint32_t)((first + i) / 4), blocks, (uint32_t)sample, (uint32_t)step,
+                      (uint32_t)(step >> 32), r);
+        for (int64_t k = skip; k < 4 * blocks && i < count; k++, i++)
+            out[i] = (float)(int32_t)(r[k] >> 8) * (1.0f / 16777216.0f);
     }
 }
 

@@ -1,7 +1,9 @@
 /* Owns the bias of a channel and its gradient as vectors; must not know which operator's output it is added to.
  *
  * Every plane leaves its sum in scratch; a channel's are then added up in the order of the samples, so that they do not
- * depend on the thread count. Within a plane, a few pixels in float at a time, in double beyond. */
+ * depend on the thread count. Within a plane, a few pixels in float at a time, in double beyond.
+ *
+ * Rounding: forward one; a sum of n elements within gamma_min(n, 256) sum |x|, and one more for the result. */
 #include "ops/lane_bias.h"
 
 #include "base/parallel.h"

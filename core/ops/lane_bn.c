@@ -11,9 +11,9 @@
  * the sums do not depend on the thread count. Formulas: Ioffe and Szegedy 2015; lane_moments.h for the
  * variance.
  *
- * Rounding, n being the pixels of a channel, u = 2^-24 and r(n) = min(n, 6 sqrt(n)) + 2: the mean within r(n) u mean |x|,
- * the variance within (r(n) + 4) u var and the square of the mean's, what is applied within 8 u of its terms' sizes
- * (tests/ops/test_family.c). */
+ * Rounding, with u = 2^-24, gamma_k = k u / (1 - k u) and r = min(n, 256) + 2, n being the pixels of a channel: the mean
+ * within 2 gamma_r mean |x|, the variance within gamma_(r+4) var + 8 gamma_r^2 mean x^2, what is applied within 8 u of its
+ * terms' sizes (tests/ops/test_family.c). */
 #include "base/parallel.h"
 #include "ops/kernel.h"
 #include "ops/lane_moments.h"

@@ -13,8 +13,19 @@
  * A unit of work is a strip of rows of one sample (or several whole small maps), copied with its padding into the
  * second-level cache and then read by all output channels.
  *
- * Rounding: a sum of k = C Kh Kw products (and the bias) one after another, below gamma_k sum |x w|, gamma_k about k 2^-24;
- * held to (min(k, 6 sqrt(k)) + 2) 2^-24 sum |x w| by tests/ops/test_family.c, which says why. */
+ * Where things are while a unit is computed:
+ *
+ *   registers   a tile of 1 or 2 output blocks by up to 16 pixels of a row, over all input channels and taps
+ *   first level the rows under the tile and the weights of one input block, used again by the row's next tiles
+ *   second      the unit's copy of x, at most half of it, read once by each pair of output blocks
+ *
+ *   x, y   [N][C/b][H][W][b]      copy   [sample of the group][C/b][row of the strip][column][b], zeros around
+ *
+ * Parallel are the units and, where these are few, shares of their output blocks: a thread owns all outputs that it
+ * writes, and no sum is ever split between threads.
+ *
+ * Rounding: a sum of k = C Kh Kw products (and the bias) one after another, within gamma_k sum |x w|, gamma_k = k u /
+ * (1 - k u), u = 2^-24; tests/ops/test_family.c holds it to this, and its rms to 0.6 u sqrt(k) rms sqrt(y^2 + sum (x w)^2). */
 #include <assert.h>
 
 #include "base/memory.h"

@@ -1,4 +1,11 @@
-/* A blocked tensor as the lane kernels walk it: planes of H*W pixels, one per (sample, channel block). */
+/* A blocked tensor as the lane kernels walk it: planes of H*W pixels, one per (sample, channel block).
+ *
+ *   [N][ceil(C/b)][H][W][b], b = LANES:
+ *
+ *   sample 0                                                    sample 1
+ *   | block 0: plane                    | block 1: plane      | | block 0 ...
+ *   | pixel 0,0   | pixel 0,1   | ...   |
+ *   | c0 ... cb-1 | c0 ... cb-1 |         one vector is one pixel of one block; zeros beyond C */
 #ifndef OPS_LANE_VIEW_H
 #define OPS_LANE_VIEW_H
 

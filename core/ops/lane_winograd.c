@@ -13,7 +13,9 @@
  * for the second-level cache with many channels, is worth its way there, and few enough that V and M stay in it.
  * The products are the direct kernel's loops for a 1 x 1 convolution. M is made and used up for a few pairs of
  * output blocks at a time. Backward to the data is the same with the kernels turned and transposed, its padding
- * being 2 less the padding. */
+ * being 2 less the padding. Parallel are the units: a thread owns the outputs of its own.
+ *
+ * Rounding: lane_winograd_transform.c's bound, gamma_(C+27) of the tile's sizes. */
 #include <assert.h>
 
 #include "base/memory.h"

@@ -18,9 +18,10 @@
  * With a = 5/8 and b = 3/2 all constants of B and A are exact, and rounding errors are a quarter of those with
  * 1 and 2: 1.2e-6 of the largest output with 64 channels of values on [-1, 1), below 1e-5 with 512.
  *
- * Bound, by element, with the absolute values of all matrices: (min(C, 6 sqrt(C)) + 32) 2^-24 |A^T| [ sum over C of
- * (|G| |g| |G^T|) . (|B^T| |d| |B|) ] |A|; of the gradient of the weights likewise, tiles being the terms.
- * tests/ops/test_family.c says why and holds the kernels to it. */
+ * Bound, by element, with the absolute values of all matrices: gamma_(C+27) |A^T| [ sum over C of (|G| |g| |G^T|) .
+ * (|B^T| |d| |B|) ] |A|, gamma_n = n u / (1 - n u), u = 2^-24; of the gradient of the weights likewise, with gamma_(n+28)
+ * for n tiles (Barabasz et al., "Error Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural
+ * Networks", ACM TOMS 2020). tests/ops/test_family.c counts the roundings and holds the kernels to it. */
 #include "ops/lane_winograd.h"
 
 #define A1 0.625F

@@ -8,7 +8,9 @@
  *
  * The innermost loop is the direct kernel's: input channels by one or two blocks of outputs in registers, over a
  * unit's tiles. Threads share the units and have sums of their own, which are added up in order; or, where the sums
- * are large, they share the input blocks. */
+ * are large, they share the input blocks.
+ *
+ * Rounding: lane_winograd_transform.c's bound, gamma_(n+28) of the sizes summed over n tiles. */
 #include <assert.h>
 
 #include "base/memory.h"

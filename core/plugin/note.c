@@ -119,7 +119,11 @@ static cvy_status refuse_foreign(const elf_file *f, const unsigned char *head, s
     for (size_t i = 0; i < n; i++)
         if (!isprint(head[i]) && !isspace(head[i]) && head[i] < 0x80)
             return refuse_file(f, NULL, "not a plugin: not an ELF file");
-    return refuse_file(f, "compile it: cc -O2 -shared -fPIC -o NAME.so NAME.c", "not a plugin: a text file");
+    return refuse_file(
+        f,
+        "compile it: cc -O2 -shared -fPIC -I HEADERS -o NAME.so NAME.c -lm (`convoy doctor` names the "
+        "folder of the headers)",
+        "not a plugin: a text file");
 }
 
 static cvy_status read_header(const elf_file *f, Elf64_Ehdr *h)
@@ -301,7 +305,10 @@ cvy_status note_read(const char *path, note_list *list, errors *e)
     struct stat st;
     if (f.fd < 0 || fstat(f.fd, &st) != 0) {
         place at = PLACE_FILE(path);
-        cvy_status status = errors_add(e, CVY_ERR_PLUGIN, &at, NULL, "cannot be opened: %s", strerror(errno));
+        /* A name that leads nowhere is the fault of whoever wrote it, not of a plugin. */
+        const bool named_wrongly = errno == ENOENT || errno == ENOTDIR;
+        cvy_status status = errors_add(e, named_wrongly ? CVY_ERR_CONFIG : CVY_ERR_PLUGIN, &at, NULL,
+                                       "cannot be opened: %s", strerror(errno));
         if (f.fd >= 0) close(f.fd);
         return status;
     }

@@ -313,16 +313,19 @@ static void next_line(text *t)
 }
 
 /* A file refused while scanning may be the very one that was meant. */
-static void add_refused(const registry *r, const char *name, text *hint)
+static bool add_refused(const registry *r, const char *name, text *hint)
 {
     size_t n = strlen(name);
+    bool any = false;
     for (size_t i = 0; i < r->warnings.n; i++) {
         const message *m = &r->warnings.items[i];
         const char *base = m->file ? path_base(m->file) : "";
         if (strncmp(base, name, n) != 0 || strcmp(base + n, ".so") != 0) continue;
         next_line(hint);
         text_printf(hint, "%s was refused: %s", m->file, m->what);
+        any = true;
     }
+    return any;
 }
 
 static void add_other_kinds(const registry *r, uint32_t kind, const char *name, text *hint)
@@ -339,7 +342,7 @@ static void add_other_kinds(const registry *r, uint32_t kind, const char *name, 
 static void report_missing(const registry *r, uint32_t kind, const char *name, const place *at, errors *e)
 {
     text hint = {0};
-    add_refused(r, name, &hint);
+    const bool refused = add_refused(r, name, &hint);
     if (kind) add_other_kinds(r, kind, name, &hint);
     const char *nearest = nearest_name(r->entries, r->n, kind, name);
     if (nearest) {
@@ -348,8 +351,8 @@ static void report_missing(const registry *r, uint32_t kind, const char *name, c
     }
     if (r->folders[0]) next_line(&hint);
     for (size_t i = 0; r->folders[i]; i++) text_printf(&hint, "%s%s", i ? ", " : "searched: ", r->folders[i]);
-    errors_add(e, CVY_ERR_PLUGIN, at, hint.n ? hint.s : NULL, "no %s%splugin named \"%s\"",
-               kind ? plugin_kind_name(kind) : "", kind ? " " : "", name);
+    errors_add(e, refused ? CVY_ERR_PLUGIN : CVY_ERR_CONFIG, at, hint.n ? hint.s : NULL,
+               "no %s%splugin named \"%s\"", kind ? plugin_kind_name(kind) : "", kind ? " " : "", name);
     text_free(&hint);
 }
 

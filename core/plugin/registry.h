@@ -33,8 +33,9 @@ void registry_free(registry *r); /* loaded objects stay mapped */
 void registry_add_builtin(registry *r, const cvy_descriptor *d);
 
 /* The descriptor of that kind and name, loading its file at need; checks ABI, sizes and that the descriptor
- * matches its note. Reports at `at`, status CVY_ERR_PLUGIN, naming the folders searched and the nearest names
- * (aliases included: "dense" suggests linear), and returns NULL when there is none. Kind 0 asks for any kind;
+ * matches its note. Reports at `at`, status CVY_ERR_CONFIG when there is none of the name, else CVY_ERR_PLUGIN,
+ * naming the folders searched and the nearest names (aliases included: "dense" suggests linear), and returns NULL
+ * when there is none. Kind 0 asks for any kind;
  * a name that several kinds have is then an error that lists them ("layer:add"). */
 const cvy_descriptor *registry_find(registry *r, uint32_t kind, const char *name, const place *at, errors *e);
 /* The double twin of a found descriptor, or NULL when its file has none. */

@@ -14,14 +14,6 @@
 
 enum { CURVES = 12 };
 
-static groups_value *measure_named(const char *x)
-{
-    return !strcmp(x, "parameters") ? measure_parameters
-           : !strcmp(x, "macs")     ? measure_macs
-           : !strcmp(x, "seconds")  ? measure_seconds
-                                    : NULL;
-}
-
 typedef struct point {
     double x, mean, low, high;
     const char *label;
@@ -43,7 +35,8 @@ typedef struct against {
     size_t n, left_out;
     bool numbers;
     const char *across;
-    size_t least, most; /* seeds of a point */
+    size_t least, most; /* repeats of a point */
+    repeated of;        /* what is repeated */
     arena *a;
 } against;
 
@@ -56,7 +49,7 @@ static int by_x(const void *a, const void *b)
 
 static point point_of(const against *g, const factor *f, const factor_level *l)
 {
-    statistics s = factor_statistics(f, l, chart_judge_value);
+    statistics s = factor_statistics(f, l, judge_best);
     point p = {
         .x = (double)NAN, .mean = s.mean, .low = s.mean, .high = s.mean, .label = l->g.label, .n = s.n};
     if (g->measure) p.x = groups_statistics(&l->g, g->measure).mean;
@@ -71,7 +64,7 @@ static cvy_status make_curve(store *s, against *g, const query_run *runs, size_t
 {
     factor f;
     cvy_status status =
-        factor_make(s, runs, n, g->measure ? NULL : g->x, chart_judge_value, g->j->maximize, g->a, &f, e);
+        factor_make(s, runs, n, g->measure ? NULL : g->x, judge_best, g->j->maximize, g->a, &f, e);
     if (status != CVY_OK) return status;
     curve *c = &g->curves[g->n++];
     *c = (curve){.label = label, .points = arena_array(g->a, f.n + 1, sizeof *c->points)};
@@ -84,6 +77,7 @@ static cvy_status make_curve(store *s, against *g, const query_run *runs, size_t
         c->points[c->n++] = p;
     }
     if (f.n_blocks > 1 && *f.across) g->across = f.across;
+    g->of = repeats_join(g->of, f.repeats);
     return CVY_OK;
 }
 
@@ -179,13 +173,9 @@ static const char *caption_of(const against *g)
                         : g->numbers && !g->measure ? ", band: "
                                                     : ", lines: ";
     text t = {0};
-    if (g->most < 2)
-        chart_judge_say(&t, "one seed each, so no band");
-    else if (g->least == g->most)
-        chart_judge_say(&t, "mean over n = %zu seeds%s%s", g->most, drawn, bands[g->band]);
-    else
-        chart_judge_say(&t, "mean over n = %zu to %zu seeds%s%s", g->least, g->most, drawn, bands[g->band]);
-    if (g->across) chart_judge_say(&t, "each seed the mean over %s", g->across);
+    chart_judge_say_mean(&t, &g->of, g->least, g->most, "mean", "no band");
+    if (g->most > 1) text_printf(&t, "%s%s", drawn, bands[g->band]);
+    if (g->across) chart_judge_say(&t, "each %s the mean over %s", repeats_noun(&g->of), g->across);
     if (g->by) chart_judge_say(&t, "colours: %s", g->by);
     if (g->left_out) chart_judge_say(&t, "%zu more values of %s left out", g->left_out, g->by);
     chart_judge_say_silent(&t, g->j);
@@ -236,7 +226,7 @@ cvy_status chart_against(store *s, const chart_request *r, arena *a, figure *out
         g.curves = arena_array(a, 1, sizeof *g.curves);
         status = make_curve(s, &g, j.runs, j.n, NULL, e);
     } else {
-        status = factor_make(s, j.runs, j.n, g.by, chart_judge_value, j.maximize, a, &whole, e);
+        status = factor_make(s, j.runs, j.n, g.by, judge_best, j.maximize, a, &whole, e);
         if (status != CVY_OK) return status;
         const size_t most = r->most ? r->most : CURVES;
         const char **labels = arena_array(a, whole.n + 1, sizeof *labels);

@@ -130,7 +130,7 @@ static void choose_important(store *s, const chart_judged *j, const chart_table 
     const chart_column *best[2];
     double share[2];
     size_t n = 0;
-    if (importance_make(s, j->runs, j->n, chart_judge_value, a, &im, &own) == CVY_OK)
+    if (importance_make(s, j->runs, j->n, judge_best, a, &im, &own) == CVY_OK)
         for (size_t i = 0; i < im.n && n < 2; i++) {
             const chart_column *c = chart_table_column(t, im.items[i].path, &own);
             if (!c || !varies(c) || 2 * c->unset >= t->n) continue;

@@ -2,6 +2,7 @@
 #include "report/chart_search.h"
 
 #include <math.h>
+#include <stdint.h>
 
 #include "report/chart_axis.h"
 #include "report/chart_judge.h"
@@ -85,15 +86,22 @@ static figure_mark points(const cost *c, int which, const size_t *levels, size_t
 }
 
 /* Each its own where there are few; else those on a front, the best first. */
-static void give_colours(cost *c)
+static void give_colours(cost *c, const chart_request *r)
 {
-    int given = 0;
+    const group *coloured[COLOURED];
+    int given[COLOURED];
+    size_t at[COLOURED], n = 0;
     c->colour = arena_array(c->a, c->shown + 1, sizeof *c->colour);
     for (size_t i = 0; i < c->shown; i++) {
         const factor_level *l = &c->f.levels[i];
         const bool front = l->front_time || l->front_parameters || l->front_macs;
-        c->colour[i] = given < COLOURED && (front || c->shown <= COLOURED) ? given++ : FIGURE_GREY;
+        c->colour[i] = FIGURE_GREY;
+        if (n == COLOURED || !(front || c->shown <= COLOURED)) continue;
+        coloured[n] = &l->g;
+        at[n++] = i;
     }
+    chart_colours_give(r->colours, r->by, coloured, n, given);
+    for (size_t i = 0; i < n; i++) c->colour[at[i]] = given[i];
 }
 
 static void fill_panel(const cost *c, int which, figure_panel *p)
@@ -141,16 +149,16 @@ static void tidy_labels(cost *c)
 static const char *caption_of(const cost *c)
 {
     text t = {0};
-    size_t most = 0;
+    const repeated *of = &c->f.repeats;
+    size_t least = SIZE_MAX, most = 0;
     for (size_t i = 0; i < c->shown; i++) {
-        statistics s = factor_statistics(&c->f, &c->f.levels[i], chart_judge_value);
-        if (s.n > most) most = s.n;
+        const size_t n = c->f.levels[i].n_means;
+        if (n && n < least) least = n; /* what has no value is no point */
+        if (n > most) most = n;
     }
-    if (most > 1)
-        chart_judge_say(&t, "mean and 95 %% interval over up to n = %zu seeds", most);
-    else
-        chart_judge_say(&t, "one seed each");
-    if (c->f.n_blocks > 1 && *c->f.across) chart_judge_say(&t, "each seed the mean over %s", c->f.across);
+    chart_judge_say_mean(&t, of, least, most, "mean and 95 % interval", NULL);
+    if (c->f.n_blocks > 1 && *c->f.across)
+        chart_judge_say(&t, "each %s the mean over %s", repeats_noun(of), c->f.across);
     if (c->f.by) chart_judge_say(&t, "colours: %s", c->f.by);
     chart_judge_say(&t, "front, ringed: nobody is better at no higher cost");
     if (c->shown < c->f.n) chart_judge_say(&t, "the best %zu of %zu", c->shown, c->f.n);
@@ -165,15 +173,14 @@ cvy_status chart_cost(store *s, const chart_request *r, arena *a, figure *out, e
     chart_judged j;
     cost c = {.j = &j, .a = a};
     cvy_status status = chart_judge(s, r, a, &j, e);
-    if (status == CVY_OK)
-        status = factor_make(s, j.runs, j.n, r->by, chart_judge_value, j.maximize, a, &c.f, e);
+    if (status == CVY_OK) status = factor_make(s, j.runs, j.n, r->by, judge_best, j.maximize, a, &c.f, e);
     if (status != CVY_OK) return status;
     const size_t most = r->most ? r->most : LEVELS;
     c.shown = c.f.n < most ? c.f.n : most;
     c.mean = arena_array(a, c.shown + 1, sizeof *c.mean);
     c.half = arena_array(a, c.shown + 1, sizeof *c.half);
     for (size_t i = 0; i < c.shown; i++) {
-        statistics of = factor_statistics(&c.f, &c.f.levels[i], chart_judge_value);
+        statistics of = factor_statistics(&c.f, &c.f.levels[i], judge_best);
         c.mean[i] = of.mean;
         c.half[i] = of.n > 1 ? of.half : 0;
     }
@@ -182,7 +189,7 @@ cvy_status chart_cost(store *s, const chart_request *r, arena *a, figure *out, e
         for (size_t i = 0; i < c.shown; i++)
             c.cost[k][i] = groups_statistics(&c.f.levels[i].g, costs[k]).mean;
     }
-    give_colours(&c);
+    give_colours(&c, r);
     tidy_labels(&c);
     c.axes[0] = chart_axis_seconds("training time", c.cost[0], c.shown, a);
     c.axes[1] = chart_axis_count("parameters", c.cost[1], c.shown, a);

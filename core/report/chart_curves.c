@@ -3,6 +3,7 @@
 #include "report/chart_curves.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #include "report/chart_axis.h"
 #include "report/chart_facets.h"
 #include "report/chart_metrics.h"
+#include "report/chart_series.h"
 #include "report/charts.h"
 #include "report/names.h"
 
@@ -29,20 +31,9 @@ typedef struct wanted {
     bool asked;
 } wanted;
 
-/* A curve of one run on its way: x in its unit, by step. */
-typedef struct sample {
-    int64_t step;
-    double x, y;
-} sample;
-
-typedef struct series {
-    sample *items;
-    size_t n;
-} series;
-
 /* A sample among those of all runs of a group. */
 typedef struct placed {
-    sample at;
+    series_sample at;
     size_t nth; /* in the order of the runs */
 } placed;
 
@@ -52,101 +43,14 @@ typedef struct plotter {
     arena *a;
     errors *e;
     size_t shown;       /* groups */
-    size_t skipped;     /* values that are not finite */
     bool *spoke;        /* for each group: it has a value somewhere */
     const char **names; /* of the groups */
     bool dashes, solid, best, faint;
-    size_t repeats; /* most runs behind one point */
-    double time_unit;
+    int *colours;       /* of the groups that have one */
+    size_t behind;      /* runs behind a point of the curve made last, at most */
+    size_t least, most; /* of that, over all curves */
+    series_source from;
 } plotter;
-
-/* ---- one run ---- */
-
-static double seconds_at(const query_curve *seconds, int64_t step)
-{
-    double sum = 0;
-    for (size_t i = 0; i < seconds->n; i++) {
-        if (seconds->points[i].step <= step) {
-            sum += isfinite(seconds->points[i].value) ? seconds->points[i].value : 0;
-        } else { /* within an epoch: its share */
-            const int64_t from = i ? seconds->points[i - 1].step : 0;
-            const double whole = (double)(seconds->points[i].step - from);
-            if (step > from && whole > 0) sum += seconds->points[i].value * (double)(step - from) / whole;
-            break;
-        }
-    }
-    return sum;
-}
-
-static double batch_size(plotter *p, const char *run)
-{
-    query_pairs params;
-    if (query_params(p->s, run, p->a, &params, p->e) != CVY_OK) return 1;
-    for (size_t i = 0; i < params.n; i++)
-        if (!strcmp(params.items[i].key, "train.batch_size")) return strtod(params.items[i].value, NULL);
-    return 128;
-}
-
-/* The epoch at a step, from where epochs ended. */
-static double epoch_at(const query_curve *epochs, const query_point *at)
-{
-    if (!epochs->n) return (double)at->epoch;
-    const query_point *last = &epochs->points[epochs->n - 1];
-    return last->step > 0 && last->epoch > 0 ? (double)at->step * (double)last->epoch / (double)last->step
-                                             : (double)at->epoch;
-}
-
-/* Any of the run's metrics that has a value each epoch. */
-static cvy_status epochs_of(plotter *p, const char *run, query_curve *out)
-{
-    query_curve *all;
-    size_t n = 0;
-    cvy_status status = query_curves(p->s, run, QUERY_EPOCH, p->a, &all, &n, p->e);
-    *out = n ? all[0] : (query_curve){0};
-    return status;
-}
-
-static cvy_status read_run(plotter *p, const char *run, const char *metric, double unit, series *out)
-{
-    query_curve c, finer = {0}, epochs = {0}, seconds = {0};
-    *out = (series){0};
-    cvy_status status = query_curve_of(p->s, run, QUERY_EPOCH, metric, p->a, &c, p->e);
-    if (status == CVY_OK && (!c.n || p->r->x == CHART_X_STEP))
-        status = query_curve_of(p->s, run, QUERY_STEP, metric, p->a, &finer, p->e);
-    const bool within = finer.n > c.n;
-    if (within) c = finer;
-    if (status == CVY_OK && !c.n) status = query_curve_of(p->s, run, QUERY_MEASURED, metric, p->a, &c, p->e);
-    if (status == CVY_OK && c.n && within && p->r->x == CHART_X_EPOCH) status = epochs_of(p, run, &epochs);
-    if (status == CVY_OK && c.n && p->r->x == CHART_X_TIME)
-        status = query_curve_of(p->s, run, QUERY_MEASURED, "seconds", p->a, &seconds, p->e);
-    if (status != CVY_OK || !c.n) return status;
-    const double batch = p->r->x == CHART_X_IMAGES ? batch_size(p, run) : 1;
-    out->items = arena_array(p->a, c.n + 1, sizeof *out->items);
-    for (size_t i = 0; i < c.n; i++) {
-        const query_point *at = &c.points[i];
-        double x = (double)at->step * batch;
-        if (p->r->x == CHART_X_EPOCH) x = within ? epoch_at(&epochs, at) : (double)at->epoch;
-        if (p->r->x == CHART_X_TIME) x = seconds_at(&seconds, at->step) / p->time_unit;
-        if (!isfinite(at->value)) p->skipped++;
-        out->items[out->n++] = (sample){at->step, x, unit * at->value};
-    }
-    return status;
-}
-
-/* The exponential moving average as TensorBoard has it, freed from its start at zero (Kingma and Ba 2015, section 3). */
-static void smooth(const series *from, double weight, arena *a, series *to)
-{
-    double mean = 0, power = 1;
-    to->n = from->n;
-    to->items = arena_array(a, from->n + 1, sizeof *to->items);
-    for (size_t i = 0; i < from->n; i++) {
-        to->items[i] = from->items[i];
-        if (!isfinite(from->items[i].y)) continue;
-        mean = weight * mean + (1 - weight) * from->items[i].y;
-        power *= weight;
-        to->items[i].y = mean / (1 - power);
-    }
-}
 
 /* ---- a group ---- */
 
@@ -206,6 +110,7 @@ static figure_mark mean_of(plotter *p, const series *curves, size_t n, bool band
         n_steps += !i || all[i].at.step != all[i - 1].at.step;
     }
     double *x = arena_array(p->a, n_steps + 1, sizeof *x), *y = arena_array(p->a, n_steps + 1, sizeof *y);
+    p->behind = 0;
     double *low = arena_array(p->a, n_steps + 1, sizeof *low),
            *high = arena_array(p->a, n_steps + 1, sizeof *high);
     for (size_t i = 0, end; i < n_all; i = end, at++) {
@@ -214,7 +119,7 @@ static figure_mark mean_of(plotter *p, const series *curves, size_t n, bool band
         const statistics st = statistics_of(values + i, end - i);
         y[at] = n > 1 ? st.mean : values[i];
         interval(p, &st, &low[at], &high[at]);
-        if (end - i > p->repeats) p->repeats = end - i;
+        if (end - i > p->behind) p->behind = end - i;
     }
     mem_free(values);
     mem_free(all);
@@ -285,6 +190,16 @@ static bool crowded(const plotter *p)
     return p->shown > STYLES;
 }
 
+/* The foremost alone where there are too many. */
+static void give_colours(plotter *p)
+{
+    const size_t n = crowded(p) ? FOREMOST : p->shown;
+    const group **coloured = arena_array(p->a, n + 1, sizeof *coloured);
+    p->colours = arena_array(p->a, p->shown + 1, sizeof *p->colours);
+    for (size_t i = 0; i < n; i++) coloured[i] = &p->r->groups->items[i];
+    chart_colours_give(p->r->colours, p->r->by, coloured, n, p->colours);
+}
+
 static cvy_status add_group(plotter *p, const wanted *w, size_t nth, const group *in, marks *out)
 {
     const group *g = &p->r->groups->items[nth];
@@ -296,21 +211,23 @@ static cvy_status add_group(plotter *p, const wanted *w, size_t nth, const group
         if (!w->parts[part] || (part == 0 && p->shown > BUSY)) continue;
         for (size_t k = 0; k < g->n && status == CVY_OK; k++) {
             if (!inside(in, g->runs[k])) continue;
-            status = read_run(p, g->runs[k]->name, w->parts[part], w->unit, &raw[n]);
+            status = chart_series_read(&p->from, g->runs[k]->name, w->parts[part], w->unit, &raw[n]);
             if (raw[n].n) n++;
         }
-        for (size_t k = 0; k < n && smoothed; k++) smooth(&raw[k], p->r->smooth, p->a, &even[k]);
+        for (size_t k = 0; k < n && smoothed; k++) chart_series_smooth(&raw[k], p->r->smooth, p->a, &even[k]);
         figure_mark m = mean_of(p, smoothed ? even : raw, n, part == 1);
         if (!finite_points(&m)) continue;
+        if (p->behind < p->least) p->least = p->behind;
+        if (p->behind > p->most) p->most = p->behind;
         if (smoothed && p->shown <= BUSY && part == 1) {
             figure_mark behind = mean_of(p, raw, n, false);
             behind.faint = true;
-            behind.colour = (int)nth;
+            behind.colour = p->colours[nth];
             add(out, behind);
             p->faint = true;
         }
         m.label = p->names[nth];
-        m.colour = (int)nth;
+        m.colour = p->colours[nth];
         if (crowded(p) && nth >= FOREMOST) {
             m.colour = FIGURE_GREY;
             m.faint = m.unlisted = true;
@@ -319,7 +236,7 @@ static cvy_status add_group(plotter *p, const wanted *w, size_t nth, const group
         m.dashed = part == 0;
         add(out, m);
         if (part == 1 && g->n == 1 && !smoothed && w->parts[0])
-            mark_best(p, g->runs[0], &raw[0], (int)nth, out);
+            mark_best(p, g->runs[0], &raw[0], p->colours[nth], out);
         if (w->parts[0] && m.n > 1) *(part ? &p->solid : &p->dashes) = true;
         p->spoke[nth] = true;
     }
@@ -355,9 +272,9 @@ static const char *x_label(const plotter *p)
     case CHART_X_IMAGES:
         return "images seen";
     case CHART_X_TIME:
-        return p->time_unit >= 3600 ? "training time (h)"
-               : p->time_unit >= 60 ? "training time (min)"
-                                    : "training time (s)";
+        return p->from.time_unit >= 3600 ? "training time (h)"
+               : p->from.time_unit >= 60 ? "training time (min)"
+                                         : "training time (s)";
     case CHART_X_EPOCH:
         break;
     }
@@ -470,21 +387,23 @@ static const char *caption(plotter *p, size_t panels_left_out)
     static const char *const bands[] = {"band: one standard deviation",
                                         "band: 95 % confidence interval of the mean",
                                         "band: lowest to highest", ""};
-    bool folds = true, even = true;
+    const repeated of = groups_repeats(g->items, p->shown);
     text t = {0};
-    for (size_t i = 0; i < p->shown; i++) even = even && g->items[i].n == p->repeats;
-    for (size_t i = 0; i < p->shown; i++)
-        folds = folds && (g->items[i].n == 1 || g->items[i].n == g->items[i].folds);
     if (p->shown < g->n)
         text_printf(&t, "the best %zu of %zu %s", p->shown, g->n,
                     p->r->by          ? "values"
                     : g->n == p->r->n ? "runs"
                                       : "configurations");
-    if (p->repeats > 1)
-        text_printf(&t, "%smean over %sn = %zu %s%s%s", t.n ? "; " : "", even ? "" : "up to ", p->repeats,
-                    folds ? "folds" : "runs", p->r->band == CHART_BAND_NONE ? "" : ", ", bands[p->r->band]);
-    else if (p->shown > 1)
+    if (p->most > 1) {
+        text_printf(&t, "%smean over ", t.n ? "; " : "");
+        if (of.folds)
+            repeats_say_span(&of, p->least, p->most, &t);
+        else
+            repeats_span(p->least, p->most, "run", &t);
+        text_printf(&t, "%s%s", p->r->band == CHART_BAND_NONE ? "" : ", ", bands[p->r->band]);
+    } else if (p->shown > 1) {
         text_printf(&t, "%sone run each", t.n ? "; " : "");
+    }
     if (p->r->smooth > 0)
         text_printf(&t, "%sexponential moving average with weight %.4g%s", t.n ? "; " : "", p->r->smooth,
                     p->faint ? ", the values themselves behind it" : "");
@@ -508,14 +427,15 @@ static cvy_status tell(plotter *p)
     }
     cvy_status status = CVY_OK;
     if (n == p->shown) {
-        status =
-            chart_nothing(p->r, p->e, NULL, "%s",
-                          p->skipped ? "no value is a finite number" : "no run has finished an epoch yet");
+        status = chart_nothing(p->r, p->e, NULL, "%s",
+                               p->from.skipped ? "no value is a finite number"
+                                               : "no run has finished an epoch yet");
     } else {
         if (n) errors_warn(p->e, NULL, NULL, "nothing to draw for %s yet", text_str(&silent));
-        if (p->skipped)
-            errors_warn(p->e, NULL, NULL, "%zu value%s that %s not finite (nan, inf) left out", p->skipped,
-                        p->skipped == 1 ? "" : "s", p->skipped == 1 ? "is" : "are");
+        if (p->from.skipped)
+            errors_warn(p->e, NULL, NULL, "%zu value%s that %s not finite (nan, inf) left out",
+                        p->from.skipped, p->from.skipped == 1 ? "" : "s",
+                        p->from.skipped == 1 ? "is" : "are");
     }
     text_free(&silent);
     return status;
@@ -540,18 +460,9 @@ static void explain(plotter *p, figure_panel *panel)
 
 /* ---- the whole ---- */
 
-/* So that the longest run's time reads well. */
-static void choose_time(plotter *p)
-{
-    double longest = 0;
-    for (size_t i = 0; i < p->r->n; i++)
-        if (isfinite(p->r->runs[i].seconds)) longest = fmax(longest, p->r->runs[i].seconds);
-    p->time_unit = longest > 3 * 3600 ? 3600 : longest > 300 ? 60 : 1;
-}
-
 cvy_status chart_curves(store *s, const chart_request *r, arena *a, figure *out, errors *e)
 {
-    plotter p = {.s = s, .r = r, .a = a, .e = e};
+    plotter p = {.s = s, .r = r, .a = a, .e = e, .least = SIZE_MAX};
     const size_t most = r->most ? r->most : CHART_CURVES_MOST;
     groups facets = {0};
     wanted *w = NULL;
@@ -559,8 +470,10 @@ cvy_status chart_curves(store *s, const chart_request *r, arena *a, figure *out,
     if (!r->groups->n) return chart_nothing(r, e, NULL, "no runs");
     p.shown = r->groups->n < most ? r->groups->n : most;
     p.spoke = arena_array(a, p.shown, sizeof *p.spoke);
-    choose_time(&p);
+    p.from = (series_source){
+        .s = s, .x = r->x, .time_unit = chart_series_time_unit(r->runs, r->n), .a = a, .e = e};
     name_groups(&p);
+    give_colours(&p);
     cvy_status status = want(&p, r->metric ? r->metric : "loss,accuracy", r->metric != NULL, &w, &n_wanted);
     if (status == CVY_OK && r->facet) status = charts_group_by(s, r->runs, r->n, r->facet, a, &facets, e);
     if (status == CVY_OK && n_wanted > PANELS_MOST)

@@ -48,18 +48,22 @@ static bool bars_tell(const final *c)
 /* The values of the single seeds, beside each other around their level. */
 static figure_mark seeds_mark(const final *c)
 {
-    const size_t room = c->shown * c->f.n_seeds + 1;
+    size_t room = 1;
+    for (size_t i = 0; i < c->shown; i++) room += c->f.levels[i].n_means;
     double *at = arena_array(c->a, room, sizeof *at), *v = arena_array(c->a, room, sizeof *v);
     size_t n = 0;
     for (size_t i = 0; i < c->shown; i++)
-        for (size_t k = 0; k < c->f.n_seeds; k++) {
-            if (!isfinite(c->f.levels[i].by_seed[k])) continue;
-            double off = c->f.n_seeds > 1 ? 0.24 * ((double)k / (double)(c->f.n_seeds - 1) - 0.5) : 0;
+        for (size_t k = 0; k < c->f.levels[i].n_means; k++) {
+            const factor_mean *m = &c->f.levels[i].means[k];
+            double off = c->f.n_seeds > 1 ? 0.24 * ((double)m->seed / (double)(c->f.n_seeds - 1) - 0.5) : 0;
             at[n] = (double)(c->down ? c->shown - 1 - i : i) + off;
-            v[n++] = c->f.levels[i].by_seed[k];
+            v[n++] = m->value;
         }
-    figure_mark m = {
-        .kind = FIGURE_POINTS, .label = "each seed", .colour = FIGURE_BLACK, .faint = true, .n = n};
+    figure_mark m = {.kind = FIGURE_POINTS,
+                     .label = arena_printf(c->a, "each %s", repeats_noun(&c->f.repeats)),
+                     .colour = FIGURE_BLACK,
+                     .faint = true,
+                     .n = n};
     m.x = c->down ? v : at;
     m.y = c->down ? at : v;
     return m;
@@ -133,13 +137,10 @@ static const char *caption_of(final *c, bool bars)
         if (c->of[i].n < least) least = c->of[i].n;
         if (c->of[i].n > most) most = c->of[i].n;
     }
-    if (most < 2)
-        chart_judge_say(&t, "one seed each, so no interval");
-    else if (least == most)
-        chart_judge_say(&t, "mean and 95 %% interval (Student's t) over n = %zu seeds", most);
-    else
-        chart_judge_say(&t, "mean and 95 %% interval (Student's t) over n = %zu to %zu seeds", least, most);
-    if (c->f.n_blocks > 1 && *c->f.across) chart_judge_say(&t, "each seed the mean over %s", c->f.across);
+    const repeated *of = &c->f.repeats;
+    chart_judge_say_mean(&t, of, least, most, "mean and 95 % interval (Student's t)", "no interval");
+    if (c->f.n_blocks > 1 && *c->f.across)
+        chart_judge_say(&t, "each %s the mean over %s", repeats_noun(of), c->f.across);
     if (!bars) chart_judge_say(&t, "the axis does not begin at 0");
     if (c->shown < c->f.n) chart_judge_say(&t, "the best %zu of %zu", c->shown, c->f.n);
     chart_judge_say_silent(&t, c->j);
@@ -153,13 +154,12 @@ cvy_status chart_final(store *s, const chart_request *r, arena *a, figure *out, 
     chart_judged j;
     final c = {.j = &j, .a = a};
     cvy_status status = chart_judge(s, r, a, &j, e);
-    if (status == CVY_OK)
-        status = factor_make(s, j.runs, j.n, r->by, chart_judge_value, j.maximize, a, &c.f, e);
+    if (status == CVY_OK) status = factor_make(s, j.runs, j.n, r->by, judge_best, j.maximize, a, &c.f, e);
     if (status != CVY_OK) return status;
     const size_t most = r->most ? r->most : LEVELS;
     c.of = arena_array(a, c.f.n + 1, sizeof *c.of);
     while (c.shown < c.f.n && c.shown < most) {
-        statistics of = factor_statistics(&c.f, &c.f.levels[c.shown], chart_judge_value);
+        statistics of = factor_statistics(&c.f, &c.f.levels[c.shown], judge_best);
         if (!of.n) break; /* the best come first: nobody behind has a value */
         c.of[c.shown++] = of;
     }

@@ -15,7 +15,7 @@ cvy_status chart_importance(store *s, const chart_request *r, arena *a, figure *
     importance im;
     cvy_status status = chart_judge(s, r, a, &j, e);
     if (status != CVY_OK) return status;
-    status = importance_make(s, j.runs, j.n, chart_judge_value, a, &im, e);
+    status = importance_make(s, j.runs, j.n, judge_best, a, &im, e);
     if (status == CVY_ERR_CONFIG && r->nothing) *r->nothing = true;
     if (status != CVY_OK) return status;
     const size_t most = r->most ? r->most : PARAMETERS, shown = im.n < most ? im.n : most;

@@ -5,12 +5,6 @@
 #include <string.h>
 
 #include "report/chart_axis.h"
-#include "report/judge.h"
-
-double chart_judge_value(const query_run *r)
-{
-    return r->best;
-}
 
 /* Nothing to draw, and what there would be. */
 static cvy_status nothing(store *s, const chart_request *r, const chart_judged *j, bool asked, errors *e)
@@ -71,6 +65,18 @@ void chart_judge_say(text *caption, const char *fmt, ...)
     va_start(ap, fmt);
     text_vprintf(caption, fmt, ap);
     va_end(ap);
+}
+
+void chart_judge_say_mean(text *caption, const repeated *of, size_t least, size_t most, const char *what,
+                          const char *without)
+{
+    if (most > 1) {
+        chart_judge_say(caption, "%s over ", what);
+        repeats_say_span(of, least, most, caption);
+    } else {
+        chart_judge_say(caption, "one %s each%s%s", repeats_noun(of), without ? ", so " : "",
+                        without ? without : "");
+    }
 }
 
 void chart_judge_say_silent(text *caption, const chart_judged *j)

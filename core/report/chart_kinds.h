@@ -2,6 +2,7 @@
 #ifndef REPORT_CHART_KINDS_H
 #define REPORT_CHART_KINDS_H
 
+#include "report/chart_colours.h"
 #include "report/figure.h"
 #include "report/groups.h"
 
@@ -24,7 +25,8 @@ typedef struct chart_request {
     double smooth;      /* weight of what came before, 0 to below 1 */
     chart_band band;
     bool log_x, log_y;
-    size_t most;   /* groups shown at most; 0: the kind's own limit */
+    size_t most;            /* groups shown at most; 0: the kind's own limit */
+    chart_colours *colours; /* shared with the charts beside this one; NULL */
     bool *nothing; /* set beside the error where nothing is wrong but that there is nothing to draw; NULL */
 } chart_request;
 

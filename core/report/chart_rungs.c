@@ -128,6 +128,10 @@ cvy_status chart_rungs(store *s, const chart_request *r, arena *a, figure *out, 
     cvy_status status = chart_judge(s, r, a, &j, e);
     if (status == CVY_OK) status = chart_table_make(s, &j, a, &t, e);
     if (status != CVY_OK) return status;
+    if (t.n && !t.stopped && !t.failed)
+        return errors_add(e, CVY_ERR_CONFIG, NULL,
+                          "`early_terminate` in a sweep stops trials; `--kind curves` draws these",
+                          "none of the %zu configurations was stopped early, and `rungs` draws who was", t.n);
     figure_panel *panels = arena_array(a, 2, sizeof *panels);
     const int64_t most = fill_survival(&t, a, &panels[0]);
     status = fill_curves(s, &j, &t, a, &panels[1], e);

@@ -2,6 +2,7 @@
 #include "report/chart_table.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,7 +132,9 @@ static void fill_rows(chart_table *t, bool maximize, arena *a)
     for (size_t i = 0; i < t->n; i++) {
         chart_row *r = &t->rows[i];
         r->g = &t->g.items[i];
-        r->value = groups_statistics(r->g, chart_judge_value).mean;
+        const statistics of = groups_statistics(r->g, judge_best);
+        r->value = of.mean;
+        r->n = of.n;
         r->stopped = any_state(r->g, "stopped early");
         r->failed = !r->stopped && !any_state(r->g, "finished");
         t->stopped += r->stopped;
@@ -209,11 +212,18 @@ figure_axis chart_table_axis(const chart_column *c)
 
 void chart_table_say(const chart_table *t, text *caption)
 {
-    size_t repeats = 0;
-    for (size_t i = 0; i < t->n; i++)
-        if (t->rows[i].g->n > repeats) repeats = t->rows[i].g->n;
+    const repeated of = groups_repeats(t->g.items, t->g.n);
+    size_t least = SIZE_MAX, most = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        const size_t n = t->rows[i].n;
+        if (n && n < least) least = n;
+        if (n > most) most = n;
+    }
     chart_judge_say(caption, "%zu configuration%s", t->n - t->silent, t->n - t->silent == 1 ? "" : "s");
-    if (repeats > 1) text_printf(caption, ", each the mean over up to %zu seeds", repeats);
+    if (most > 1) {
+        text_add(caption, ", each the mean over ");
+        repeats_say_span(&of, least, most, caption);
+    }
     if (t->stopped) chart_judge_say(caption, "%zu stopped early", t->stopped);
     if (t->silent) chart_judge_say(caption, "%zu without a value left out", t->silent);
 }

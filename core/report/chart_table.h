@@ -17,7 +17,8 @@ typedef struct chart_column {
 
 typedef struct chart_row {
     const group *g;
-    double value; /* mean over the seeds; nan */
+    double value; /* mean over the repeats; nan */
+    size_t n;     /* that have one */
     bool stopped; /* early, by the sweep's rule */
     bool failed;  /* or unfinished: no run came to the end, and none was stopped early */
 } chart_row;

@@ -6,16 +6,12 @@
 
 #include "report/chart_range.h"
 #include "report/factor.h"
+#include "report/judge.h"
 
 const chart_kind *charts_usual_kind(store *s, const chart_request *r, errors *e)
 {
     const bool range = r->n == 1 && !r->metric && chart_range_is(s, r->runs[0].name, e);
     return chart_kind_named(range ? "lr-range" : "curves", e);
-}
-
-static double best_of(const query_run *r)
-{
-    return r->best;
 }
 
 cvy_status charts_group_by(store *s, const query_run *runs, size_t n, const char *by, arena *a, groups *out,
@@ -24,7 +20,7 @@ cvy_status charts_group_by(store *s, const query_run *runs, size_t n, const char
     factor f;
     const bool maximize = !(n && runs[0].goal && !strcmp(runs[0].goal, "minimize"));
     *out = (groups){0};
-    cvy_status status = factor_make(s, runs, n, by, best_of, maximize, a, &f, e);
+    cvy_status status = factor_make(s, runs, n, by, judge_best, maximize, a, &f, e);
     if (status != CVY_OK) return status;
     const char *dot = strrchr(by, '.');
     out->items = arena_array(a, f.n + 1, sizeof *out->items);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "report/repeats.h"
 #include "report/spelling.h"
 
 enum {
@@ -59,8 +60,7 @@ static bool is_rate(const char *path)
 
 static bool ignored(const char *path, bool seed)
 {
-    return ((!strcmp(path, "seed") || !strcmp(path, "fold")) && !seed) || !strcmp(path, "experiment") ||
-           !strcmp(path, "repeats");
+    return repeats_beside(path) && !(seed && repeats_tell(path));
 }
 
 static bool same(const char *a, const char *b)

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "report/difference.h"
+#include "report/measure.h"
 #include "report/spelling.h"
 
 /* A run with what it is in the crossing. */
@@ -32,15 +33,6 @@ static bool within(const char *path, const char *by)
 {
     size_t n = strlen(by);
     return !strncmp(path, by, n) && (!path[n] || path[n] == '.');
-}
-
-/* What tells repeats from each other, and what says nothing. */
-static bool of_repeats(const char *path)
-{
-    static const char *const names[] = {"seed", "fold", "folds", "repeats", "experiment"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (!strcmp(path, names[i])) return true;
-    return false;
 }
 
 static const char *value_at(const query_pairs *params, const char *path)
@@ -73,11 +65,30 @@ static const char *level_key(const crossing *c, const entry *e)
     return key;
 }
 
+static const char *seed_text(const crossing *c, const entry *e)
+{
+    return e->run->seed == QUERY_NONE ? "?" : arena_printf(c->a, "%lld", (long long)e->run->seed);
+}
+
 static const char *seed_key(const crossing *c, const entry *e)
 {
-    const char *fold = value_at(&e->params, "fold");
-    const char *seed = e->run->seed == QUERY_NONE ? "?" : arena_printf(c->a, "%lld", (long long)e->run->seed);
+    const char *fold = value_at(&e->params, "fold"), *seed = seed_text(c, e);
     return fold ? arena_printf(c->a, "%s fold %s", seed, fold) : seed;
+}
+
+static repeated count_repeats(const crossing *c, size_t n)
+{
+    const char **seeds = mem_array(n + 1, sizeof *seeds), **folds = mem_array(n + 1, sizeof *folds);
+    for (size_t i = 0; i < c->n; i++) {
+        const entry *e = &c->entries[i];
+        if (seeds[e->i_seed]) continue;
+        seeds[e->i_seed] = seed_text(c, e);
+        folds[e->i_seed] = value_at(&e->params, "fold");
+    }
+    const repeated r = repeats_of(seeds, folds, n);
+    mem_free(seeds);
+    mem_free(folds);
+    return r;
 }
 
 static const char *block_key(const crossing *c, const entry *e)
@@ -140,7 +151,7 @@ static void collect_paths(crossing *c)
         for (size_t k = 0; k < c->entries[i].params.n; k++) {
             const char *path = c->entries[i].params.items[k].key;
             bool known = i > 0 && value_at(&c->entries[i - 1].params, path);
-            if (known || of_repeats(path) || !strcmp(path, "model")) continue;
+            if (known || repeats_beside(path) || !strcmp(path, "model")) continue;
             all = MEM_GROW(all, n, &cap);
             all[n++] = path;
         }
@@ -290,14 +301,17 @@ static void fill_cells(const crossing *c, factor *f, groups_value *value)
         cells[e->i_level][n[e->i_level]++] = (factor_cell){e->i_block, e->i_seed, e->run, value(e->run)};
     }
     for (size_t l = 0; l < f->n; l++) {
-        double *by_seed = arena_array(c->a, f->n_seeds + 1, sizeof *by_seed);
-        for (size_t k = 0; k < f->n_seeds; k++) by_seed[k] = (double)NAN;
+        factor_level *level = &f->levels[l];
         if (n[l]) qsort(cells[l], n[l], sizeof **cells, by_cell);
+        size_t seeds = 0; /* few of all that there are, where each configuration has its own */
+        for (size_t i = 0; i < n[l]; i++) seeds += !i || cells[l][i].seed != cells[l][i - 1].seed;
+        factor_mean *means = arena_array(c->a, seeds + 1, sizeof *means);
+        level->means = means;
         for (size_t at = 0; at < n[l];) {
             const size_t seed = cells[l][at].seed;
-            by_seed[seed] = next_seed(&f->levels[l], &at, NULL);
+            const double mean = next_seed(level, &at, NULL);
+            if (!isnan(mean)) means[level->n_means++] = (factor_mean){seed, mean};
         }
-        f->levels[l].by_seed = by_seed;
     }
     mem_free(cells);
     mem_free(n);
@@ -361,24 +375,13 @@ static void fill_groups(const crossing *c, factor *f)
 
 /* ---- order and front ---- */
 
-static double level_mean(const factor *f, const factor_level *l)
+static double level_mean(const factor_level *l)
 {
-    return statistics_of(l->by_seed, f->n_seeds).mean;
-}
-
-static double seconds_of(const query_run *r)
-{
-    return r->seconds;
-}
-
-static double parameters_of(const query_run *r)
-{
-    return r->parameters == QUERY_NONE ? (double)NAN : (double)r->parameters;
-}
-
-static double macs_of(const query_run *r)
-{
-    return r->macs == QUERY_NONE ? (double)NAN : (double)r->macs;
+    double *values = mem_array(l->n_means + 1, sizeof *values);
+    for (size_t i = 0; i < l->n_means; i++) values[i] = l->means[i].value;
+    const double mean = statistics_of(values, l->n_means).mean;
+    mem_free(values);
+    return mean;
 }
 
 typedef struct priced {
@@ -399,8 +402,7 @@ static void find_front(const factor *f, groups_value *cost, bool *on)
     priced *all = mem_array(f->n + 1, sizeof *all);
     size_t n = 0;
     for (size_t i = 0; i < f->n; i++) {
-        const double mean = level_mean(f, &f->levels[i]),
-                     price = groups_statistics(&f->levels[i].g, cost).mean;
+        const double mean = level_mean(&f->levels[i]), price = groups_statistics(&f->levels[i].g, cost).mean;
         on[i] = false;
         if (!isnan(mean) && !isnan(price)) all[n++] = (priced){price, f->maximize ? -mean : mean, i};
     }
@@ -417,11 +419,11 @@ static void find_front(const factor *f, groups_value *cost, bool *on)
 static void mark_fronts(factor *f)
 {
     bool *on = mem_array(f->n + 1, sizeof *on);
-    find_front(f, seconds_of, on);
+    find_front(f, measure_seconds, on);
     for (size_t i = 0; i < f->n; i++) f->levels[i].front_time = on[i];
-    find_front(f, parameters_of, on);
+    find_front(f, measure_parameters, on);
     for (size_t i = 0; i < f->n; i++) f->levels[i].front_parameters = on[i];
-    find_front(f, macs_of, on);
+    find_front(f, measure_macs, on);
     for (size_t i = 0; i < f->n; i++) f->levels[i].front_macs = on[i];
     mem_free(on);
 }
@@ -445,7 +447,7 @@ static void sort_levels(factor *f)
 {
     ordered *all = mem_array(f->n + 1, sizeof *all);
     for (size_t i = 0; i < f->n; i++) {
-        double mean = level_mean(f, &f->levels[i]);
+        double mean = level_mean(&f->levels[i]);
         all[i] = (ordered){f->levels[i], f->maximize ? -mean : mean, i};
     }
     if (f->n) qsort(all, f->n, sizeof *all, by_loss);
@@ -460,7 +462,7 @@ static cvy_status read_entries(crossing *c, store *s, const query_run *runs, err
     c->entries = mem_array(c->n + 1, sizeof *c->entries);
     for (size_t i = 0; i < c->n; i++) {
         c->entries[i].run = &runs[i];
-        cvy_status status = query_params(s, runs[i].name, c->a, &c->entries[i].params, e);
+        cvy_status status = query_trial_params(s, &runs[i], c->a, &c->entries[i].params, e);
         if (status != CVY_OK) return status;
     }
     return CVY_OK;
@@ -492,6 +494,7 @@ cvy_status factor_make(store *s, const query_run *runs, size_t n, const char *by
         }
         out->n = NUMBER(&c, level, &levels);
         out->n_seeds = NUMBER(&c, seed, &out->seeds);
+        out->repeats = count_repeats(&c, out->n_seeds);
         if (by) collect_paths(&c);
         if (by) keep_crossed(&c, out->n);
         for (size_t i = 0; i < n; i++) c.entries[i].block = block_key(&c, &c.entries[i]);

@@ -8,6 +8,7 @@
 
 #include "report/groups.h"
 #include "report/paired.h"
+#include "report/repeats.h"
 
 /* A run of a level with its place in the crossing. Of a seed trained again in the same block, the newest run that has a value
  * stands for all of them. */
@@ -17,18 +18,26 @@ typedef struct factor_cell {
     double value; /* that the factor was made with; nan */
 } factor_cell;
 
+/* The mean over the blocks that a level has under a seed. */
+typedef struct factor_mean {
+    size_t seed;
+    double value;
+} factor_mean;
+
 typedef struct factor_level {
-    group g;                                       /* its runs; g.label is the value */
-    const factor_cell *cells;                      /* g.n, by seed, block and age, the newest last */
-    const double *by_seed;                         /* n_seeds means over the blocks it has there; nan */
+    group g;                  /* its runs; g.label is the value */
+    const factor_cell *cells; /* g.n, by seed, block and age, the newest last */
+    const factor_mean *means; /* by seed; of those that have a value */
+    size_t n_means;
     bool front_time, front_parameters, front_macs; /* nobody is better at no higher cost */
 } factor_level;
 
 typedef struct factor {
     factor_level *levels; /* best first */
     size_t n;
-    const char **seeds; /* "1", or "1 fold 2" */
+    const char **seeds; /* what is repeated: "1", or "1 fold 2" */
     size_t n_seeds, n_blocks;
+    repeated repeats;   /* the same as seeds and folds */
     const char *by;     /* the parameter's path; NULL: whole configurations */
     const char *across; /* what the blocks differ in: "train.optimizer"; "" when there is one */
     bool maximize;

@@ -18,7 +18,7 @@ typedef enum figure_kind {
     FIGURE_TEXT /* names[i] at (x, y) */
 } figure_kind;
 
-enum { FIGURE_GREY = -1, FIGURE_BLACK = -2 };
+enum { FIGURE_GREY = -1, FIGURE_BLACK = -2, FIGURE_COLOURS = 7 /* of the palette, by hue */ };
 
 typedef struct figure_mark {
     figure_kind kind;

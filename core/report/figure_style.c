@@ -10,7 +10,9 @@ const char figure_ink[] = "#222222", figure_grid[] = "#E3E3E3", figure_soft[] = 
 /* Okabe and Ito, "Color Universal Design" (2008): told apart by every kind of colour vision. Its yellow, which is
  * invisible on white, is left out. */
 static const uint32_t palette[] = {0x0072B2, 0xD55E00, 0x009E73, 0xCC79A7, 0xE69F00, 0x56B4E9, 0x000000};
-enum { COLOURS = sizeof palette / sizeof *palette, MARKS = 12 /* on a line, about */ };
+enum { COLOURS = FIGURE_COLOURS, MARKS = 12 /* on a line, about */ };
+
+_Static_assert(sizeof palette / sizeof *palette == COLOURS, "as many as figure.h says");
 
 static int round_of(int colour)
 {

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 
 enum {
@@ -154,8 +155,12 @@ cvy_status gnuplot_draw(const text *script, const char *path, errors *e)
     cvy_status status;
     if (out < 0) {
         int code = errno;
-        status = errors_add(e, CVY_ERR_RESOURCE, &PLACE_FILE(path), NULL, "cannot write the chart: %s",
-                            strerror(code));
+        char *dir = path_dir(path);
+        status = file_is_dir(dir) ? errors_add(e, CVY_ERR_RESOURCE, &PLACE_FILE(path), NULL,
+                                               "cannot write the chart: %s", strerror(code))
+                                  : errors_add(e, CVY_ERR_CONFIG, &PLACE_FILE(path), NULL,
+                                               "cannot write the chart: there is no folder %s", dir);
+        mem_free(dir);
     } else {
         status = draw_to(script, out, e);
         if (close(out) != 0 && status == CVY_OK)

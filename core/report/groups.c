@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "report/difference.h"
+#include "report/judge.h"
 #include "report/spelling.h"
 
 enum { LONG_NAME = 48 /* bytes */ };
@@ -17,14 +18,6 @@ typedef struct member {
     query_pairs params;
     size_t index, variant; /* variant: 0, 1, ... among trials of one sweep that say the same of themselves */
 } member;
-
-static bool counts(const query_pair *p)
-{
-    static const char *const not [] = {"seed", "repeats", "fold", "experiment"};
-    for (size_t i = 0; i < sizeof not / sizeof *not ; i++)
-        if (!strcmp(p->key, not [i])) return false;
-    return true;
-}
 
 static int compare_int(int64_t a, int64_t b)
 {
@@ -46,8 +39,8 @@ static int compare_config(const member *a, const member *b)
     if (!order) order = compare_int(a->run->macs, b->run->macs);
     size_t i = 0, k = 0;
     while (!order) {
-        while (i < a->params.n && !counts(&a->params.items[i])) i++;
-        while (k < b->params.n && !counts(&b->params.items[k])) k++;
+        while (i < a->params.n && repeats_beside(a->params.items[i].key)) i++;
+        while (k < b->params.n && repeats_beside(b->params.items[k].key)) k++;
         bool end_a = i == a->params.n, end_b = k == b->params.n;
         if (end_a || end_b) return (int)end_b - (int)end_a;
         order = strcmp(a->params.items[i].key, b->params.items[k].key);
@@ -194,7 +187,7 @@ cvy_status groups_make(store *s, const query_run *runs, size_t n, bool each, are
     cvy_status status = CVY_OK;
     for (size_t i = 0; i < n && status == CVY_OK; i++) {
         members[i] = (member){.run = &runs[i], .index = i};
-        status = query_params(s, runs[i].name, a, &members[i].params, e);
+        status = query_trial_params(s, &runs[i], a, &members[i].params, e);
     }
     if (status == CVY_OK && !each) sort_members(members, n);
     for (size_t i = 0; i < n && status == CVY_OK; i++) {
@@ -219,6 +212,17 @@ cvy_status groups_make(store *s, const query_run *runs, size_t n, bool each, are
     return status;
 }
 
+repeated groups_repeats(const group *items, size_t n)
+{
+    repeated all = {0};
+    for (size_t i = 0; i < n; i++) {
+        const group *g = &items[i];
+        if (g->n > 1)
+            all = repeats_join(all, (repeated){g->n, g->n / (g->folds ? g->folds : 1), g->folds, !g->folds});
+    }
+    return all;
+}
+
 statistics groups_statistics(const group *g, groups_value *value)
 {
     double *values = mem_array(g->n, sizeof *values);
@@ -226,11 +230,6 @@ statistics groups_statistics(const group *g, groups_value *value)
     statistics s = statistics_of(values, g->n);
     mem_free(values);
     return s;
-}
-
-static double best_of(const query_run *r)
-{
-    return r->best;
 }
 
 /* A group with its place in the order, worst is largest. */
@@ -254,7 +253,7 @@ void groups_sort(groups *g)
     ranked *order = mem_array(g->n, sizeof *order);
     for (size_t i = 0; i < g->n; i++) {
         const char *goal = g->items[i].runs[0]->goal;
-        double mean = groups_statistics(&g->items[i], best_of).mean;
+        double mean = groups_statistics(&g->items[i], judge_best).mean;
         order[i] = (ranked){g->items[i], goal && !strcmp(goal, "minimize") ? mean : -mean, i};
     }
     if (g->n) qsort(order, g->n, sizeof *order, by_loss);

@@ -3,6 +3,7 @@
 #define REPORT_GROUPS_H
 
 #include "report/query.h"
+#include "report/repeats.h"
 #include "report/statistics.h"
 
 typedef struct group {
@@ -25,6 +26,8 @@ cvy_status groups_make(store *s, const query_run *runs, size_t n, bool each, are
 /* Of the values that one column of run_summary has in a group. */
 typedef double groups_value(const query_run *r);
 statistics groups_statistics(const group *g, groups_value *value);
+/* What is repeated in them. */
+repeated groups_repeats(const group *items, size_t n);
 /* Best first: by the mean of `best` under the runs' goal; groups without a value last. */
 void groups_sort(groups *g);
 

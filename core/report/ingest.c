@@ -247,6 +247,8 @@ cvy_status ingest_forget(store *s, const char *name, errors *e)
         status = sql_do(&s->db, e, "DELETE FROM sweeps WHERE number = ?", "i", sweep);
     if (sweep && status == CVY_OK)
         status = sql_do(&s->db, e, "DELETE FROM members WHERE sweep = ?", "i", sweep);
+    if (sweep && status == CVY_OK)
+        status = sql_do(&s->db, e, "DELETE FROM member_params WHERE sweep = ?", "i", sweep);
     for (size_t i = 0; i < sizeof of_owner / sizeof *of_owner && status == CVY_OK; i++)
         status = sql_do(&s->db, e, of_owner[i], "t", name);
     return status;

@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "report/chart_axis.h"
+#include "report/names.h"
 #include "report/page_own.h"
 
 typedef struct part {
@@ -38,15 +38,12 @@ void page_section(page *p, const char *id, const char *title)
     html_element(&p->h, "h2", title);
 }
 
-void page_label(page *p, const char *label, size_t most)
+void page_label(page *p, size_t level)
 {
-    const char *tidy = chart_axis_tidy(label, &p->a);
-    const size_t n = strlen(label);
-    if (strcmp(tidy, label) != 0 && strlen(tidy) <= most && n < 1000) {
-        html_attr(&p->h, "title", label);
-        label = tidy;
-    }
-    html_short(&p->h, label, most);
+    enum { TITLE = 1000 };
+    if (strcmp(p->labels[level], p->whole[level]) != 0)
+        html_attr(&p->h, "title", name_cut(p->whole[level], TITLE, &p->a));
+    html_text(&p->h, p->labels[level]);
 }
 
 void page_note(page *p, const char *fmt, ...)
@@ -99,9 +96,10 @@ static void put_line(page *p)
     text_add(&t, p->subject->asked);
     if (p->sweep && p->sweep->method) text_printf(&t, " \xC2\xB7 %s search", p->sweep->method);
     text_printf(&t, " \xC2\xB7 %zu run%s", p->n, p->n > 1 ? "s" : "");
-    if (p->f.n > 1 || p->f.n_seeds > 1)
-        text_printf(&t, ", %zu configuration%s, %zu seed%s", p->f.n, p->f.n > 1 ? "s" : "", p->f.n_seeds,
-                    p->f.n_seeds > 1 ? "s" : "");
+    if (p->f.n > 1 || p->f.n_seeds > 1) {
+        text_printf(&t, ", %zu configuration%s, ", p->f.n, p->f.n > 1 ? "s" : "");
+        repeats_say(&p->f.repeats, &t);
+    }
     text_add(&t, " \xC2\xB7 ");
     shown_moment(&t, created, true);
     html_open(&p->h, "p");

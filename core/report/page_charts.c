@@ -40,7 +40,8 @@ static const chart_kind *kind_of(const char *name)
 }
 
 /* What cannot be shown is left out: most charts suit some sweeps only. False: nothing can be drawn at all. */
-static bool draw(page *p, const groups *g, const chart *c, size_t number, errors *trouble)
+static bool draw(page *p, const groups *g, chart_colours *colours, const chart *c, size_t number,
+                 errors *trouble)
 {
     const chart_kind *kind = kind_of(c->kind);
     html *h = &p->h;
@@ -54,6 +55,7 @@ static bool draw(page *p, const groups *g, const chart *c, size_t number, errors
                              .n = p->n,
                              .groups = g,
                              .sweep = p->subject->sweep,
+                             .colours = colours,
                              .most = strcmp(c->kind, "curves") ? 0 : CURVES};
     if (kind->build(p->s, &r, &p->a, &f, &quiet) == CVY_OK) {
         const char *caption = f.caption;
@@ -95,6 +97,7 @@ void page_charts(page *p)
     html *h = &p->h;
     groups g = {0};
     errors trouble = {0};
+    chart_colours colours = {0};
     page_section(p, "charts", "Charts");
     const bool any = groups_make(p->s, p->runs, p->n, false, &p->a, &g, &trouble) == CVY_OK;
     if (any) groups_sort(&g);
@@ -104,7 +107,7 @@ void page_charts(page *p)
     html_text(h, NULL);
     const size_t before = h->out.n;
     for (size_t i = 0; fine && i < sizeof charts / sizeof *charts; i++)
-        fine = draw(p, &g, &charts[i], i + 1, &trouble);
+        fine = draw(p, &g, &colours, &charts[i], i + 1, &trouble);
     const bool empty = h->out.n == before;
     html_close(h);
     for (size_t i = 0; i < trouble.n; i++) {
@@ -117,5 +120,6 @@ void page_charts(page *p)
     else if (!empty)
         page_note(p, "Resting the pointer on a point or line of a chart tells whose it is.");
     errors_free(&trouble);
+    chart_colours_free(&colours);
     html_close(h);
 }

@@ -4,12 +4,7 @@
 
 #include "report/page_own.h"
 
-enum { STRIP = 140, STRIP_HEIGHT = 14, COLUMNS = 24, OTHERS = PAGE_MEASURES };
-
-static double seconds_of(const query_run *r)
-{
-    return r->seconds;
-}
+enum { STRIP = 140, STRIP_HEIGHT = 14, COLUMNS = 24, OTHERS = MEASURE_RESULTS };
 
 typedef struct scale {
     double low, high;
@@ -90,12 +85,12 @@ static void strip(page *p, size_t i, scale s)
         line(h, "axis", 0, STRIP);
         if (v->n > 1) line(h, "ci", at(s, v->mean - v->half), at(s, v->mean + v->half));
         for (size_t k = 0; k < g->n && v->n > 1; k++) {
-            const double own = page_judged(g->runs[k]);
+            const double own = judge_best(g->runs[k]);
             if (!(own >= s.low && own <= s.high)) continue;
             text who = {0};
             text_printf(&who, "%s: ", g->runs[k]->name);
-            shown_metric(&who, p->metric, page_judged(g->runs[k]), true);
-            dot(h, "seed", at(s, page_judged(g->runs[k])), "2", text_str(&who));
+            shown_metric(&who, p->metric, judge_best(g->runs[k]), true);
+            dot(h, "seed", at(s, judge_best(g->runs[k])), "2", text_str(&who));
             text_free(&who);
         }
         if (v->mean < s.low || v->mean > s.high) {
@@ -141,6 +136,7 @@ static bool any_told(const page *p)
 static void behind_cells(page *p, size_t i, bool told)
 {
     const paired *k = &p->against[i];
+    const repeated *of = &p->f.repeats;
     text t = {0};
     if (!i || !p->of[i].n) {
         page_cell_number(p, i ? (double)NAN : 0, i ? "" : "best");
@@ -148,12 +144,12 @@ static void behind_cells(page *p, size_t i, bool told)
         return;
     }
     shown_metric(&t, p->metric, -k->mean, false);
-    page_cell_number(p, k->mean, k->n ? text_str(&t) : "no common seed");
+    page_cell_number(p, k->mean, k->n ? text_str(&t) : arena_printf(&p->a, "no common %s", repeats_noun(of)));
     text_free(&t);
     if (!told) return;
     page_cell_open(p, p->adjusted[i]);
     if (!p->told[i])
-        html_text(&p->h, "too few seeds");
+        html_textf(&p->h, "too few %ss", repeats_noun(of));
     else
         html_textf(&p->h, p->adjusted[i] < 0.0001 ? "%.0e" : "%.3f", p->adjusted[i]);
     page_cell_end(p);
@@ -193,8 +189,9 @@ static void front_cell(page *p, const factor_level *l, const bool sizes[2])
 }
 
 /* With what became of its runs where not all came to their end. */
-static void label_cell(page *p, const group *g)
+static void label_cell(page *p, size_t level)
 {
+    const group *g = &p->f.levels[level].g;
     size_t failed = 0, early = 0;
     for (size_t i = 0; i < g->n; i++) {
         const char *state = g->runs[i]->state;
@@ -202,7 +199,7 @@ static void label_cell(page *p, const group *g)
         early += !strcmp(state, "stopped early");
     }
     html_open(&p->h, "td");
-    page_label(p, g->label, 200);
+    page_label(p, level);
     if (failed || early) {
         html_open(&p->h, "small");
         if (failed) html_attr(&p->h, "class", "bad");
@@ -213,7 +210,7 @@ static void label_cell(page *p, const group *g)
     html_close(&p->h);
 }
 
-static void row(page *p, size_t i, scale s, const page_measure *const *others, size_t n_others,
+static void row(page *p, size_t i, scale s, const measure_result *const *others, size_t n_others,
                 const bool sizes[2])
 {
     const factor_level *l = &p->f.levels[i];
@@ -222,7 +219,7 @@ static void row(page *p, size_t i, scale s, const page_measure *const *others, s
     text_printf(&t, "%zu", i + 1);
     page_cell_number(p, (double)(i + 1), i < p->ranked ? text_str(&t) : "-");
     text_free(&t);
-    label_cell(p, &l->g);
+    label_cell(p, i);
     page_value_names(&t, l->g.runs, l->g.n, 3);
     page_cell(p, text_str(&t));
     text_free(&t);
@@ -233,7 +230,7 @@ static void row(page *p, size_t i, scale s, const page_measure *const *others, s
         mean_cell(p, others[k]->key, factor_statistics(&p->f, l, others[k]->value));
     if (sizes[0]) span_cell(p, &l->g, false);
     if (sizes[1]) span_cell(p, &l->g, true);
-    const double seconds = factor_statistics(&p->f, l, seconds_of).mean;
+    const double seconds = factor_statistics(&p->f, l, measure_seconds).mean;
     shown_duration(&t, seconds);
     page_cell_number(p, seconds, text_str(&t));
     text_free(&t);
@@ -257,25 +254,28 @@ static char *with_unit(page *p, const char *title, bool percent)
 
 void page_configurations(page *p)
 {
-    const page_measure *others[OTHERS];
+    const measure_result *others[OTHERS];
     page_column columns[COLUMNS];
     size_t n_others = 0, n = 0;
-    for (size_t k = 0; k < PAGE_MEASURES; k++)
-        if (strcmp(page_measures[k].key, p->metric) != 0 && page_has(p, page_measures[k].value) &&
-            (page_measures[k].percent == text_ends(p->metric, "accuracy") ||
+    for (size_t k = 0; k < MEASURE_RESULTS; k++)
+        if (strcmp(measure_results[k].key, p->metric) != 0 && page_has(p, measure_results[k].value) &&
+            (measure_results[k].percent == text_ends(p->metric, "accuracy") ||
              strncmp(p->metric, "val", 3) != 0))
-            others[n_others++] = &page_measures[k];
+            others[n_others++] = &measure_results[k];
+    const char *noun = repeats_noun(&p->f.repeats);
     page_section(p, "configurations", "Configurations");
     columns[n++] = (page_column){"#", "rank by the metric", true};
     columns[n++] = (page_column){"Configuration", "what tells it from the others", false};
     columns[n++] = (page_column){"Runs", NULL, false};
-    columns[n++] = (page_column){with_unit(p, p->metric, text_ends(p->metric, "accuracy")),
-                                 "mean \xC2\xB1 standard deviation over the seeds", true};
+    columns[n++] =
+        (page_column){with_unit(p, p->metric, text_ends(p->metric, "accuracy")),
+                      arena_printf(&p->a, "mean \xC2\xB1 standard deviation over the %ss", noun), true};
     columns[n++] = (page_column){
         "95 % interval",
         "of the mean, Student's t; small dots are single runs, arrows point to what is off the scale", true};
     if (p->f.n > 1 && p->f.n_seeds > 1) {
-        columns[n++] = (page_column){"To the best", "mean difference over the seeds that both have", true};
+        columns[n++] = (page_column){
+            "To the best", arena_printf(&p->a, "mean difference over the %ss that both have", noun), true};
         if (any_told(p))
             columns[n++] = (page_column){
                 "p (Holm)", "exact sign-flip test against the best, adjusted for all comparisons", true};
@@ -295,8 +295,11 @@ void page_configurations(page *p)
     page_table_close(p);
     page_note(p, "By %s, the best first (%s is better). %s%s", p->metric, p->maximize ? "higher" : "lower",
               p->f.n_seeds > 1
-                  ? "Mean \xC2\xB1 standard deviation over the seeds; the bar is the 95 % interval of the "
-                    "mean, small dots are single runs, an arrow points to what is off the scale. "
+                  ? arena_printf(
+                        &p->a,
+                        "Mean \xC2\xB1 standard deviation over the %ss; the bar is the 95 %% interval of the "
+                        "mean, small dots are single runs, an arrow points to what is off the scale. ",
+                        noun)
                   : "",
               p->f.n > 1
                   ? "Front: no other configuration is at least as good for less time, parameters or MACs."

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "report/difference.h"
 #include "report/page_own.h"
+#include "report/repeats.h"
 #include "report/spelling.h"
 
 enum { COLUMNS = 30, VALUE = 120 };
@@ -41,7 +42,7 @@ static void table(page *p, const difference_column *columns, size_t n)
         text_printf(&t, "%zu", i + 1);
         page_cell_number(p, (double)(i + 1), text_str(&t));
         text_free(&t);
-        page_cell_label(p, p->f.levels[i].g.label, VALUE);
+        page_cell_label(p, i);
         for (size_t k = 0; k < n; k++) {
             const char *v = columns[k].values[i];
             if (numbers[k])
@@ -67,7 +68,7 @@ static void shared(page *p, const difference_column *columns, size_t n)
     html_attr(h, "class", "pairs");
     for (size_t i = 0; i < first->n; i++) {
         const query_pair *pair = &first->items[i];
-        bool same = strcmp(pair->key, "seed") != 0 && strcmp(pair->key, "fold") != 0;
+        bool same = !repeats_tell(pair->key);
         for (size_t k = 0; k < n && same; k++) same = strcmp(columns[k].path, pair->key) != 0;
         for (size_t l = 1; l < p->f.n && same; l++) { /* both are sorted by key */
             const query_pairs *other = &p->f.levels[l].g.params;

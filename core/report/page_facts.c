@@ -2,42 +2,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "report/chart_axis.h"
-#include "report/judge.h"
+#include "report/names.h"
 #include "report/page_own.h"
 #include "report/store_own.h"
-
-double page_judged(const query_run *r)
-{
-    return r->best;
-}
-
-static double val_accuracy_of(const query_run *r)
-{
-    return r->best_val_accuracy;
-}
-
-static double val_loss_of(const query_run *r)
-{
-    return r->best_val_loss;
-}
-
-static double test_accuracy_of(const query_run *r)
-{
-    return r->test_accuracy;
-}
-
-static double test_loss_of(const query_run *r)
-{
-    return r->test_loss;
-}
-
-const page_measure page_measures[PAGE_MEASURES] = {
-    {"val_accuracy", "Val. accuracy", val_accuracy_of, true},
-    {"val_loss", "Val. loss", val_loss_of, false},
-    {"test_accuracy", "Test accuracy", test_accuracy_of, true},
-    {"test_loss", "Test loss", test_loss_of, false},
-};
 
 bool page_has(const page *p, groups_value *value)
 {
@@ -109,7 +76,7 @@ static void compare_all(page *p)
     p->of = arena_array(&p->a, n + 1, sizeof *p->of);
     p->level_of = arena_array(&p->a, p->n + 1, sizeof *p->level_of);
     for (size_t i = 0; i < n; i++) {
-        p->of[i] = factor_statistics(&p->f, &p->f.levels[i], page_judged);
+        p->of[i] = factor_statistics(&p->f, &p->f.levels[i], judge_best);
         if (p->of[i].n) p->ranked = i + 1;
         p->adjusted[i] = ps[i] = (double)NAN;
         if (i) p->against[i] = factor_compare(&p->f, 0, i, PAIRED_SIGN_FLIP);
@@ -121,6 +88,22 @@ static void compare_all(page *p)
     }
     if (n > 1) paired_holm(ps + 1, n - 1, p->adjusted + 1);
     if (n > 1) paired_decidable(ps + 1, of + 1, n - 1, PAGE_ALPHA, p->told + 1);
+}
+
+/* All of them together, so that what tells them apart stays: numbers that a search drew have too many digits to be read, and models
+ * too many layers. */
+static void shorten_labels(page *p)
+{
+    enum { LABEL = 120 /* characters */ };
+    p->whole = arena_array(&p->a, p->f.n + 1, sizeof *p->whole);
+    p->labels = arena_array(&p->a, p->f.n + 1, sizeof *p->labels);
+    for (size_t i = 0; i < p->f.n; i++) {
+        const char *label = p->f.levels[i].g.label;
+        p->labels[i] = p->whole[i] = label ? label : "";
+    }
+    names_tidy(p->labels, p->f.n, &p->a);
+    for (size_t i = 0; i < p->f.n; i++) p->f.levels[i].g.label = p->labels[i];
+    names_cut(p->labels, p->f.n, LABEL, &p->a);
 }
 
 cvy_status page_facts(page *p)
@@ -142,10 +125,9 @@ cvy_status page_facts(page *p)
         if (status == CVY_OK && n) p->last[i] = attempts[n - 1];
     }
     if (status == CVY_OK)
-        status = factor_make(p->s, p->runs, p->n, NULL, page_judged, p->maximize, &p->a, &p->f, p->e);
+        status = factor_make(p->s, p->runs, p->n, NULL, judge_best, p->maximize, &p->a, &p->f, p->e);
     if (status != CVY_OK) return status;
-    for (size_t i = 0; i < p->f.n; i++) /* numbers that a search drew have too many digits to be read */
-        if (p->f.levels[i].g.label) p->f.levels[i].g.label = chart_axis_tidy(p->f.levels[i].g.label, &p->a);
+    shorten_labels(p);
     compare_all(p);
     count_states(p);
     return CVY_OK;

@@ -84,7 +84,9 @@ static size_t put_causes(page *p)
             html_textf(h, ", after %lld epoch%s", (long long)done, done == 1 ? "" : "s");
             if (p->f.n > 1) {
                 html_text(h, ": ");
-                html_short(h, p->f.levels[p->level_of[first - p->runs]].g.label, 160);
+                html_open(h, "span");
+                page_label(p, p->level_of[first - p->runs]);
+                html_close(h);
             }
         }
         if (next) {

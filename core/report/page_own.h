@@ -5,6 +5,8 @@
 #include "base/json.h"
 #include "report/factor.h"
 #include "report/html.h"
+#include "report/judge.h"
+#include "report/measure.h"
 #include "report/page.h"
 #include "report/shown.h"
 
@@ -28,32 +30,24 @@ typedef struct page {
     const json *planned;      /* sweep.json; NULL */
     const char *metric;
     bool maximize;
-    size_t others;        /* runs that were trained for another metric; they are judged by this one too */
-    factor f;             /* by configuration, best first */
-    paired *against;      /* one per level: the best minus it; the first is unused */
-    double *adjusted;     /* their p after Holm */
-    bool *told;           /* paired_decidable() */
-    size_t comparisons;   /* of the best with others that have a seed in common */
-    statistics *of;       /* of the metric, one per level */
-    size_t ranked;        /* levels that have a value; they come first */
-    page_origin *origins; /* one per run */
-    query_attempt *last;  /* attempt of each run; state NULL: none */
-    size_t *level_of;     /* each run's configuration */
+    size_t others; /* runs that were trained for another metric; they are judged by this one too */
+    factor f;      /* by configuration, best first; labels with few digits, still told apart */
+    const char **labels, **whole; /* one per level: short enough for a line, told apart too; as it is */
+    paired *against;              /* one per level: the best minus it; the first is unused */
+    double *adjusted;             /* their p after Holm */
+    bool *told;                   /* paired_decidable() */
+    size_t comparisons;           /* of the best with others that have a seed in common */
+    statistics *of;               /* of the metric, one per level */
+    size_t ranked;                /* levels that have a value; they come first */
+    page_origin *origins;         /* one per run */
+    query_attempt *last;          /* attempt of each run; state NULL: none */
+    size_t *level_of;             /* each run's configuration */
     size_t finished, failed, early, open; /* runs; open: neither finished nor given up */
 } page;
 
 /* ---- page_facts.c ---- */
 cvy_status page_facts(page *p);
-double page_judged(const query_run *r);
 #define PAGE_ALPHA 0.05
-
-typedef struct page_measure {
-    const char *key, *title;
-    groups_value *value;
-    bool percent;
-} page_measure;
-enum { PAGE_MEASURES = 4 };
-extern const page_measure page_measures[PAGE_MEASURES];
 bool page_has(const page *p, groups_value *value); /* any run */
 
 /* ---- page_value.c ---- */
@@ -87,7 +81,7 @@ void page_row(page *p);
 void page_row_end(page *p);
 void page_cell(page *p, const char *s);
 void page_cell_short(page *p, const char *s, size_t most);
-void page_cell_label(page *p, const char *label, size_t most); /* page_label() */
+void page_cell_label(page *p, size_t level); /* page_label() */
 void page_cell_number(page *p, double sort, const char *shown);
 void page_cell_metric(page *p, const char *metric, double v);
 void page_cell_open(page *p, double sort); /* any content; page_cell_end() */
@@ -96,8 +90,8 @@ void page_cell_end(page *p);
 /* ---- page.c ---- */
 void page_section(page *p, const char *id, const char *title); /* closed by html_close() */
 void page_note(page *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* A configuration's label in the element just opened: numbers of many digits by four of them, all of them where the pointer is. */
-void page_label(page *p, const char *label, size_t most);
+/* A configuration's label, the only text of the element just opened: what is left out of it is shown where the pointer is. */
+void page_label(page *p, size_t level);
 /* A pair in a list of them (<dl>). */
 void page_fact(page *p, const char *what, const char *value);
 void page_factf(page *p, const char *what, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -126,7 +126,11 @@ static void put_identity(page *p)
     }
     html_open(h, "dl");
     html_attr(h, "class", "pairs");
-    page_fact(p, p->f.n_seeds > 1 ? "seeds" : "seed", text_str(&seeds));
+    page_fact(p,
+              p->f.repeats.folds > 1 ? "seeds and folds"
+              : p->f.n_seeds > 1     ? "seeds"
+                                     : "seed",
+              text_str(&seeds));
     put_keys(p, "exact key", "build, library versions, CPU features and threads", &keys);
     if (hashes.n <= KEYS)
         put_keys(p, "configuration hash", "configuration with all defaults, plugins, data", &hashes);

@@ -105,7 +105,10 @@ static void row(page *p, size_t i, const sparks *s, const bool *shown, bool tags
     html_open(&p->h, "tr");
     html_attr(&p->h, "id", r->name);
     page_cell(p, r->name);
-    page_cell_label(p, p->f.n > 1 ? p->f.levels[p->level_of[i]].g.label : r->label ? r->label : "", 160);
+    if (p->f.n > 1)
+        page_cell_label(p, p->level_of[i]);
+    else
+        page_cell_short(p, r->label ? r->label : "", 160);
     count_cell(p, r->seed);
     state_cell(p, r->state);
     const int64_t done = r->epochs_done == QUERY_NONE ? 0 : r->epochs_done;
@@ -113,10 +116,10 @@ static void row(page *p, size_t i, const sparks *s, const bool *shown, bool tags
     if (r->epochs != QUERY_NONE) text_printf(&t, " / %lld", (long long)r->epochs);
     page_cell_number(p, (double)done, text_str(&t));
     text_free(&t);
-    page_cell_metric(p, p->metric, page_judged(r));
+    page_cell_metric(p, p->metric, judge_best(r));
     count_cell(p, r->best_epoch);
-    for (size_t k = 0; k < PAGE_MEASURES; k++)
-        if (shown[k]) page_cell_metric(p, page_measures[k].key, page_measures[k].value(r));
+    for (size_t k = 0; k < MEASURE_RESULTS; k++)
+        if (shown[k]) page_cell_metric(p, measure_results[k].key, measure_results[k].value(r));
     shown_duration(&t, r->seconds);
     page_cell_number(p, r->seconds, text_str(&t));
     text_free(&t);
@@ -129,7 +132,7 @@ void page_runs(page *p)
 {
     html *h = &p->h;
     page_column columns[COLUMNS];
-    bool shown[PAGE_MEASURES], tags = false;
+    bool shown[MEASURE_RESULTS], tags = false;
     size_t n = 0;
     sparks s = {.curves = arena_array(&p->a, p->n, sizeof *s.curves)};
     for (size_t i = 0; i < p->n; i++) {
@@ -149,13 +152,13 @@ void page_runs(page *p)
                                                                   : p->metric,
                                  "the best epoch's", true};
     columns[n++] = (page_column){"Best epoch", NULL, true};
-    for (size_t k = 0; k < PAGE_MEASURES; k++) {
-        shown[k] = strcmp(page_measures[k].key, p->metric) != 0 && page_has(p, page_measures[k].value);
+    for (size_t k = 0; k < MEASURE_RESULTS; k++) {
+        shown[k] = strcmp(measure_results[k].key, p->metric) != 0 && page_has(p, measure_results[k].value);
         if (!shown[k]) continue;
-        columns[n++] =
-            (page_column){page_measures[k].percent ? arena_printf(&p->a, "%s (%%)", page_measures[k].title)
-                                                   : page_measures[k].title,
-                          NULL, true};
+        columns[n++] = (page_column){measure_results[k].percent
+                                         ? arena_printf(&p->a, "%s (%%)", measure_results[k].title)
+                                         : measure_results[k].title,
+                                     NULL, true};
     }
     columns[n++] = (page_column){"Time", NULL, true};
     columns[n++] = (page_column){"Curve", "the metric over the epochs, all on one scale", true};

@@ -4,7 +4,8 @@
 
 #include "report/page_own.h"
 
-static void tile(page *p, const char *what, const char *value, const char *more)
+/* With a text behind the value, or with a configuration's label. */
+static void tile_of(page *p, const char *what, const char *value, const char *more, const size_t *level)
 {
     html *h = &p->h;
     html_open(h, "div");
@@ -12,13 +13,21 @@ static void tile(page *p, const char *what, const char *value, const char *more)
     html_element(h, "dt", what);
     html_open(h, "dd");
     html_element(h, "b", value);
-    if (more && *more) {
+    if (level || (more && *more)) {
         html_open(h, "span");
-        page_label(p, more, 120);
+        if (level)
+            page_label(p, *level);
+        else
+            html_short(h, more, 120);
         html_close(h);
     }
     html_close(h);
     html_close(h);
+}
+
+static void tile(page *p, const char *what, const char *value, const char *more)
+{
+    tile_of(p, what, value, more, NULL);
 }
 
 static void best_tile(page *p)
@@ -35,7 +44,7 @@ static void best_tile(page *p)
         shown_metric(&v, p->metric, s->sd, true);
     }
     text_printf(&what, "Best %s", p->metric);
-    tile(p, text_str(&what), text_str(&v), p->f.levels[0].g.label);
+    tile_of(p, text_str(&what), text_str(&v), NULL, &(size_t){0});
     text_free(&v);
     text_free(&what);
 }
@@ -154,8 +163,9 @@ static void data_tile(page *p)
 
 static void decided(page *p, const paired *k)
 {
-    html_textf(&p->h, ", over %zu seeds: p = %.3g after Holm's adjustment (exact sign-flip test), %s.", k->n,
-               p->adjusted[1], p->adjusted[1] <= PAGE_ALPHA ? "more than chance" : "which may be chance");
+    html_textf(&p->h, ", over %zu %ss: p = %.3g after Holm's adjustment (exact sign-flip test), %s.", k->n,
+               repeats_noun(&p->f.repeats), p->adjusted[1],
+               p->adjusted[1] <= PAGE_ALPHA ? "more than chance" : "which may be chance");
 }
 
 /* What the best has beaten altogether: the second may be too close where others are not. */
@@ -177,7 +187,7 @@ static void finding(page *p)
 {
     html *h = &p->h;
     if (p->ranked < 2) return;
-    const factor_level *best = &p->f.levels[0], *second = &p->f.levels[1];
+    const char *noun = repeats_noun(&p->f.repeats);
     const bool percent = text_ends(p->metric, "accuracy");
     const paired *k = &p->against[1];
     text lead = {0};
@@ -185,20 +195,21 @@ static void finding(page *p)
     html_open(h, "p");
     html_attr(h, "class", "finding");
     html_open(h, "strong");
-    page_label(p, best->g.label, 160);
+    page_label(p, 0);
     html_close(h);
     html_textf(h, " is ahead by %s%s of ", text_str(&lead), percent ? " points" : "");
     html_open(h, "strong");
-    page_label(p, second->g.label, 160);
+    page_label(p, 1);
     html_close(h);
     if (p->f.n_seeds < 2 || k->n < 2)
-        html_text(h, ". One seed says nothing about chance: repeats: 5 in the experiment trains five.");
+        html_textf(h, ". One %s says nothing about chance: repeats: 5 in the experiment trains five%s.", noun,
+                   strcmp(noun, "seed") != 0 ? " seeds" : "");
     else if (!p->told[1])
         html_textf(
             h,
-            ". With %zu seeds no difference can be told from chance (exact sign-flip test, adjusted after "
-            "Holm for %zu comparisons); %zu seeds could.",
-            k->n, p->comparisons, paired_needed(p->comparisons, PAGE_ALPHA));
+            ". With %zu %ss no difference can be told from chance (exact sign-flip test, adjusted after "
+            "Holm for %zu comparisons); %zu %ss could.",
+            k->n, noun, p->comparisons, paired_needed(p->comparisons, PAGE_ALPHA), noun);
     else
         decided(p, k);
     beaten_text(p);

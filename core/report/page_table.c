@@ -55,10 +55,10 @@ void page_cell_short(page *p, const char *s, size_t most)
     html_close(&p->h);
 }
 
-void page_cell_label(page *p, const char *label, size_t most)
+void page_cell_label(page *p, size_t level)
 {
     html_open(&p->h, "td");
-    page_label(p, label, most);
+    page_label(p, level);
     html_close(&p->h);
 }
 

@@ -41,10 +41,11 @@ static const char *must(const sql_query *q, int column, arena *a)
 /* ---- runs ---- */
 
 /* Where a run stands in a sweep, and what counts there, depends on which sweep is asked. */
-#define RUN_COLUMNS(of)                                                                                  \
-    "SELECT name, experiment, " of "sweep, label, model, dataset, source, config_hash, exact_key, tags," \
-    " state, " of "metric, " of "goal, " of "trial, " of "repeat, seed, parameters, trainable, macs,"    \
-    " epochs, epochs_done, best_epoch, attempts, created, seconds, " of "best, best_val_accuracy,"       \
+#define RUN_COLUMNS(of)                                                                               \
+    "SELECT name, experiment, " of "sweep, " of                                                       \
+    "label, model, dataset, source, config_hash, exact_key, tags,"                                    \
+    " state, " of "metric, " of "goal, " of "trial, " of "repeat, seed, parameters, trainable, macs," \
+    " epochs, epochs_done, best_epoch, attempts, created, seconds, " of "best, best_val_accuracy,"    \
     " best_val_loss, test_accuracy, test_loss FROM run_summary r "
 
 static double now(void)
@@ -347,6 +348,21 @@ cvy_status query_params(store *s, const char *run, arena *a, query_pairs *out, e
     sql_query q =
         sql_ask(&s->db, e, "SELECT path, value FROM run_params WHERE run = ? ORDER BY path", "t", run);
     return collect_pairs(&q, a, out, e);
+}
+
+cvy_status query_trial_params(store *s, const query_run *r, arena *a, query_pairs *out, errors *e)
+{
+    out->n = 0;
+    if (r->sweep) {
+        sql_query q =
+            sql_ask(&s->db, e,
+                    "SELECT path, value FROM trial_params WHERE sweep = ? AND trial = ? AND repeat = ?"
+                    " ORDER BY path",
+                    "tii", r->sweep, r->trial, r->repeat == QUERY_NONE ? 0 : r->repeat);
+        const cvy_status status = collect_pairs(&q, a, out, e);
+        if (status != CVY_OK || out->n) return status;
+    }
+    return query_params(s, r->name, a, out, e);
 }
 
 cvy_status query_environment(store *s, const char *run, arena *a, query_pairs *out, errors *e)

@@ -94,6 +94,8 @@ cvy_status query_histograms(store *s, const char *run, const char *tensor, arena
                             size_t *n, errors *e);
 
 cvy_status query_params(store *s, const char *run, arena *a, query_pairs *out, errors *e);
+/* Of a run as its trial of r->sweep has them: the sweep may have taken over a run that was described otherwise. */
+cvy_status query_trial_params(store *s, const query_run *r, arena *a, query_pairs *out, errors *e);
 cvy_status query_environment(store *s, const char *run, arena *a, query_pairs *out, errors *e);
 
 typedef struct query_attempt {

@@ -343,14 +343,17 @@ cvy_status rows_record(store *s, rows_source *from, const char *payload, size_t 
         status = run_record(s, from, v, t, offset, &known, e);
         if (!strcmp(t, "decision") && !from->run)
             status = rows_member(s, store_number(from->owner, 's'), v, e);
-        if (!strcmp(t, "proposed") &&
-            !from->run) { /* its plans would be a large event, and the runs say all of it */
+        /* With its plans or parameters it would be a large event, and other rows say all of it. */
+        if (!from->run && (!strcmp(t, "proposed") || json_get(v, "params"))) {
+            const char *run = json_get_text(v, "run", NULL), *how = json_get_text(v, "how", "");
             known = true;
             text line = {0};
             text_printf(&line, "trial %lld: %s", (long long)json_get_int(v, "trial", -1),
                         json_get_text(v, "label", ""));
-            status =
-                rows_event(s, from, offset, t, text_str(&line), json_get_double(v, "time", from->time), e);
+            if (run) text_printf(&line, ", %s %s", how, run);
+            if (status == CVY_OK)
+                status = rows_event(s, from, offset, t, text_str(&line),
+                                    json_get_double(v, "time", from->time), e);
             text_free(&line);
         }
         if (!known && status == CVY_OK) /* of a newer Convoy, or a sweep's decision: kept as it is */

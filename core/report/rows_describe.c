@@ -131,9 +131,19 @@ cvy_status rows_member(store *s, int64_t sweep, const json *member, errors *e)
 {
     int64_t run = store_number(json_get_text(member, "run", ""), 'r'),
             trial = json_get_int(member, "trial", -1);
+    const int64_t repeat = json_get_int(member, "repeat", 0);
+    const json *params = json_get(member, "params");
     if (!run || trial < 0) return CVY_OK;
-    return sql_do(&s->db, e, "INSERT OR REPLACE INTO members (sweep, trial, repeat, run) VALUES (?,?,?,?)",
-                  "iiii", sweep, trial, json_get_int(member, "repeat", 0), run);
+    cvy_status status = sql_do(
+        &s->db, e, "INSERT OR REPLACE INTO members (sweep, trial, repeat, run, label) VALUES (?,?,?,?,?)",
+        "iiiit", sweep, trial, repeat, run, json_get_text(member, "label", NULL));
+    for (size_t i = 0; params && params->kind == JSON_OBJECT && i < params->n && status == CVY_OK; i++)
+        if (params->items[i]->kind == JSON_TEXT)
+            status = sql_do(
+                &s->db, e,
+                "INSERT OR REPLACE INTO member_params (sweep, trial, repeat, path, value) VALUES (?,?,?,?,?)",
+                "iiitt", sweep, trial, repeat, params->keys[i], params->items[i]->s);
+    return status;
 }
 
 cvy_status rows_sweep(store *s, const char *name, const json *d, const char *whole, errors *e)

@@ -8,7 +8,7 @@
 -- -Inf.
 
 CREATE TABLE schema_version (version INTEGER NOT NULL);
-INSERT INTO schema_version VALUES (4);
+INSERT INTO schema_version VALUES (5);
 
 -- ---- what was planned: from run.json and sweep.json -----------------------------------------------------------------
 
@@ -63,7 +63,17 @@ CREATE TABLE members (                  -- which run stands for a sweep's trial,
     trial  INTEGER NOT NULL,
     repeat INTEGER NOT NULL,
     run    INTEGER NOT NULL,
+    label  TEXT,                        -- what tells the trial from others; the run was made for something else
     PRIMARY KEY (sweep, trial, repeat)
+) WITHOUT ROWID;
+
+CREATE TABLE member_params (            -- the experiment as the trial has it: the same configuration can be written in
+    sweep  INTEGER NOT NULL,            -- several ways, and what a sweep varies inside a model is named in its trials only
+    trial  INTEGER NOT NULL,
+    repeat INTEGER NOT NULL,
+    path   TEXT NOT NULL,
+    value  TEXT,
+    PRIMARY KEY (sweep, trial, repeat, path)
 ) WITHOUT ROWID;
 
 CREATE TABLE params (                   -- the resolved experiment, one row per dotted path
@@ -383,16 +393,16 @@ SELECT owner, time, kind, text, file, offset FROM events;
 
 -- Not for asking: the runs of each sweep by number.
 CREATE VIEW sweep_places AS
-SELECT sweep, trial, repeat, run FROM members
+SELECT sweep, trial, repeat, run, label FROM members
 UNION ALL
-SELECT o.sweep, o.trial, coalesce(o.repeat, 0), o.number FROM runs o
+SELECT o.sweep, o.trial, coalesce(o.repeat, 0), o.number, NULL FROM runs o
  WHERE o.sweep IS NOT NULL
    AND NOT EXISTS (SELECT 1 FROM members m
                     WHERE m.sweep = o.sweep AND m.trial = o.trial AND m.repeat = coalesce(o.repeat, 0));
 
 -- Not for asking: the same with what counts there.
 CREATE VIEW sweep_values AS
-SELECT k.sweep AS sweep, k.trial AS trial, k.repeat AS repeat, k.run AS run, r.created AS created, f.state AS state,
+SELECT k.sweep AS sweep, k.trial AS trial, k.repeat AS repeat, k.run AS run, coalesce(k.label, r.label) AS label, r.created AS created, f.state AS state,
        coalesce(s.metric, r.metric) AS metric, coalesce(s.goal, r.goal) AS goal,
        CASE WHEN coalesce(s.metric, r.metric) IS r.metric AND coalesce(s.goal, r.goal) IS r.goal THEN f.best ELSE
        coalesce((SELECT CASE coalesce(s.goal, r.goal) WHEN 'minimize' THEN min(m.value) ELSE max(m.value) END
@@ -407,8 +417,13 @@ LEFT JOIN sweeps s ON s.number = k.sweep;
 -- The runs of each sweep, with what counts there: the best value of the sweep's metric. A run may belong to several
 -- sweeps: a configuration that was trained before is not trained again.
 CREATE VIEW sweep_runs AS
-SELECT 's' || sweep AS sweep, trial AS trial, repeat AS repeat, 'r' || run AS run, metric AS metric, goal AS goal, best AS best
+SELECT 's' || sweep AS sweep, trial AS trial, repeat AS repeat, 'r' || run AS run, metric AS metric, goal AS goal, best AS best,
+       label AS label
 FROM sweep_values;
+
+-- Of runs that a sweep took over: the experiment as its trial has it, where run_params says how the run was described.
+CREATE VIEW trial_params AS
+SELECT 's' || sweep AS sweep, trial AS trial, repeat AS repeat, path AS path, value AS value FROM member_params;
 
 CREATE VIEW sweep_summary AS
 SELECT s.name AS name, s.experiment AS experiment, s.method AS method, s.metric AS metric, s.goal AS goal,

@@ -16,7 +16,7 @@
 #include "report/store_own.h"
 
 enum {
-    SCHEMA = 4,     /* the version in schema.sql */
+    SCHEMA = 5,     /* the version in schema.sql */
     LOCK_MS = 2000, /* for a batch of somebody else */
     REBUILD_LOCK_MS = 60000,
     BATCH_RECORDS = 20000 /* then others get a turn */

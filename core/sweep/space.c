@@ -307,9 +307,10 @@ static cvy_status read_method(space_reader *r, const node *n)
                               ? "available are grid, random, sobol, tpe, bayes"
                               : "write `method: random` with `early_terminate: {type: hyperband_brackets}`",
                           "method \"%s\" is not available", word);
-    return errors_add(r->e, CVY_ERR_CONFIG, &n->at,
-                      suggest_from(r->a, "available are", word, method_names, N_METHODS),
-                      "unknown method \"%s\"", suggest_shown(r->a, word));
+    const char *hint =
+        text_starts(word, "bayes") ? "did you mean `bayes`?" : NULL; /* Keras Tuner, W&B's users */
+    if (!hint) hint = suggest_from(r->a, "available are", word, method_names, N_METHODS);
+    return errors_add(r->e, CVY_ERR_CONFIG, &n->at, hint, "unknown method \"%s\"", suggest_shown(r->a, word));
 }
 
 static cvy_status read_text(space_reader *r, const node *n, const char **out)
@@ -332,7 +333,7 @@ static cvy_status read_value(space_reader *r, const char *key, const node *n, co
         return space_read_int(r, n, 1, 1000, &r->out->parallelism) ? CVY_OK : CVY_ERR_CONFIG;
     if (!strcmp(key, "tpe")) {
         const search_method *m = search_find(r->out->method);
-        if (!m || !m->adaptive)
+        if (!r->unknown && (!m || !m->adaptive))
             errors_warn(r->e, at, NULL, "these are of method tpe, and change nothing here");
         return space_read_tpe(r, n);
     }
@@ -412,7 +413,9 @@ static cvy_status no_run_cap(const space_reader *r)
 static cvy_status read_all(space_reader *r, const node *sweep, const place *at)
 {
     cvy_status status = read_early_on(r, sweep, "method", read_method);
-    r->grid = !strcmp(r->out->method, "grid");
+    /* What is wrong for a grid is not wrong where nobody knows yet that it is to be one. */
+    r->unknown = status != CVY_OK || !node_get(sweep, "method");
+    r->grid = !r->unknown && !strcmp(r->out->method, "grid");
     status = worse(status, read_early_on(r, sweep, "alias", space_read_aliases));
     status = worse(status, read_early_on(r, sweep, "configurations", space_read_configurations));
     for (size_t i = 0; i < sweep->n; i++)

@@ -103,6 +103,15 @@ typedef struct space_setting {
 /* A point is s->n numbers, one for each parameter: the index of a choice, or the value itself; NaN where the parameter's
  * `when:` does not hold. What it sets, in the arena, *n of them: */
 space_setting *space_settings(const space *s, const double *point, arena *a, size_t *n);
+/* The parameter of which a value stands there, by number; SIZE_MAX: none. What is wrong with a parameter's path is so told
+ * from what is wrong with one of its values. */
+size_t space_parameter_at(const space *s, const char *file, int line, int column);
+/* Which parameter decides what plugin it is inside of which parameter i is set: that of its `type`, or of the plugin as a whole;
+ * SIZE_MAX: none. */
+size_t space_decider(const space *s, size_t i);
+/* The hint for a parameter that plugins of some of the decider's values do not have: the condition under which the others are
+ * left, where `lacking` (bit k: value k has none) leaves any. NULL: there is nothing to say. */
+const char *space_when_hint(const space *s, size_t i, uint64_t lacking, arena *a);
 /* The same as overrides, "path=value". */
 const char **space_overrides(const space *s, const double *point, arena *a, size_t *n);
 

@@ -23,6 +23,7 @@ typedef struct space_reader {
     space *out;
     errors *e;
     bool grid;
+    bool unknown; /* the method is missing or none of ours */
     size_t cap;
     const space_when **whens; /* of each parameter */
     space_alias *aliases;

@@ -502,10 +502,13 @@ cvy_status sweeps_decide(sweep *w, const trial *t, const char *how, errors *e)
     json_put_int(&out, "repeat", t->repeat);
     json_put_text(&out, "run", TRIAL_RUN(t));
     json_put_text(&out, "how", how);
+    arena a = {0};
+    if (t->borrowed) trial_put_described(t, w->book, &a, &out); /* the run was described as something else */
     json_put_double(&out, "time", now());
     json_close(&out, '}');
     cvy_status status = journal_append(w->events, text_str(&out.out), out.out.n, e);
     text_free(&out.out);
+    arena_free(&a);
     return status;
 }
 

@@ -11,7 +11,8 @@
  *   source/      the experiment file as it was, from which the space is read again
  *   plugins/     copies of the plugin files, see copies.h
  *   events       a journal: {"t":"start"|"exit",...} of supervisors as in journal/record.h, and
- *                {"t":"decision","trial":0,"repeat":0,"run":"r7","how":"new|known|resumed","time":..}
+ *                {"t":"decision","trial":0,"repeat":0,"run":"r7","how":"new|known|resumed",
+ *                 "time":..}; of a run that was made for something else with the trial's "label" and "params"
  *                {"t":"proposed","trial":12,"label":..,"point":[..],"members":[as above without plans],"plans":[line | null,..],"time":..}
  *                of a configuration that was chosen later; and events: a trial that was stopped early or tried again, a limit
  *                that was met, the estimated and the real time

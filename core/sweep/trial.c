@@ -332,6 +332,16 @@ static void put_plugins(const trial_origin *from, const json *plugins, json_writ
     mem_free(dir);
 }
 
+/* Also of what is never woken. */
+void trial_put_described(const trial *t, const book *b, arena *a, json_writer *w)
+{
+    const json *page = read_page(t, b, a), *planned = json_get(page, "plan");
+    const trial_words words = words_of(page, a);
+    if (!planned || planned->kind != JSON_OBJECT) return;
+    json_put_text(w, "label", words.label);
+    put_params(&words, json_get(planned, "params"), w);
+}
+
 /* What the supervisor decided, then what planning found out. */
 static void describe(const trial *t, const char *name, const trial_origin *from, const json *planned,
                      json_writer *w)

@@ -110,6 +110,8 @@ void trial_rest(trial *t);
 /* Its journals, for whoever asks once; NULL without a run. To be closed with follow_close(). */
 follow *trial_journals(const trial *t, const char *results);
 
+/* Adds "label" and "params", as a run's description has them, of a trial that has a page. */
+void trial_put_described(const trial *t, const book *b, arena *a, json_writer *w);
 /* Takes down from its open journals what stays of them. */
 void trial_measure(trial *t, const space_metric *by);
 /* What it came to by the metric that it was measured by: the best of its epochs, else the run's own value; NaN. */

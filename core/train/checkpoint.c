@@ -11,8 +11,6 @@
 #include "base/file.h"
 #include "train/safetensors.h"
 
-static const char checkpoint_last[] = "last.safetensors", checkpoint_best[] = "best.safetensors";
-
 /* ---- the tensors of a checkpoint, in order ---- */
 
 typedef struct checkpoint_list {
@@ -73,11 +71,6 @@ static bool checkpoint_needs_best(const progress_point *at)
            (at->averaged || !(at->best_epoch == at->epoch && at->batch == 0));
 }
 
-static char *checkpoint_path(const char *dir, const char *name)
-{
-    return mem_printf("%s/checkpoints/%s", dir, name);
-}
-
 /* Over the tensors' data in their order: bits that a disk loses would otherwise train on unseen. */
 static const char *checkpoint_checksum(const safetensor *items, size_t n, arena *a)
 {
@@ -132,7 +125,7 @@ cvy_status checkpoint_write_last(const char *dir, const state *s, const optimize
                                       arena_printf(&a, "%a %" PRId64 " %" PRId64 " %d", at->stopping.best,
                                                    at->stopping.seen, at->stopping.waited, at->stopped),
                                       checkpoint_checksum(l.items, l.n, &a)};
-    char *path = checkpoint_path(dir, checkpoint_last);
+    char *path = path_join(dir, CHECKPOINT_LAST);
     cvy_status status =
         (at->unsynced   ? safetensors_write_unsynced
          : at->finished ? safetensors_write_loose
@@ -151,10 +144,11 @@ cvy_status checkpoint_write_best(const char *dir, const net *n, const best_copy 
     checkpoint_list l = {0};
     checkpoint_add(&l, "", n->weights, n->n_weights, best->weights);
     checkpoint_add(&l, "", n->buffers, n->n_buffers, best->buffers);
-    const char *keys[] = {"format", "epoch", "value", "crc32c"};
+    const char *keys[] = {checkpoint_keys[META_FORMAT], checkpoint_keys[META_EPOCH], "value",
+                          checkpoint_keys[META_SUM]};
     const char *values[] = {CHECKPOINT_FORMAT, arena_printf(&a, "%" PRId64, at->best_epoch),
                             arena_printf(&a, "%.17g", at->best_value), checkpoint_checksum(l.items, l.n, &a)};
-    char *path = checkpoint_path(dir, checkpoint_best);
+    char *path = path_join(dir, CHECKPOINT_BEST);
     cvy_status status = (at->unsynced ? safetensors_write_unsynced
                                       : safetensors_write_loose)(path, l.items, l.n, keys, values, 4, e);
     mem_free(path);
@@ -165,37 +159,52 @@ cvy_status checkpoint_write_best(const char *dir, const net *n, const best_copy 
 
 void checkpoint_drop_last(const char *dir)
 {
-    char *path = checkpoint_path(dir, checkpoint_last);
+    char *path = path_join(dir, CHECKPOINT_LAST);
     (void)unlink(path); /* it costs space and nothing else */
     mem_free(path);
 }
 
 void checkpoint_tidy(const char *dir)
 {
-    char *path = mem_printf("%s/checkpoints", dir);
+    char *last = path_join(dir, CHECKPOINT_LAST), *path = path_dir(last);
     DIR *d = opendir(path);
     for (const struct dirent *entry; d && (entry = readdir(d));) {
         const char *name = entry->d_name;
         if (name[0] != '.' || !text_ends(name, ".tmp")) continue;
-        if (text_starts(name + 1, checkpoint_last) || text_starts(name + 1, checkpoint_best))
+        if (text_starts(name + 1, path_base(CHECKPOINT_LAST)) ||
+            text_starts(name + 1, path_base(CHECKPOINT_BEST)))
             (void)unlinkat(dirfd(d), name, 0); /* it costs space and nothing else */
     }
     if (d) closedir(d);
     mem_free(path);
+    mem_free(last);
 }
 
 /* ---- reading ---- */
 
+bool checkpoint_is_there(const char *dir)
+{
+    char *path = path_join(dir, CHECKPOINT_LAST);
+    const bool there = file_size(path) > 0;
+    mem_free(path);
+    return there;
+}
+
+static const char *checkpoint_said(const safetensors *f, int key)
+{
+    return safetensors_metadata(f, checkpoint_keys[key]);
+}
+
 static bool checkpoint_number(const safetensors *f, int key, int64_t *v)
 {
-    const char *s = safetensors_metadata(f, checkpoint_keys[key]);
+    const char *s = checkpoint_said(f, key);
     return s && sscanf(s, "%" SCNd64, v) == 1 && *v >= 0;
 }
 
 bool checkpoint_is_whole(const safetensors *f)
 {
     arena a = {0};
-    const char *sum = safetensors_metadata(f, "crc32c");
+    const char *sum = checkpoint_said(f, META_SUM);
     bool whole = sum && strcmp(sum, checkpoint_checksum(f->items, f->n, &a)) == 0;
     arena_free(&a);
     return whole;
@@ -204,8 +213,8 @@ bool checkpoint_is_whole(const safetensors *f)
 /* What schedule and early stopping have seen. */
 static bool checkpoint_seen(const safetensors *f, progress_point *at)
 {
-    const char *schedule = safetensors_metadata(f, checkpoint_keys[META_SCHEDULE]);
-    const char *stopping = safetensors_metadata(f, checkpoint_keys[META_STOPPING]);
+    const char *schedule = checkpoint_said(f, META_SCHEDULE);
+    const char *stopping = checkpoint_said(f, META_STOPPING);
     schedule_state *s = &at->schedule;
     patience *p = &at->stopping;
     int stopped = 0;
@@ -223,8 +232,8 @@ static cvy_status checkpoint_parse(const safetensors *f, const char *path, const
                                    progress_point *at, errors *e)
 {
     place where = PLACE_FILE(path);
-    const char *format = safetensors_metadata(f, "format"), *hash = safetensors_metadata(f, "config_hash");
-    const char *best = safetensors_metadata(f, "best"), *finished = safetensors_metadata(f, "finished");
+    const char *format = checkpoint_said(f, META_FORMAT), *hash = checkpoint_said(f, META_CONFIG);
+    const char *best = checkpoint_said(f, META_BEST), *finished = checkpoint_said(f, META_FINISHED);
     if (!format || strcmp(format, CHECKPOINT_FORMAT) != 0)
         return errors_add(e, CVY_ERR_CONFIG, &where, NULL,
                           "is no checkpoint of this version (format \"%s\", expected \"%s\")",
@@ -236,20 +245,12 @@ static cvy_status checkpoint_parse(const safetensors *f, const char *path, const
                           "is damaged: its tensors do not have their checksum");
     if (!checkpoint_number(f, META_STEP, &at->step) || !checkpoint_number(f, META_EPOCH, &at->epoch) ||
         !checkpoint_number(f, META_BATCH, &at->batch) ||
-        !metrics_read(&at->sums, safetensors_metadata(f, "sums")) || !best ||
+        !metrics_read(&at->sums, checkpoint_said(f, META_SUMS)) || !best ||
         sscanf(best, "%" SCNd64 " %la", &at->best_epoch, &at->best_value) != 2 || !finished ||
         !checkpoint_seen(f, at))
         return errors_add(e, CVY_ERR_CONFIG, &where, NULL, "lacks the position of the run in its metadata");
     at->finished = strcmp(finished, "yes") == 0;
     return CVY_OK;
-}
-
-static bool checkpoint_same_shape(const cvy_shape *a, const cvy_shape *b)
-{
-    if (a->rank != b->rank) return false;
-    for (int i = 0; i < a->rank; i++)
-        if (a->dim[i] != b->dim[i]) return false;
-    return true;
 }
 
 static cvy_status checkpoint_match(const safetensors *f, const checkpoint_list *l, const char *path,
@@ -258,7 +259,7 @@ static cvy_status checkpoint_match(const safetensors *f, const checkpoint_list *
     place where = PLACE_FILE(path);
     for (size_t i = 0; i < l->n; i++) {
         const safetensor *t = safetensors_find(f, l->items[i].name);
-        if (!t || !checkpoint_same_shape(&t->shape, &l->items[i].shape))
+        if (!t || !cvy_shape_same(&t->shape, &l->items[i].shape))
             return errors_add(e, CVY_ERR_CONFIG, &where, NULL, "tensor \"%s\" is %s", l->items[i].name,
                               t ? "of another shape" : "missing");
     }
@@ -269,12 +270,11 @@ static cvy_status checkpoint_match(const safetensors *f, const checkpoint_list *
 cvy_status checkpoint_read_last(const char *dir, state *s, optimizer *o, best_copy *best, progress_point *at,
                                 const char *config_hash, bool *found, errors *e)
 {
-    char *path = checkpoint_path(dir, checkpoint_last);
+    char *path = path_join(dir, CHECKPOINT_LAST);
     safetensors f = {0};
     progress_point p = {.averaged = at->averaged, .bare = at->bare};
     checkpoint_list l = {0};
-    /* An empty one is what a power cut leaves of a file that nobody had waited for. */
-    *found = file_size(path) > 0;
+    *found = checkpoint_is_there(dir);
     cvy_status status = *found ? safetensors_read(path, &f, e) : CVY_OK;
     if (*found && !status) status = checkpoint_parse(&f, path, config_hash, &p, e);
     if (*found && !status) {

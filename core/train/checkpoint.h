@@ -1,9 +1,9 @@
 /* Everything of a run that is not a function of (configuration, step), as safetensors files. Knows no schedule of them.
  *
- * checkpoints/last.safetensors   weights and buffers by their paths; `optimizer.SLOT.PATH`, unless the run is finished and does
- *                                without; `best.PATH` while training when the best weights are not the last; position, sums, best-so-far and a checksum of
- *                                the tensors as metadata
- * checkpoints/best.safetensors   weights and buffers of the best epoch, at the end of the run
+ * CHECKPOINT_LAST   weights and buffers by their paths; `optimizer.SLOT.PATH`, unless the run is finished and does without;
+ *                   `best.PATH` while training when the best weights are not the last; position, sums, best-so-far and a
+ *                   checksum of the tensors as metadata
+ * CHECKPOINT_BEST   weights and buffers of the best epoch, at the end of the run
  * The bytes hold no time and no host: equal runs give equal files. */
 #ifndef TRAIN_CHECKPOINT_H
 #define TRAIN_CHECKPOINT_H
@@ -13,6 +13,14 @@
 #include "train/schedule.h"
 
 #define CHECKPOINT_FORMAT "convoy-checkpoint-1" /* the metadata's `format` */
+
+/* The files, under the run's folder. */
+#define CHECKPOINT_LAST "checkpoints/last.safetensors"
+#define CHECKPOINT_BEST "checkpoints/best.safetensors"
+
+/* Whether the run in `dir` has a last checkpoint. An empty one is none: a power cut leaves it of a file that nobody had waited
+ * for. */
+bool checkpoint_is_there(const char *dir);
 
 struct safetensors;
 /* Whether the tensors of a checkpoint's file have the checksum that it says. */
@@ -51,7 +59,7 @@ cvy_status checkpoint_write_last(const char *dir, const state *s, const optimize
 void checkpoint_drop_last(const char *dir);
 cvy_status checkpoint_write_best(const char *dir, const net *n, const best_copy *best,
                                  const progress_point *at, errors *e);
-/* Restores from checkpoints/last.safetensors; *found is false when there is none yet. A damaged file, one of another
+/* Restores from CHECKPOINT_LAST; *found is false when there is none yet. A damaged file, one of another
  * configuration, or with a missing, surplus or misshaped tensor, is an error, and nothing is changed then. */
 cvy_status checkpoint_read_last(const char *dir, state *s, optimizer *o, best_copy *best, progress_point *at,
                                 const char *config_hash, bool *found, errors *e);

@@ -13,11 +13,11 @@
 static const char prefix_best[] = "best.", prefix_optimizer[] = "optimizer.";
 
 /* The file of a checkpoint, whole; false when it is not there or after reporting. */
-static bool checkpoint_weights_open(checkpoint_weights *w, const char *dir, const char *name, errors *e)
+static bool checkpoint_weights_open(checkpoint_weights *w, const char *dir, const char *file, errors *e)
 {
     safetensors_free(&w->file);
     mem_free(w->path);
-    w->path = mem_printf("%s/checkpoints/%s.safetensors", dir, name);
+    w->path = path_join(dir, file);
     if (!file_exists(w->path) || safetensors_read(w->path, &w->file, e)) return false;
     const char *format = safetensors_metadata(&w->file, "format");
     const place at = PLACE_FILE(w->path);
@@ -56,14 +56,19 @@ static void checkpoint_weights_take(checkpoint_weights *w, const char *prefix)
 static bool checkpoint_weights_none(const char *dir, const char *what, const char *hint, errors *e)
 {
     const place at = PLACE_FILE(dir);
-    errors_add(e, CVY_ERR_CONFIG, &at, hint, "the run has no %s yet", what);
+    if (file_is_dir(dir))
+        errors_add(e, CVY_ERR_CONFIG, &at, hint, "the run has no %s yet", what);
+    else
+        errors_add(e, CVY_ERR_CONFIG, &at,
+                   "the database keeps its figures, but the weights were in the folder",
+                   "the run's folder is not there any more");
     return false;
 }
 
 static bool checkpoint_weights_last(checkpoint_weights *w, const char *dir, errors *e)
 {
     size_t before = errors_count(e);
-    if (checkpoint_weights_open(w, dir, "last", e)) {
+    if (checkpoint_weights_open(w, dir, CHECKPOINT_LAST, e)) {
         w->epoch = checkpoint_weights_number(w, "epoch");
         checkpoint_weights_take(w, NULL);
         return true;
@@ -74,7 +79,7 @@ static bool checkpoint_weights_last(checkpoint_weights *w, const char *dir, erro
 /* False where there is no such file, or after reporting. */
 static bool checkpoint_weights_own_best(checkpoint_weights *w, const char *dir, errors *e)
 {
-    if (!checkpoint_weights_open(w, dir, "best", e)) return false;
+    if (!checkpoint_weights_open(w, dir, CHECKPOINT_BEST, e)) return false;
     w->epoch = checkpoint_weights_number(w, "epoch");
     checkpoint_weights_take(w, NULL);
     return true;

@@ -10,11 +10,6 @@
 
 /* ---- weights ---- */
 
-static bool evaluation_same_shape(const cvy_shape *a, const cvy_shape *b)
-{
-    return a->rank == b->rank && memcmp(a->dim, b->dim, (size_t)a->rank * sizeof *a->dim) == 0;
-}
-
 static void evaluation_shape(const cvy_shape *s, text *t)
 {
     text_char(t, '[');
@@ -73,7 +68,7 @@ cvy_status evaluation_load(state *into, const checkpoint_weights *w, const char 
         if (!theirs)
             return errors_add(e, CVY_ERR_CONFIG, &at, hint, "has no tensor \"%s\", which the network has",
                               ours->name);
-        if (!evaluation_same_shape(&theirs->shape, &ours->shape))
+        if (!cvy_shape_same(&theirs->shape, &ours->shape))
             return evaluation_misshaped(n, ours, evaluation_owner(n, k, weight), theirs, hint, e);
         memcpy((weight ? into->weights : into->buffers) + ours->offset, theirs->data,
                (size_t)ours->count * sizeof(float));

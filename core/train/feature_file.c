@@ -19,7 +19,7 @@ enum { HEADER_TENSORS = 1024, ALIGNMENT = 8 }; /* bytes that the entries of thre
 
 static cvy_status feature_file_failed(const feature_file *f, int error, errors *e)
 {
-    return errors_add(e, CVY_ERR_RESOURCE, &PLACE_FILE(f->path), NULL, "cannot write: %s", strerror(error));
+    return file_not_written(f->path, error, e);
 }
 
 static bool feature_file_put(int fd, const void *bytes, size_t n)

@@ -1,6 +1,7 @@
 /* Applies an optimizer plugin to every weight tensor. Must not know schedules or epochs. */
 #include "train/optimize.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -165,7 +166,7 @@ static cvy_status optimizer_clip(optimizer *o, int64_t step, errors *e)
     double norm = optimizer_norm(o), scale = o->clip_norm / (norm + 1e-6); /* as in PyTorch */
     if (!isfinite(norm))
         return errors_add(e, CVY_ERR_RUN, NULL, "a smaller learning rate, or a warm-up, usually helps",
-                          "step %lld: the norm of the gradient is %s, and cannot be clipped", (long long)step,
+                          "step %" PRId64 ": the norm of the gradient is %s, and cannot be clipped", step,
                           isnan(norm) ? "not a number" : "infinite");
     if (o->log) o->log(o->log_ctx, "gradient_norm", norm);
     if (scale < 1) optimizer_each(o, optimizer_scale, 0, scale);

@@ -1,8 +1,6 @@
 /* Keeps plans by what they are for, and frees those that nobody has asked for in a long while. Must not know batches. */
 #include "train/plans.h"
 
-#include <string.h>
-
 #include "device/buffer.h"
 
 /* Kernels have code made for a plan's shapes, and those of an evaluation may keep packed copies of the weights: of large
@@ -35,8 +33,7 @@ void plans_close(plans *p)
 
 static bool plans_same(const plans_kept *k, const cvy_shape *sample, int64_t samples, bool train)
 {
-    return k->train == train && k->samples == samples && k->sample.rank == sample->rank &&
-           memcmp(k->sample.dim, sample->dim, (size_t)sample->rank * sizeof *sample->dim) == 0;
+    return k->train == train && k->samples == samples && cvy_shape_same(&k->sample, sample);
 }
 
 static size_t plans_most(const plans *p)

@@ -169,10 +169,7 @@ static cvy_status replace(const char *path, const text *header, const safetensor
         if (error) unlink(temporary);
     }
     mem_free(temporary);
-    if (error) {
-        place at = PLACE_FILE(path);
-        return errors_add(e, CVY_ERR_RESOURCE, &at, NULL, "cannot write: %s", strerror(error));
-    }
+    if (error) return file_not_written(path, error, e);
     if (least < CARE_NAME) return CVY_OK;
     char *dir = path_dir(path);
     cvy_status status = file_sync_dir(dir, e);

@@ -184,8 +184,7 @@ cvy_status saliency_cam(const saliency_subject *s, int layer, saliency_map *m, e
 
 static bool saliency_same_maps(const net_node *a, const net_node *b)
 {
-    return a->out.rank == b->out.rank &&
-           memcmp(a->out.dim, b->out.dim, (size_t)a->out.rank * sizeof *a->out.dim) == 0;
+    return cvy_shape_same(&a->out, &b->out);
 }
 
 static bool saliency_has_kernels(const net *n, const net_node *unit)

@@ -1,6 +1,10 @@
 /* Declares the keys of `train:` and of `dataset:` that are the core's. Must not know what they lead to. */
 #include "train/settings.h"
 
+#include <string.h>
+
+#include "config/scalar.h"
+
 static const char *const select_choices[] = {"best", "last", "best_average", NULL};
 static const char *const keep_choices[] = {"auto", "all", "weights", "best", NULL};  /* as KEEP_* */
 static const char *const algorithm_choices[] = {"auto", "direct", "winograd", NULL}; /* as plan_algorithm */
@@ -134,4 +138,39 @@ params_table settings_of_eval(eval_settings *s)
 params_table settings_of_data(data_settings *s)
 {
     return (params_table){data_params, sizeof data_params / sizeof *data_params, sizeof *data_params, s};
+}
+
+/* Why a number as it is written cannot be meant, NULL where it can. */
+static const char *settings_mistaken(const char *key, const node *n, const char **hint)
+{
+    double v = 0;
+    if (n->kind != NODE_SCALAR || scalar_classify(n) != SCALAR_FLOAT || !node_double(n, &v, NULL))
+        return NULL;
+    if (!strcmp(key, "validation")) {
+        *hint = "as in 0.1, a tenth of the training set, or 1000, so many samples";
+        return v >= 1 ? "a share below 1, or a whole number of samples" : NULL;
+    }
+    *hint = "as in 1000; 0 keeps all";
+    return !strcmp(key, "train_limit") || !strcmp(key, "test_limit") ? "a whole number of samples" : NULL;
+}
+
+const node *settings_check_data(arena *a, const node *map, bool *ok, errors *e)
+{
+    *ok = true;
+    if (!map || map->kind != NODE_MAP) return map;
+    node *rest = tree_map(a, &map->at);
+    for (size_t i = 0; i < map->n; i++) {
+        const char *hint = NULL, *expected = settings_mistaken(map->keys[i], map->items[i], &hint);
+        if (!expected) {
+            node_put(a, rest, map->keys[i], &map->key_at[i], map->items[i]);
+            continue;
+        }
+        text found = {0};
+        scalar_found(map->items[i], &found);
+        errors_add(e, CVY_ERR_CONFIG, &map->items[i]->at, hint, "%s: expected %s, found %s", map->keys[i],
+                   expected, text_str(&found));
+        text_free(&found);
+        *ok = false;
+    }
+    return *ok ? map : rest;
 }

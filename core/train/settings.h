@@ -61,4 +61,8 @@ params_table settings_of_train(train_settings *s);
 params_table settings_of_data(data_settings *s);
 params_table settings_of_eval(eval_settings *s);
 
+/* Refuses counts of samples that are written as shares (`validation: 1.0`, which would be one sample). Returns the map
+ * without them, for params_fill(). */
+const node *settings_check_data(arena *a, const node *map, bool *ok, errors *e);
+
 #endif

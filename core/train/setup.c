@@ -1,7 +1,6 @@
 /* Turns an experiment into checked pieces. Must not train. */
 #include "train/setup_own.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/digest.h"
@@ -76,6 +75,18 @@ static cvy_status setup_folds(setup *s, const node *dataset, errors *e)
                       (long long)s->x->folds);
 }
 
+/* An accuracy of so few samples moves in steps that hide what training does. */
+static void setup_check_held(const setup *s, const node *dataset, const place *at, errors *e)
+{
+    enum { FEW = 10 };
+    const node *given = node_get(dataset, "validation");
+    const int64_t n = s->data ? s->data->n[DATA_VALIDATION] : 0;
+    if (n <= 0 || n >= FEW || s->data_settings.folds) return;
+    errors_warn(e, given ? &given->at : at, "hold out more, as in validation: 0.1",
+                "dataset: validation: %lld sample%s held out: too few to tell one epoch from another",
+                (long long)n, n == 1 ? " is" : "s are");
+}
+
 /* The dataset's map holds its plugin's parameters and the core's own. */
 static void setup_dataset(setup *s, const params_env *env, const char *base_dir, const data_card *card,
                           errors *e)
@@ -88,14 +99,18 @@ static void setup_dataset(setup *s, const params_env *env, const char *base_dir,
     void *config = arena_alloc(&s->memory, d->config_size);
     params_table tables[] = {params_of(d, config), settings_of_data(&s->data_settings)};
     errors_push(e, "dataset (%s)", d->name);
-    cvy_status status = params_fill(&s->memory, tables, 2, one.params, env, e);
+    bool counted = true;
+    const node *given = settings_check_data(&s->memory, one.params, &counted, e);
+    cvy_status status = params_fill(&s->memory, tables, 2, given, env, e);
     errors_pop(e);
+    if (!status && !counted) status = CVY_ERR_CONFIG;
     if (!status) status = setup_folds(s, one.params, e);
     if (status) return;
     s->dataset = d;
     s->dataset_config = config;
     s->data = card ? data_recall(d, config, &s->data_settings, s->x->seed, card, &one.type_at, e)
                    : data_open(d, config, &s->data_settings, s->x->seed, base_dir, &one.type_at, e);
+    setup_check_held(s, one.params, &one.type_at, e);
     size_t n;
     const plugin_entry *p = registry_list(s->registry, &n);
     for (size_t i = 0; i < n && s->data; i++)
@@ -413,118 +428,4 @@ void setup_free(setup *s)
     arena a = s->memory;
     arena_free(&a);
     mem_free(s);
-}
-
-/* ---- canonical form ---- */
-
-static void setup_write_plugin(const cvy_descriptor *d, const void *config, json_writer *w)
-{
-    json_put_text(w, "type", d->name);
-    params_table t = params_of(d, (void *)(uintptr_t)config);
-    params_write(&t, w);
-}
-
-/* Without the place of its files: what is in them is in the fingerprint. */
-static void setup_write_dataset(const setup *s, json_writer *w)
-{
-    void *config = mem_copy(s->dataset_config, s->dataset->config_size);
-    params_table t = params_of(s->dataset, config);
-    for (size_t i = 0; i < t.n; i++) {
-        cvy_param p = params_entry(&t, i);
-        const char *none = NULL;
-        const size_t length = strlen(p.name);
-        if (p.kind == CVY_PARAM_STRING &&
-            (strcmp(p.name, "path") == 0 || (length > 5 && strcmp(p.name + length - 5, "_path") == 0)))
-            memcpy((char *)config + p.offset, &none, sizeof none);
-    }
-    json_put_text(w, "type", s->dataset->name);
-    params_write(&t, w);
-    mem_free(config);
-}
-
-void setup_canonical(const setup *s, text *out)
-{
-    json_writer w = {0};
-    json_open(&w, '{');
-    json_put_int(&w, "seed", (int64_t)s->x->seed);
-    if (s->x->folds) {
-        json_put_int(&w, "folds", s->data_settings.folds);
-        json_put_int(&w, "fold", s->data_settings.fold);
-    }
-    json_key(&w, "dataset");
-    json_open(&w, '{');
-    setup_write_dataset(s, &w);
-    data_settings settings = s->data_settings;
-    params_table own = settings_of_data(&settings);
-    params_write(&own, &w);
-    json_close(&w, '}');
-    json_key(&w, "layers");
-    json_open(&w, '[');
-    for (size_t i = 1; i < s->net->n_nodes; i++) {
-        const net_node *n = &s->net->nodes[i];
-        json_open(&w, '{');
-        json_put_text(&w, "path", n->path);
-        json_key(&w, "in");
-        json_open(&w, '[');
-        for (int k = 0; k < n->n_in; k++) json_int(&w, n->in[k]);
-        json_close(&w, ']');
-        setup_write_plugin(n->plugin, n->config, &w);
-        json_close(&w, '}');
-    }
-    json_close(&w, ']');
-    json_put_int(&w, "output", s->net->output);
-    if (s->data_settings.eval.copies) {
-        params_table eval = settings_of_eval(&settings.eval);
-        json_key(&w, "eval");
-        json_open(&w, '{');
-        params_write(&eval, &w);
-        json_close(&w, '}');
-    }
-    if (s->init.from || s->init.n_freeze ||
-        init_rules_any(&s->starts)) { /* the file's content is hashed apart, as the dataset's is */
-        json_key(&w, "init");
-        json_open(&w, '{');
-        init_write(&s->init, s->net, &w);
-        if (init_rules_any(&s->starts)) init_rules_write(&s->starts, s->net, &w);
-        json_close(&w, '}');
-    }
-    json_key(&w, "heads");
-    json_open(&w, '[');
-    for (size_t i = 0; i < s->net->n_heads; i++) {
-        json_int(&w, s->net->heads[i].node);
-        json_double(&w, s->net->heads[i].weight);
-    }
-    json_close(&w, ']');
-    json_key(&w, "loss");
-    json_open(&w, '{');
-    setup_write_plugin(s->loss, s->loss_config, &w);
-    json_close(&w, '}');
-    json_key(&w, "train");
-    json_open(&w, '{');
-    train_settings train = s->train;
-    train.checkpoint_seconds = 0; /* moves no result, and neither does what is kept of it */
-    train.keep = KEEP_AUTO;
-    train.early_stopping = train.lr_range = NULL;
-    params_table t = settings_of_train(&train);
-    params_write(&t, &w);
-    if (s->stops_early) {
-        stopping_settings stopping = s->stopping;
-        params_table wait = patience_of_stopping(&stopping);
-        json_key(&w, "stopping");
-        json_open(&w, '{');
-        params_write(&wait, &w);
-        json_close(&w, '}');
-    }
-    if (s->tests_range) {
-        lr_range_settings range = s->lr_range;
-        params_table own_range = settings_of_lr_range(&range);
-        json_key(&w, "range");
-        json_open(&w, '{');
-        params_write(&own_range, &w);
-        json_close(&w, '}');
-    }
-    json_close(&w, '}');
-    json_close(&w, '}');
-    text_add(out, text_str(&w.out));
-    text_free(&w.out);
 }

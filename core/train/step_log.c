@@ -39,6 +39,28 @@ static void step_log_name(const char *name, char out[STEP_LOG_NAME])
     }
 }
 
+/* Where the name stands, or STEP_LOG_MOST for one that is left out. It takes the place of the last one where all are taken and it
+ * comes before that: so which ones are kept depends on no order, and each of them has had all of its values. */
+static size_t step_log_place(step_log *l, const char *name)
+{
+    size_t from = 0, to = l->n;
+    while (from < to) {
+        const size_t middle = (from + to) / 2;
+        const int order = strcmp(l->items[middle].name, name);
+        if (!order) return middle;
+        if (order < 0)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    if (from == STEP_LOG_MOST) return from;
+    if (l->n < STEP_LOG_MOST) l->n++;
+    memmove(&l->items[from + 1], &l->items[from], (l->n - from - 1) * sizeof *l->items);
+    l->items[from] = (step_log_item){.name = ""};
+    memcpy(l->items[from].name, name, strlen(name) + 1);
+    return from;
+}
+
 void step_log_add(void *ctx, const char *name, double value)
 {
     step_log *l = ctx;
@@ -46,20 +68,12 @@ void step_log_add(void *ctx, const char *name, double value)
     char clean[STEP_LOG_NAME];
     step_log_name(name, clean);
     pthread_mutex_lock(&l->lock);
-    size_t i = 0;
-    while (i < l->n && strcmp(l->items[i].name, clean) != 0) i++;
-    if (i == l->n && l->n < STEP_LOG_MOST) {
-        l->items[l->n] = (step_log_item){.sum = 0};
-        memcpy(l->items[l->n++].name, clean, sizeof clean);
-    }
-    if (i < l->n) {
-        l->items[i].sum += value;
-        l->items[i].count++;
-    }
+    const size_t i = step_log_place(l, clean);
+    if (i < STEP_LOG_MOST) exact_sum_add(&l->items[i].sum, value);
     pthread_mutex_unlock(&l->lock);
 }
 
 double step_log_value(const step_log *l, size_t i)
 {
-    return l->items[i].sum / (double)l->items[i].count;
+    return exact_sum_mean(&l->items[i].sum);
 }

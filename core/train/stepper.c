@@ -121,18 +121,6 @@ void stepper_close(stepper *w)
 
 /* ---- a step ---- */
 
-/* `why`: where it came from; may be empty. */
-static cvy_status stepper_not_finite(const char *what, int64_t step, int64_t epoch, double loss, text *why,
-                                     errors *e)
-{
-    cvy_status status =
-        errors_add(e, CVY_ERR_RUN, NULL, "a smaller learning rate, or a warm-up, usually helps",
-                   "step %" PRId64 " (epoch %" PRId64 "): the %s is %s%s%s", step, epoch, what,
-                   isnan(loss) ? "not a number" : "infinite", why->n ? ": " : "", text_str(why));
-    text_free(why);
-    return status;
-}
-
 /* A batch's loss as it is shown, and in two parts for averages over batches. */
 typedef struct batch_loss {
     double shown, sum, weight;
@@ -201,7 +189,7 @@ static cvy_status stepper_loss(stepper *w, plan *p, const batch *b, bool train, 
                     end.shape.rank == 2 ? end.shape.dim[1] : 0, one.sum, one.weight);
     }
     if (plan_ends(p) > 1) step_log_add(&w->log, "auxiliary_loss", heads);
-    if (!isfinite(heads)) loss->shown = heads; /* for stepper_not_finite() */
+    if (!isfinite(heads)) loss->shown = heads; /* for stepper_blown_loss() */
     return CVY_OK;
 }
 
@@ -301,12 +289,35 @@ static void stepper_spread(stepper *w, batch_loss *loss)
 
 /* ---- what is not finite: only then is it looked for, by going through the batch again ---- */
 
+static const char stepper_slower[] = "a smaller learning rate, or a warm-up, usually helps";
+
+/* step, epoch: from 1. why: where it came from; may be empty. */
+static cvy_status stepper_not_finite(int64_t step, int64_t epoch, const char *what, const text *why,
+                                     const char *hint, errors *e)
+{
+    return errors_add(e, CVY_ERR_RUN, NULL, hint, "step %" PRId64 " (epoch %" PRId64 "): %s%s%s", step, epoch,
+                      what, why->n ? ": " : "", text_str(why));
+}
+
+/* Says which weight or else buffer is the first that is not finite; false: all are. */
+static bool stepper_bad_tensor(const stepper *w, text *out)
+{
+    bool buffer;
+    const net_tensor *bad = finite_tensor(w->state, &buffer);
+    if (bad) text_printf(out, "%s \"%s\" is not finite", buffer ? "buffer" : "weight", bad->name);
+    return bad != NULL;
+}
+
 static cvy_status stepper_blown_loss(stepper *w, plan *p, const batch *b, const step_at *at, double loss,
                                      errors *e)
 {
     text why = {0};
     finite_why_loss(p, w->state, b, cvy_count(stepper_sample(w, b)), at->step + 1, &why);
-    return stepper_not_finite("loss", at->step + 1, at->epoch + 1, loss, &why, e);
+    cvy_status status = stepper_not_finite(at->step + 1, at->epoch + 1,
+                                           isnan(loss) ? "the loss is not a number" : "the loss is infinite",
+                                           &why, stepper_slower, e);
+    text_free(&why);
+    return status;
 }
 
 static cvy_status stepper_blown_gradient(stepper *w, plan *p, const batch *b, const step_at *at, errors *e)
@@ -320,22 +331,24 @@ static cvy_status stepper_blown_gradient(stepper *w, plan *p, const batch *b, co
     if (!plan_suspect_forward(p, &first) && !stepper_loss(w, p, b, true, &sums, &loss, &unheard))
         finite_why_gradient(p, w->state, &why);
     errors_free(&unheard);
-    cvy_status status = errors_add(
-        e, CVY_ERR_RUN, NULL, "a smaller learning rate, a warm-up or train.clip_value usually helps",
-        "step %" PRId64 " (epoch %" PRId64 "): the loss is finite and its gradient is not%s%s", at->step + 1,
-        at->epoch + 1, why.n ? ": " : "", text_str(&why));
+    cvy_status status =
+        stepper_not_finite(at->step + 1, at->epoch + 1, "the loss is finite and its gradient is not", &why,
+                           "a smaller learning rate, a warm-up or train.clip_value usually helps", e);
     text_free(&why);
     return status;
 }
 
 cvy_status stepper_check_finite(const stepper *w, const step_at *at, errors *e)
 {
-    bool buffer;
-    const net_tensor *bad = finite_tensor(w->state, &buffer);
-    if (!bad) return CVY_OK;
-    return errors_add(e, CVY_ERR_RUN, NULL, "a smaller learning rate, or a warm-up, usually helps",
-                      "step %" PRId64 " (epoch %" PRId64 "): %s \"%s\" is not finite after the update",
-                      at->step, at->epoch + 1, buffer ? "buffer" : "weight", bad->name);
+    text what = {0};
+    const text unknown = {0};
+    cvy_status status = CVY_OK;
+    if (stepper_bad_tensor(w, &what)) {
+        text_add(&what, " after the update");
+        status = stepper_not_finite(at->step, at->epoch + 1, text_str(&what), &unknown, stepper_slower, e);
+    }
+    text_free(&what);
+    return status;
 }
 
 static cvy_status stepper_gradient(stepper *w, const batch *b, const step_at *at, metrics *sums,
@@ -365,13 +378,15 @@ cvy_status stepper_step(stepper *w, const batch *b, const step_at *at, metrics *
     const setup *s = w->s;
     batch_loss loss = {0};
     cvy_status status = stepper_gradient(w, b, at, sums, &loss, e);
-    if (!status && loss.blown) *r = (step_result){.loss = (double)INFINITY, .lr = at->rate};
-    if (!status && at->more && !loss.blown) return CVY_OK;
-    if (loss.blown) memset(&w->gathered, 0, sizeof w->gathered);
-    if (!status && loss.blown) return CVY_OK;
-    if (!status && w->gathered.batches) stepper_spread(w, &loss);
-    memset(&w->gathered, 0, sizeof w->gathered);
+    if (status || loss.blown) memset(&w->gathered, 0, sizeof w->gathered);
     if (status) return status;
+    if (loss.blown) {
+        *r = (step_result){.loss = (double)INFINITY, .lr = at->rate};
+        return CVY_OK;
+    }
+    if (at->more) return CVY_OK;
+    if (w->gathered.batches) stepper_spread(w, &loss);
+    memset(&w->gathered, 0, sizeof w->gathered);
     double factor =
         schedule_factor(&s->train.lr_schedule, at->step, s->steps_per_epoch, s->train.epochs, at->schedule);
     if (at->rate > 0) factor = at->rate / optimizer_lr(&w->optimizer);
@@ -447,12 +462,14 @@ cvy_status stepper_evaluate(stepper *w, data_part part, const step_at *at, bool 
     views_close(&copies);
     /* Weights gone bad in the very last step show here only. */
     if (!status && isnan(m->loss)) {
-        bool buffer;
+        const bool test = part == DATA_TEST;
         text why = {0};
-        const net_tensor *bad = finite_tensor(w->state, &buffer);
-        if (bad) text_printf(&why, "%s \"%s\" is not finite", buffer ? "buffer" : "weight", bad->name);
-        status = stepper_not_finite(part == DATA_TEST ? "test loss" : "validation loss", at->step,
-                                    part == DATA_TEST ? at->epoch : at->epoch + 1, m->loss, &why, e);
+        stepper_bad_tensor(w, &why);
+        status =
+            stepper_not_finite(at->step, test ? at->epoch : at->epoch + 1,
+                               test ? "the test loss is not a number" : "the validation loss is not a number",
+                               &why, stepper_slower, e);
+        text_free(&why);
     }
     return status;
 }

@@ -337,7 +337,7 @@ static cvy_status trainer_note_stop(trainer *t)
  * done again. */
 static cvy_status trainer_end_epoch(trainer *t)
 {
-    metric m[12];
+    metric m[3 * LOGGED_FIGURES + 1]; /* of training, of validation with and without averages; the rate */
     const setup *s = t->s;
     cvy_status finite = trainer_check_finite(t, t->at.epoch);
     if (finite) return finite;
@@ -407,53 +407,12 @@ static cvy_status trainer_epochs(trainer *t)
     return CVY_OK;
 }
 
-/* What layers have come to, of the weights that are in place. */
-static cvy_status trainer_log_units(trainer *t)
-{
-    enum { LOOKED_AT = 256 };
-    const setup *s = t->s;
-    const data_part part = s->data->n[DATA_VALIDATION] > 0 ? DATA_VALIDATION : DATA_TEST;
-    size_t n_layers, n = 0;
-    int64_t seen;
-    units_layer *layers = units_layers(s->net, &n_layers);
-    metric *m = mem_array(2 * n_layers + 2, sizeof *m);
-    char **names = mem_array(2 * n_layers + 1, sizeof *names);
-    units_compare(layers, n_layers, t->w.state);
-    cvy_status status = CVY_OK;
-    if (s->data->n[part] > 0)
-        status = units_count_dead(layers, n_layers, &t->w, part, LOOKED_AT, &seen, t->e);
-    for (size_t i = 0; i < n_layers; i++) {
-        const units_layer *l = &layers[i];
-        const char *path = s->net->nodes[l->node].path;
-        if (!isnan(l->cosine)) {
-            names[n] = mem_printf("filters_cosine.%s", path);
-            m[n] = (metric){names[n], l->cosine};
-            n++;
-        }
-        if (l->dead < 0) continue;
-        names[n] = mem_printf("dead_units.%s", path);
-        m[n] = (metric){names[n], (double)l->dead / (double)l->units};
-        n++;
-    }
-    const size_t n_names = n;
-    m[n] = (metric){"filters_cosine", units_mean_cosine(layers, n_layers)};
-    if (!isnan(m[n].value)) n++;
-    m[n] = (metric){"dead_units", units_dead_share(layers, n_layers)};
-    if (!isnan(m[n].value)) n++;
-    if (!status && n) status = record_metrics(t->journal, "run", t->at.step, t->at.epoch, m, n, t->e);
-    for (size_t i = 0; i < n_names; i++) mem_free(names[i]);
-    mem_free(names);
-    mem_free(m);
-    mem_free(layers);
-    return status;
-}
-
 /* The test set meets the selected weights, once; then the last ones go back in place for the final checkpoint. */
 static cvy_status trainer_finish(trainer *t)
 {
     const setup *s = t->s;
     cvy_status status = CVY_OK;
-    metric m[9];
+    metric m[2 * LOGGED_FIGURES + 2]; /* of the test with and without averages; two epochs */
     size_t n = 0;
     bool other = t->at.best_epoch != t->at.epoch || t->at.averaged;
     if (s->data->n[DATA_TEST] > 0) {
@@ -469,17 +428,16 @@ static cvy_status trainer_finish(trainer *t)
     }
     if (s->train.inspect) {
         if (other) trainer_exchange_best(t);
-        status = trainer_log_units(t);
+        status = units_record(&t->w, t->journal, t->at.step, t->at.epoch, t->e);
         if (other) trainer_exchange_best(t);
         if (status) return status;
     }
     if (t->at.stopped) m[n++] = (metric){"stopped_epoch", (double)t->at.epoch};
     m[n++] = (metric){"best_epoch", (double)t->at.best_epoch};
     status = record_metrics(t->journal, "run", t->at.step, t->at.epoch, m, n, t->e);
-    if (!status)
-        status = record_artifact(t->journal, "checkpoint", "checkpoints/best.safetensors", t->at.step, t->e);
+    if (!status) status = record_artifact(t->journal, "checkpoint", CHECKPOINT_BEST, t->at.step, t->e);
     if (!status && trainer_keeps(t) != KEEP_BEST)
-        status = record_artifact(t->journal, "checkpoint", "checkpoints/last.safetensors", t->at.step, t->e);
+        status = record_artifact(t->journal, "checkpoint", CHECKPOINT_LAST, t->at.step, t->e);
     if (status) return status;
     t->at.finished = true;
     return trainer_checkpoint(t);

@@ -1,4 +1,4 @@
-/* Looks at the filters and the responses of layers. Must not know what they are logged or shown as. */
+/* Looks at the filters and the responses of layers, and records what it finds. Must not know when it is time to. */
 #include "train/units.h"
 
 #include <math.h>
@@ -20,11 +20,6 @@ static int units_kernels(const net *n, const net_node *unit)
     return -1;
 }
 
-static bool units_same_shape(const cvy_shape *a, const cvy_shape *b)
-{
-    return a->rank == b->rank && memcmp(a->dim, b->dim, (size_t)a->rank * sizeof *a->dim) == 0;
-}
-
 /* Through whatever works channel by channel: a unit is dead behind it where it was dead before. */
 static int units_response(const net *n, int from)
 {
@@ -34,7 +29,7 @@ static int units_response(const net *n, int from)
         if (unit->n_in != 1 || units_kernels(n, unit) >= 0 || unit->out.rank != before->out.rank ||
             unit->out.dim[1] != before->out.dim[1])
             break;
-        if (unit->n_weights == 0 && units_same_shape(&unit->out, &before->out)) response = next;
+        if (unit->n_weights == 0 && cvy_shape_same(&unit->out, &before->out)) response = next;
     }
     return response;
 }
@@ -101,7 +96,7 @@ static cvy_status units_batch(units_count *c, stepper *w, const batch *b, int64_
 {
     const int64_t each = cvy_count(&b->shape);
     cvy_status status = CVY_OK;
-    if (!c->lens.plan || !units_same_shape(&c->sample, &b->shape)) {
+    if (!c->lens.plan || !cvy_shape_same(&c->sample, &b->shape)) {
         size_t floats;
         lens_close(&c->lens);
         mem_free(c->x);
@@ -191,4 +186,45 @@ double units_mean_cosine(const units_layer *layers, size_t n)
         count += 1;
     }
     return count > 0 ? sum / count : (double)NAN;
+}
+
+/* ---- in the journal ---- */
+
+cvy_status units_record(stepper *w, journal *j, int64_t step, int64_t epoch, errors *e)
+{
+    enum { LOOKED_AT = 256 };
+    const setup *s = w->s;
+    const data_part part = s->data->n[DATA_VALIDATION] > 0 ? DATA_VALIDATION : DATA_TEST;
+    size_t n_layers, n = 0;
+    int64_t seen;
+    units_layer *layers = units_layers(s->net, &n_layers);
+    metric *m = mem_array(2 * n_layers + 2, sizeof *m);
+    char **names = mem_array(2 * n_layers + 1, sizeof *names);
+    units_compare(layers, n_layers, w->state);
+    cvy_status status = CVY_OK;
+    if (s->data->n[part] > 0) status = units_count_dead(layers, n_layers, w, part, LOOKED_AT, &seen, e);
+    for (size_t i = 0; i < n_layers; i++) {
+        const units_layer *l = &layers[i];
+        const char *path = s->net->nodes[l->node].path;
+        if (!isnan(l->cosine)) {
+            names[n] = mem_printf("filters_cosine.%s", path);
+            m[n] = (metric){names[n], l->cosine};
+            n++;
+        }
+        if (l->dead < 0) continue;
+        names[n] = mem_printf("dead_units.%s", path);
+        m[n] = (metric){names[n], (double)l->dead / (double)l->units};
+        n++;
+    }
+    const size_t n_names = n;
+    m[n] = (metric){"filters_cosine", units_mean_cosine(layers, n_layers)};
+    if (!isnan(m[n].value)) n++;
+    m[n] = (metric){"dead_units", units_dead_share(layers, n_layers)};
+    if (!isnan(m[n].value)) n++;
+    if (!status && n) status = record_metrics(j, "run", step, epoch, m, n, e);
+    for (size_t i = 0; i < n_names; i++) mem_free(names[i]);
+    mem_free(names);
+    mem_free(m);
+    mem_free(layers);
+    return status;
 }

@@ -1,8 +1,9 @@
 /* What a trained network's layers have come to: how alike their filters are, and which of their units never fire. Knows
- * no run. */
+ * of a run only its journal. */
 #ifndef TRAIN_UNITS_H
 #define TRAIN_UNITS_H
 
+#include "journal/record.h"
 #include "train/stepper.h"
 
 /* A layer with kernels: a weight of at least two dimensions, a filter for each unit of its output. */
@@ -27,5 +28,9 @@ cvy_status units_count_dead(units_layer *layers, size_t n, stepper *w, data_part
 /* Over all layers: the share of dead units among those counted, and the mean of the cosines. NaN of none. */
 double units_dead_share(const units_layer *layers, size_t n);
 double units_mean_cosine(const units_layer *layers, size_t n);
+
+/* Writes both, per layer and over all, of the weights that are in place, as metrics of the run after that many steps and epochs:
+ * dead units as the first validation samples show them, those of the test where there are none. */
+cvy_status units_record(stepper *w, journal *j, int64_t step, int64_t epoch, errors *e);
 
 #endif

@@ -58,11 +58,6 @@ static bool weights_merges(const cvy_shape *fine, const cvy_shape *coarse)
     return k == fine->rank;
 }
 
-static bool weights_equal(const cvy_shape *a, const cvy_shape *b)
-{
-    return a->rank == b->rank && memcmp(a->dim, b->dim, (size_t)a->rank * sizeof *a->dim) == 0;
-}
-
 static bool weights_reshapes(const cvy_shape *a, const cvy_shape *b)
 {
     if (a->rank < 1 || b->rank < 1 || a->dim[0] != b->dim[0]) return false;
@@ -129,7 +124,7 @@ static const char *weights_suggest(const weights_match *m, const weights_pair *p
         const safetensor *t = &m->file.items[i];
         if (!weights_unused(m, i)) continue;
         names[n++] = t->name;
-        if (!weights_equal(&t->shape, &p->ours->shape) ||
+        if (!cvy_shape_same(&t->shape, &p->ours->shape) ||
             strcmp(weights_last_part(t->name), weights_last_part(p->ours->name)) != 0)
             continue;
         alike = t->name;
@@ -169,7 +164,7 @@ static void weights_check_pair(const weights_match *m, const weights_pair *p, ar
     if (!safetensors_is_float(dtype)) {
         errors_add(m->e, CVY_ERR_CONFIG, &at, "F32, F64, F16 and BF16 can be read",
                    "tensor \"%s\" is of %s, and \"%s\" holds real numbers", name, dtype, p->ours->name);
-    } else if (!weights_equal(&t->shape, &p->ours->shape)) {
+    } else if (!cvy_shape_same(&t->shape, &p->ours->shape)) {
         const char *found = weights_shape(a, &t->shape), *expected = weights_shape(a, &p->ours->shape);
         const char *whose =
             strcmp(t->name, p->ours->name) ? arena_printf(a, " for \"%s\"", p->ours->name) : "";

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "convoy/layer.h"
+#include "wide.h"
 
 typedef struct adaptive_config {
     cvy_ints output;
@@ -95,39 +96,87 @@ typedef struct job {
     grid g;
 } job;
 
+#define SOME 512 /* columns at a time */
+
+/* Columns left .. left + n - 1 of a channel, each summed over the slices and rows of a box. */
+WIDE static void sum_columns(const grid *g, const box *b, const cvy_real *x, int64_t left, int64_t n,
+                             double *column)
+{
+    for (int64_t i = 0; i < n; i++) column[i] = 0;
+    for (int64_t z = b->begin[0]; z < b->end[0]; z++)
+        for (int64_t row = b->begin[1]; row < b->end[1]; row++) {
+            const cvy_real *from = x + (z * g->in[1] + row) * g->in[2] + left;
+            for (int64_t i = 0; i < n; i++) column[i] += (double)from[i];
+        }
+}
+
+/* A row of windows from `window` on, the last axis' all: y = means, of sums first down the columns, then along the row. */
+static void forward_row(const grid *g, int64_t window, const cvy_real *x, cvy_real *y)
+{
+    double column[SOME];
+    int64_t left = 0, right = 0; /* the columns that are there */
+    for (int64_t i = 0; i < g->out[2]; i++) {
+        const box b = box_of(g, window + i);
+        double sum = 0;
+        for (int64_t at = b.begin[2]; at < b.end[2];) {
+            if (at < left || at >= right) {
+                left = at;
+                right = g->in[2] - left < SOME ? g->in[2] : left + SOME;
+                sum_columns(g, &b, x, left, right - left, column);
+            }
+            for (; at < b.end[2] && at < right; at++) sum += column[at - left];
+        }
+        y[i] = (cvy_real)(sum / (double)b.count);
+    }
+}
+
 /* Channels (n, c): y = mean of the window. */
 static void forward_part(void *ctx, int64_t begin, int64_t end)
 {
     const job *j = ctx;
-    for (int64_t channel = begin; channel < end; channel++) {
-        const cvy_real *x = j->call->x[0] + channel * j->g.elements;
-        for (int64_t i = 0; i < j->g.windows; i++) {
-            const box b = box_of(&j->g, i);
-            double sum = 0;
-            for (int64_t z = b.begin[0]; z < b.end[0]; z++)
-                for (int64_t row = b.begin[1]; row < b.end[1]; row++)
-                    for (int64_t col = b.begin[2]; col < b.end[2]; col++)
-                        sum += (double)x[(z * j->g.in[1] + row) * j->g.in[2] + col];
-            j->call->y[channel * j->g.windows + i] = (cvy_real)(sum / (double)b.count);
+    for (int64_t channel = begin; channel < end; channel++)
+        for (int64_t i = 0; i < j->g.windows; i += j->g.out[2])
+            forward_row(&j->g, i, j->call->x[0] + channel * j->g.elements,
+                        j->call->y + channel * j->g.windows + i);
+}
+
+WIDE static void add_columns(const grid *g, const box *b, const cvy_real *column, int64_t left, int64_t n,
+                             cvy_real *gx)
+{
+    for (int64_t z = b->begin[0]; z < b->end[0]; z++)
+        for (int64_t row = b->begin[1]; row < b->end[1]; row++) {
+            cvy_real *to = gx + (z * g->in[1] + row) * g->in[2] + left;
+            for (int64_t i = 0; i < n; i++) to[i] += column[i];
         }
+}
+
+/* Every gy of a row of windows is shared evenly among the elements of its window. */
+static void backward_row(const grid *g, int64_t window, const cvy_real *gy, cvy_real *gx)
+{
+    cvy_real column[SOME];
+    for (int64_t left = 0; left < g->in[2]; left += SOME) {
+        const int64_t n = g->in[2] - left < SOME ? g->in[2] - left : SOME;
+        box b = {.count = 0};
+        for (int64_t i = 0; i < n; i++) column[i] = 0;
+        for (int64_t i = 0; i < g->out[2]; i++) {
+            b = box_of(g, window + i);
+            const cvy_real share = gy[i] / (cvy_real)b.count;
+            const int64_t first = b.begin[2] > left ? b.begin[2] : left;
+            for (int64_t at = first; at < b.end[2] && at < left + n; at++) column[at - left] += share;
+        }
+        add_columns(g, &b, column, left, n, gx); /* slices and rows are those of every window of the row */
     }
 }
 
-/* Channels (n, c): every gy is shared evenly among the elements of its window. */
+/* Channels (n, c): gx. */
 static void backward_part(void *ctx, int64_t begin, int64_t end)
 {
     const job *j = ctx;
     for (int64_t channel = begin; channel < end; channel++) {
         cvy_real *gx = j->call->gx[0] + channel * j->g.elements;
         for (int64_t i = 0; i < j->g.elements; i++) gx[i] = 0;
-        for (int64_t i = 0; i < j->g.windows; i++) {
-            const box b = box_of(&j->g, i);
-            const cvy_real share = j->call->gy[channel * j->g.windows + i] / (cvy_real)b.count;
-            for (int64_t z = b.begin[0]; z < b.end[0]; z++)
-                for (int64_t row = b.begin[1]; row < b.end[1]; row++)
-                    for (int64_t col = b.begin[2]; col < b.end[2]; col++)
-                        gx[(z * j->g.in[1] + row) * j->g.in[2] + col] += share;
-        }
+        for (int64_t i = 0; i < j->g.windows; i += j->g.out[2])
+            backward_row(&j->g, i, j->call->gy + channel * j->g.windows + i, gx);
     }
 }
 

@@ -1,5 +1,5 @@
-/* The plain loops of all convolutions: gathering from the wide side to the narrow one, spreading back, and the gradient
- * of the weights. Knows shapes, masks and tables as conv_nd.h has them, and no layer.
+/* The plain loops of most convolutions: gathering from the wide side to the narrow one, spreading back, and the gradient
+ * of the weights. Knows shapes as conv_nd.h has them, and no layer; nor masks and tables, which conv_nd_flat.h is for.
  *
  * A convolution gathers: the narrow y is a sum over the wide x. Its gradient spreads: the wide gx is a sum over the
  * narrow gy. Each row of a result is computed by one thread, in one order. */
@@ -31,10 +31,9 @@ static inline conv_job conv_nd_job(const cvy_plain *call, const conv_nd *g)
     return j;
 }
 
-/* Which kernel ties two channels of one group; -1: none. */
+/* Which kernel ties two channels of one group. */
 static inline int64_t conv_nd_kernel(const conv_nd *g, int64_t narrow, int64_t wide)
 {
-    if (g->index) return g->index[narrow * g->wide_channels + wide];
     const int64_t group = g->wide_channels / g->groups;
     return narrow * group + wide % group;
 }
@@ -86,11 +85,9 @@ static inline void conv_nd_add(const conv_job *j, const cvy_real *w, const cvy_r
             const int64_t h = conv_nd_source(j, 1, u, height), k = (a * g->kernel[1] + u) * g->kernel[2];
             if (h < 0) continue;
             const cvy_real *row = from + (d * size[1] + h) * size[2]; // (W)
-            for (int64_t v = 0; v < g->kernel[2]; v++) {
-                if (g->mask && !g->mask[k + v]) continue;
+            for (int64_t v = 0; v < g->kernel[2]; v++)
                 (j->spread ? conv_nd_spread : conv_nd_gather)(j, &j->taps[2][v], w[k + v], row, left, right,
                                                               part);
-            }
         }
     }
 }
@@ -119,7 +116,6 @@ static inline void conv_nd_rows(void *ctx, int64_t begin, int64_t end)
             for (int64_t c = first; c < first + from_group; c++) {
                 const int64_t kernel =
                     j->spread ? conv_nd_kernel(g, c, channel) : conv_nd_kernel(g, channel, c);
-                if (kernel < 0) continue;
                 memset(part, 0, (size_t)columns * sizeof *part);
                 conv_nd_add(j, j->w + kernel * g->taps,
                             j->from + (n * from_channels + c) * from[0] * from[1] * from[2], depth, height,
@@ -174,16 +170,13 @@ static inline void conv_nd_weights(void *ctx, int64_t begin, int64_t end)
     const int64_t wide_group = g->wide_channels / g->groups, narrow_group = g->narrow_channels / g->groups;
     for (int64_t pair = begin; pair < end; pair++) {
         const int64_t o = pair / wide_group, c = o / narrow_group * wide_group + pair % wide_group;
-        const int64_t kernel = conv_nd_kernel(g, o, c);
-        if (kernel < 0) continue;
         const cvy_real *narrow = j->narrow + o * g->narrow[0] * g->narrow[1] * g->narrow[2];
         const cvy_real *wide = j->wide + c * g->wide[0] * g->wide[1] * g->wide[2];
-        cvy_real *gw = j->gw + kernel * g->taps;
+        cvy_real *gw = j->gw + conv_nd_kernel(g, o, c) * g->taps;
         for (int64_t a = 0, k = 0; a < g->kernel[0]; a++)
             for (int64_t u = 0; u < g->kernel[1]; u++)
                 for (int64_t v = 0; v < g->kernel[2]; v++, k++)
-                    gw[k] =
-                        g->mask && !g->mask[k] ? 0 : (cvy_real)conv_nd_tap_gradient(j, narrow, wide, a, u, v);
+                    gw[k] = (cvy_real)conv_nd_tap_gradient(j, narrow, wide, a, u, v);
     }
 }
 

@@ -13,11 +13,16 @@
  * Weights and biases start as those of `linear`: uniform on [-1/sqrt(features), 1/sqrt(features)].
  *
  * A mask given to `plugin eval` has the shape (N, units, features), with `per: batch` (units, features); where the bias
- * is masked it is one more column. Training keeps the mask, as bits, for backward. */
+ * is masked it is one more column. Training keeps the mask, as bits, for backward.
+ *
+ * With a mask for each sample there is no product of matrices: every connection of every sample is gone through one by
+ * one. With one mask for all, and in evaluation, the layer is the product with the masked weights, or with the weights. */
 #include <math.h>
+#include <string.h>
 
-#include "convoy/layer.h"
+#include "products.h"
 #include "shape_text.h"
+#include "wide.h"
 
 enum { PER_SAMPLE, PER_BATCH };
 enum { INFER_MEAN, INFER_GAUSSIAN };
@@ -60,6 +65,15 @@ static int masks_bias(const dc_config *c)
     return c->bias && c->mask_bias;
 }
 
+/* Bits of a mask that are kept together: bit b of word k belongs to connection b BITS_WORDS + k. So neighbours lie in
+ * neighbouring words, and a row is masked without moving bits about. */
+enum { BITS_WORDS = WIDE_LANES, BITS = 32, BLOCK = BITS_WORDS * BITS };
+
+static int64_t blocks_of(int64_t features)
+{
+    return features / BLOCK + (features % BLOCK != 0);
+}
+
 static int dc_infer(cvy_infer *in, const void *config)
 {
     const dc_config *c = config;
@@ -68,12 +82,16 @@ static int dc_infer(cvy_infer *in, const void *config)
     if (x->rank != 2)
         return cvy_fail(in, "expects vectors (N, F) and got %s; put `flatten` or `global_avg_pool` before it",
                         shape_text(x, text));
-    const int64_t features = x->dim[1], row = (features + masks_bias(c) + 7) / 8;
-    int64_t outputs;
+    const int64_t features = x->dim[1];
+    const int64_t row =
+        blocks_of(features) * (int64_t)(BITS_WORDS * sizeof(uint32_t)) + 1; /* and the bias' */
+    int64_t outputs, weights;
     if (__builtin_mul_overflow(c->units, features, &in->macs) ||
         __builtin_mul_overflow(x->dim[0], c->units, &outputs) ||
         __builtin_mul_overflow(c->per == PER_SAMPLE ? outputs : c->units, row, &in->saved_bytes) ||
-        __builtin_mul_overflow(outputs, (int64_t)(2 * sizeof(double)), &in->scratch_bytes))
+        __builtin_mul_overflow(in->macs, c->per == PER_SAMPLE ? 0 : (int64_t)sizeof(cvy_real), &weights) ||
+        __builtin_mul_overflow(outputs, (int64_t)(2 * sizeof(cvy_real)), &in->scratch_bytes) ||
+        __builtin_add_overflow(in->scratch_bytes, weights, &in->scratch_bytes))
         return cvy_fail(in, "units: %" PRId64 " of %" PRId64 " features are too large to compute", c->units,
                         features);
     in->out = cvy_shape2(x->dim[0], c->units);
@@ -89,9 +107,15 @@ typedef struct dc_job {
     const dc_config *c;
     int64_t batch, features, units; /* N, F, O */
     double keep;                    /* 1 - p */
-    int64_t row, rows;              /* bytes of a mask's row; rows */
-    uint8_t *mask;                  /* training: (N or 1, O, row), bits; NULL in evaluation */
-    double *linear, *square;        /* backward: (N, O), see output_coefficients() */
+    double factor;                  /* of all weights: in evaluation the mean */
+    int64_t rows, blocks;           /* of masks; of a row */
+    uint32_t *mask;                 /* training: (rows, blocks, BITS_WORDS), see above; NULL in evaluation */
+    uint8_t *bias_mask;             /* (rows), where biases are masked */
+    const cvy_real *weights;        /* (O, F): the product's, masked or not; NULL: a mask for each sample */
+    cvy_real *masked;               /* (O, F), where they are made */
+    const cvy_real *linear;         /* backward: (N, O), see output_coefficients() */
+    cvy_real *square;
+    products_job product; /* backward */
 } dc_job;
 
 static dc_job job_of(const cvy_plain *call, const dc_config *c)
@@ -103,42 +127,122 @@ static dc_job job_of(const cvy_plain *call, const dc_config *c)
                 .features = features,
                 .units = c->units,
                 .keep = 1 - c->p,
-                .row = (features + masks_bias(c) + 7) / 8,
+                .factor = call->train ? 1 : 1 - c->p,
                 .rows = c->per == PER_SAMPLE ? batch * c->units : c->units,
+                .blocks = blocks_of(features),
                 .mask = call->train ? call->saved : NULL,
+                .weights = call->w[0],
                 .linear = call->scratch};
-    j.square = j.linear + batch * c->units;
+    j.square = (cvy_real *)call->scratch + batch * c->units;
+    if (!j.mask) return j;
+    j.bias_mask = (uint8_t *)(j.mask + j.rows * j.blocks * BITS_WORDS);
+    j.masked = c->per == PER_SAMPLE ? NULL : j.square + batch * c->units;
+    j.weights = j.masked;
     return j;
 }
 
-static const uint8_t *row_of(const dc_job *j, int64_t n, int64_t o)
+static int64_t row_of(const dc_job *j, int64_t n, int64_t o)
 {
-    if (!j->mask) return NULL;
-    return j->mask + (j->c->per == PER_SAMPLE ? n * j->units + o : o) * j->row;
+    return j->c->per == PER_SAMPLE ? n * j->units + o : o;
 }
 
-/* What connection f of a row is multiplied by: 0 or 1, or in evaluation the mean. */
-static double kept(const dc_job *j, const uint8_t *row, int64_t f)
+static const uint32_t *block_of(const dc_job *j, int64_t row, int64_t block)
 {
-    return row ? row[f >> 3] >> (f & 7) & 1 : j->keep;
+    return j->mask + (row * j->blocks + block) * BITS_WORDS;
+}
+
+/* What the bias of output (n, o) is multiplied by. */
+static double bias_kept(const dc_job *j, int64_t n, int64_t o)
+{
+    if (!masks_bias(j->c)) return 1;
+    return j->mask ? j->bias_mask[row_of(j, n, o)] : j->keep;
+}
+
+/* ---- masks ---- */
+
+WIDE static void set_bits(uint32_t *mask, const float *uniform, float least, int64_t n)
+{
+    uint32_t words[BITS_WORDS] = {0};
+    int b = 0;
+    for (; (b + 1) * BITS_WORDS <= n; b++)
+        for (int k = 0; k < BITS_WORDS; k++)
+            words[k] |= (uint32_t)(uniform[b * BITS_WORDS + k] >= least) << b;
+    for (int k = 0; b * BITS_WORDS + k < n; k++)
+        words[k] |= (uint32_t)(uniform[b * BITS_WORDS + k] >= least) << b;
+    memcpy(mask, words, sizeof words);
 }
 
 static void draw_rows(void *ctx, int64_t begin, int64_t end)
 {
     const dc_job *j = ctx;
     const int64_t width = j->features + masks_bias(j->c);
-    float uniform[256];
-    for (int64_t at = begin; at < end; at++) {
-        uint8_t *row = j->mask + at * j->row;
-        for (int64_t i = 0; i < j->row; i++) row[i] = 0;
-        for (int64_t first = 0; first < width; first += 256) {
-            const int64_t some = width - first < 256 ? width - first : 256;
-            j->call->uniform(j->call, at / j->units, at % j->units * width + first, some, uniform);
-            for (int64_t i = 0; i < some; i++)
-                if ((double)uniform[i] >= j->c->p)
-                    row[(first + i) >> 3] = (uint8_t)(row[(first + i) >> 3] | 1u << ((first + i) & 7));
+    float uniform[BLOCK + 1], least = (float)j->c->p; /* the first float that is not below p */
+    if ((double)least < j->c->p) least = nextafterf(least, 2);
+    for (int64_t row = begin; row < end; row++)
+        for (int64_t block = 0; block < j->blocks; block++) {
+            const int64_t first = block * BLOCK, rest = j->features - first, n = rest < BLOCK ? rest : BLOCK;
+            const int bias = rest <= BLOCK && masks_bias(j->c);
+            j->call->uniform(j->call, row / j->units, row % j->units * width + first, n + bias, uniform);
+            set_bits(j->mask + (row * j->blocks + block) * BITS_WORDS, uniform, least, n);
+            if (bias) j->bias_mask[row] = uniform[n] >= least;
         }
-    }
+}
+
+/* The number that bit b of a word stands for. */
+static inline cvy_real bit(uint32_t word, int b)
+{
+    return (cvy_real)(int32_t)(word >> b & 1);
+}
+
+/* to = mask * from, n numbers of a block; `to` may be `from`. */
+WIDE static void mask_block(const uint32_t *mask, const cvy_real *from, cvy_real *to, int64_t n)
+{
+    int b = 0;
+    for (; (b + 1) * BITS_WORDS <= n; b++)
+        for (int k = 0; k < BITS_WORDS; k++)
+            to[b * BITS_WORDS + k] = bit(mask[k], b) * from[b * BITS_WORDS + k];
+    for (int k = 0; b * BITS_WORDS + k < n; k++)
+        to[b * BITS_WORDS + k] = bit(mask[k], b) * from[b * BITS_WORDS + k];
+}
+
+static void mask_rows(const dc_job *j, const cvy_real *from, cvy_real *to, int64_t begin, int64_t end)
+{
+    for (int64_t o = begin; o < end; o++)
+        for (int64_t block = 0; block < j->blocks; block++) {
+            const int64_t rest = j->features - block * BLOCK, at = o * j->features + block * BLOCK;
+            mask_block(block_of(j, o, block), from + at, to + at, rest < BLOCK ? rest : BLOCK);
+        }
+}
+
+static void mask_weights(void *ctx, int64_t begin, int64_t end)
+{
+    const dc_job *j = ctx;
+    mask_rows(j, j->call->w[0], j->masked, begin, end);
+}
+
+/* Of a block of n numbers, the sum of mask w x. */
+WIDE static double masked_dot(const uint32_t *mask, const cvy_real *w, const cvy_real *x, int64_t n)
+{
+    cvy_real part[BITS_WORDS] = {0};
+    int b = 0;
+    for (; (b + 1) * BITS_WORDS <= n; b++)
+        for (int k = 0; k < BITS_WORDS; k++)
+            part[k] += bit(mask[k], b) * (w[b * BITS_WORDS + k] * x[b * BITS_WORDS + k]);
+    for (int k = 0; b * BITS_WORDS + k < n; k++)
+        part[k] += bit(mask[k], b) * (w[b * BITS_WORDS + k] * x[b * BITS_WORDS + k]);
+    return wide_sum(part);
+}
+
+/* sum += factor mask v, over a block of n numbers. */
+WIDE static void masked_add(const uint32_t *mask, cvy_real factor, const cvy_real *v, int64_t n,
+                            cvy_real *restrict sum)
+{
+    int b = 0;
+    for (; (b + 1) * BITS_WORDS <= n; b++)
+        for (int k = 0; k < BITS_WORDS; k++)
+            sum[b * BITS_WORDS + k] += bit(mask[k], b) * (factor * v[b * BITS_WORDS + k]);
+    for (int k = 0; b * BITS_WORDS + k < n; k++)
+        sum[b * BITS_WORDS + k] += bit(mask[k], b) * (factor * v[b * BITS_WORDS + k]);
 }
 
 /* ---- activations ---- */
@@ -172,24 +276,24 @@ static double slope_at(int32_t function, double y)
     }
 }
 
-/* ---- forward ---- */
+/* ---- gaussian inference ---- */
 
-/* What output (n, o) sums up, and the variance of that in gaussian inference. */
-static double sum_output(const dc_job *j, int64_t n, int64_t o, double *variance)
+static int samples_here(const dc_job *j)
 {
-    const cvy_real *x = j->call->x[0] + n * j->features, *w = j->call->w[0] + o * j->features; // (F)
-    const uint8_t *row = row_of(j, n, o);
-    const double bias = j->c->bias ? (double)j->call->w[1][o] : 0;
-    double sum = 0, squares = 0;
+    return !j->call->train && j->c->inference == INFER_GAUSSIAN;
+}
+
+/* The variance of what output (n, o) sums up. */
+static double variance_of(const dc_job *j, int64_t n, int64_t o)
+{
+    const cvy_real *x = j->call->x[0] + n * j->features, *w = j->weights + o * j->features; // (F)
+    const double bias = masks_bias(j->c) ? (double)j->call->w[1][o] : 0;
+    double squares = bias * bias;
     for (int64_t f = 0; f < j->features; f++) {
         const double part = (double)w[f] * (double)x[f];
-        sum += kept(j, row, f) * part;
         squares += part * part;
     }
-    sum += masks_bias(j->c) ? kept(j, row, j->features) * bias : bias;
-    if (masks_bias(j->c)) squares += bias * bias;
-    *variance = j->c->p * j->keep * squares;
-    return sum;
+    return j->c->p * j->keep * squares;
 }
 
 typedef struct dc_average {
@@ -223,110 +327,156 @@ static dc_average sample_output(const dc_job *j, int64_t n, int64_t o, double me
     return sum;
 }
 
-static int samples_here(const dc_job *j)
+/* ---- forward ---- */
+
+enum { SOME_UNITS = 8, SOME_SAMPLES = PRODUCTS_TERMS }; /* whose rows are read together */
+
+/* What some samples, from n on, sum up at output o, without the bias; `sum` of the last one again beyond the batch. */
+static void sum_samples(const dc_job *j, int64_t n, int64_t o, double sum[SOME_SAMPLES])
 {
-    return !j->call->train && j->c->inference == INFER_GAUSSIAN;
+    const cvy_real *w = j->call->w[0] + o * j->features, *x[SOME_SAMPLES];
+    for (int64_t r = 0; r < SOME_SAMPLES; r++)
+        x[r] = j->call->x[0] + (n + r < j->batch ? n + r : j->batch - 1) * j->features;
+    if (j->weights) {
+        products_dots(x, j->weights + o * j->features, j->features, sum);
+        return;
+    }
+    for (int64_t r = 0; r < SOME_SAMPLES && n + r < j->batch; r++) {
+        sum[r] = 0;
+        for (int64_t block = 0; block < j->blocks; block++) {
+            const int64_t first = block * BLOCK, rest = j->features - first;
+            sum[r] += masked_dot(block_of(j, row_of(j, n + r, o), block), w + first, x[r] + first,
+                                 rest < BLOCK ? rest : BLOCK);
+        }
+    }
 }
 
-static void forward_outputs(void *ctx, int64_t begin, int64_t end)
+/* What output (n, o) comes to before the activation. */
+static double with_bias(const dc_job *j, int64_t n, int64_t o, double sum)
+{
+    return j->factor * sum + (j->c->bias ? bias_kept(j, n, o) * (double)j->call->w[1][o] : 0);
+}
+
+static void forward_units(void *ctx, int64_t begin, int64_t end)
 {
     const dc_job *j = ctx;
-    for (int64_t i = begin; i < end; i++) {
-        const int64_t n = i / j->units, o = i % j->units;
-        double variance;
-        const double sum = sum_output(j, n, o, &variance);
-        j->call->y[i] = (cvy_real)(samples_here(j) ? sample_output(j, n, o, sum, sqrt(variance)).y
-                                                   : activate(j->c->activation, sum));
-    }
+    double sums[SOME_SAMPLES];
+    for (int64_t first = begin; first < end; first += SOME_UNITS)
+        for (int64_t n = 0; n < j->batch; n += SOME_SAMPLES)
+            for (int64_t o = first; o < end && o < first + SOME_UNITS; o++) {
+                sum_samples(j, n, o, sums);
+                for (int64_t r = 0; r < SOME_SAMPLES && n + r < j->batch; r++) {
+                    const double sum = with_bias(j, n + r, o, sums[r]);
+                    j->call->y[(n + r) * j->units + o] =
+                        (cvy_real)(samples_here(j)
+                                       ? sample_output(j, n + r, o, sum, sqrt(variance_of(j, n + r, o))).y
+                                       : activate(j->c->activation, sum));
+                }
+            }
 }
 
 /* ---- backward ---- */
 
 /* The gradient of a weight is linear m x + square w x^2, that of an input the sum over the outputs of
- * linear m w + square w^2 x, m being the mask's number; square only where the variance counts. */
+ * linear m w + square w^2 x, m being the mask's number or the mean; square only where the variance counts. */
 static void output_coefficients(void *ctx, int64_t begin, int64_t end)
 {
     const dc_job *j = ctx;
+    cvy_real *linear = j->call->scratch;
     for (int64_t i = begin; i < end; i++) {
+        const int64_t n = i / j->units, o = i % j->units;
         const double gy = (double)j->call->gy[i];
-        j->square[i] = 0;
         if (samples_here(j)) {
-            double variance;
-            const double sum = sum_output(j, i / j->units, i % j->units, &variance);
-            const dc_average a = sample_output(j, i / j->units, i % j->units, sum, sqrt(variance));
-            j->linear[i] = gy * a.slope;
-            if (variance > 0) j->square[i] = gy * a.slope_e * j->c->p * j->keep / sqrt(variance);
+            double sums[SOME_SAMPLES];
+            sum_samples(j, n, o, sums);
+            const double variance = variance_of(j, n, o);
+            const dc_average a = sample_output(j, n, o, with_bias(j, n, o, sums[0]), sqrt(variance));
+            linear[i] = (cvy_real)(gy * a.slope);
+            j->square[i] = (cvy_real)(variance > 0 ? gy * a.slope_e * j->c->p * j->keep / sqrt(variance) : 0);
         } else {
-            j->linear[i] = j->c->activation == ACT_IDENTITY
-                               ? gy
-                               : gy * slope_at(j->c->activation, (double)j->call->y[i]);
+            linear[i] = (cvy_real)(gy * slope_at(j->c->activation, (double)j->call->y[i]));
         }
     }
 }
 
-#define SOME 128 /* features at a time */
-
-static int64_t some_of(const dc_job *j, int64_t first)
+/* Rows of a gradient under masks of the samples: those of gx are sums over the outputs of linear m w, those of gw sums
+ * over the samples of linear m x. What `product` says they are, but for the mask. Some rows at a time, so that what is
+ * summed is read once for all of them. */
+static void masked_rows(const dc_job *j, int samples, int64_t begin, int64_t end)
 {
-    return j->features - first < SOME ? j->features - first : SOME;
+    const products_job *p = &j->product;
+    cvy_real part[SOME_SAMPLES][BLOCK];
+    double sum[SOME_SAMPLES][BLOCK];
+    for (int64_t row = begin; row < end; row += SOME_SAMPLES)
+        for (int64_t block = 0; block < j->blocks; block++) {
+            const int64_t first = block * BLOCK, rest = j->features - first, n = rest < BLOCK ? rest : BLOCK;
+            const int64_t rows = end - row < SOME_SAMPLES ? end - row : SOME_SAMPLES;
+            memset(sum, 0, sizeof sum);
+            for (int64_t t = 0; t < p->terms;) {
+                const int64_t last = p->terms - t < WIDE_TERMS ? p->terms : t + WIDE_TERMS;
+                memset(part, 0, sizeof part);
+                for (; t < last; t++)
+                    for (int64_t r = 0; r < rows; r++) {
+                        const cvy_real factor = p->a[(row + r) * p->a_row + t * p->a_term];
+                        if (factor == 0) continue; /* as often behind ReLU */
+                        const int64_t m = samples ? row_of(j, row + r, t) : row_of(j, t, row + r);
+                        masked_add(block_of(j, m, block), factor, p->from + t * p->columns + first, n,
+                                   part[r]);
+                    }
+                for (int64_t r = 0; r < rows; r++)
+                    for (int64_t i = 0; i < n; i++) sum[r][i] += (double)part[r][i];
+            }
+            for (int64_t r = 0; r < rows; r++)
+                for (int64_t i = 0; i < n; i++)
+                    p->to[(row + r) * p->columns + first + i] = (cvy_real)sum[r][i];
+        }
+}
+
+/* to += v sum over t of a(t) u(t)^2, over the features: the squares' share of a gradient's row. */
+static void add_squares(const dc_job *j, const cvy_real *a, int64_t a_term, int64_t terms, const cvy_real *u,
+                        const cvy_real *v, cvy_real *to)
+{
+    for (int64_t f = 0; f < j->features; f++) {
+        double sum = 0;
+        for (int64_t t = 0; t < terms; t++)
+            sum += (double)a[t * a_term] * (double)u[t * j->features + f] * (double)u[t * j->features + f];
+        to[f] = (cvy_real)((double)to[f] + sum * (double)v[f]);
+    }
 }
 
 static void backward_samples(void *ctx, int64_t begin, int64_t end)
 {
     const dc_job *j = ctx;
-    double sum[SOME];
-    for (int64_t n = begin; n < end; n++) {
-        const cvy_real *x = j->call->x[0] + n * j->features; // (F)
-        for (int64_t first = 0; first < j->features; first += SOME) {
-            const int64_t last = first + some_of(j, first);
-            for (int64_t i = 0; i < SOME; i++) sum[i] = 0;
-            for (int64_t o = 0; o < j->units; o++) {
-                const cvy_real *w = j->call->w[0] + o * j->features; // (F)
-                const uint8_t *row = row_of(j, n, o);
-                const double linear = j->linear[n * j->units + o], square = j->square[n * j->units + o];
-                for (int64_t f = first; f < last; f++)
-                    sum[f - first] +=
-                        (double)w[f] * (linear * kept(j, row, f) + square * (double)w[f] * (double)x[f]);
-            }
-            for (int64_t f = first; f < last; f++)
-                j->call->gx[0][n * j->features + f] = (cvy_real)sum[f - first];
-        }
-    }
-}
-
-static void weight_gradient(const dc_job *j, int64_t o)
-{
-    const cvy_real *w = j->call->w[0] + o * j->features; // (F)
-    double sum[SOME];
-    for (int64_t first = 0; first < j->features; first += SOME) {
-        const int64_t last = first + some_of(j, first);
-        for (int64_t i = 0; i < SOME; i++) sum[i] = 0;
-        for (int64_t n = 0; n < j->batch; n++) {
-            const cvy_real *x = j->call->x[0] + n * j->features; // (F)
-            const uint8_t *row = row_of(j, n, o);
-            const double linear = j->linear[n * j->units + o], square = j->square[n * j->units + o];
-            for (int64_t f = first; f < last; f++)
-                sum[f - first] +=
-                    (double)x[f] * (linear * kept(j, row, f) + square * (double)w[f] * (double)x[f]);
-        }
-        for (int64_t f = first; f < last; f++) j->call->gw[0][o * j->features + f] = (cvy_real)sum[f - first];
-    }
+    if (j->weights)
+        products_rows(&j->product, begin, end);
+    else
+        masked_rows(j, 1, begin, end);
+    for (int64_t n = begin; n < end && samples_here(j); n++)
+        add_squares(j, j->square + n * j->units, 1, j->units, j->call->w[0], j->call->x[0] + n * j->features,
+                    j->call->gx[0] + n * j->features);
 }
 
 static void backward_weights(void *ctx, int64_t begin, int64_t end)
 {
     const dc_job *j = ctx;
-    for (int64_t o = begin; o < end; o++) {
-        if (j->call->gw[0]) weight_gradient(j, o);
-        if (!j->c->bias || !j->call->gw[1]) continue;
+    if (j->weights)
+        products_rows(&j->product, begin, end);
+    else
+        masked_rows(j, 0, begin, end);
+    if (j->masked) mask_rows(j, j->call->gw[0], j->call->gw[0], begin, end);
+    for (int64_t o = begin; o < end && samples_here(j); o++)
+        add_squares(j, j->square + o, j->units, j->batch, j->call->x[0], j->call->w[0] + o * j->features,
+                    j->call->gw[0] + o * j->features);
+}
+
+static void backward_bias(const dc_job *j)
+{
+    for (int64_t o = 0; o < j->units; o++) {
         double sum = 0;
         for (int64_t n = 0; n < j->batch; n++) {
             const int64_t i = n * j->units + o;
-            if (masks_bias(j->c))
-                sum += j->linear[i] * kept(j, row_of(j, n, o), j->features) +
-                       j->square[i] * (double)j->call->w[1][o];
-            else
-                sum += j->linear[i];
+            sum += (double)j->linear[i] * bias_kept(j, n, o);
+            if (masks_bias(j->c) && samples_here(j)) sum += (double)j->square[i] * (double)j->call->w[1][o];
         }
         j->call->gw[1][o] = (cvy_real)sum;
     }
@@ -336,16 +486,43 @@ static int dc_forward(const cvy_plain *call, const void *config)
 {
     dc_job j = job_of(call, config);
     if (j.mask) call->host->parallel_for(call->host, j.rows, 1, draw_rows, &j);
-    call->host->parallel_for(call->host, j.batch * j.units, 1, forward_outputs, &j);
+    if (j.masked) call->host->parallel_for(call->host, j.units, 1, mask_weights, &j);
+    call->host->parallel_for(call->host, j.units, 1, forward_units, &j);
     return 0;
 }
 
 static int dc_backward(const cvy_plain *call, const void *config)
 {
-    dc_job j = job_of(call, config);
-    call->host->parallel_for(call->host, j.batch * j.units, 1, output_coefficients, &j);
-    if (call->gx[0]) call->host->parallel_for(call->host, j.batch, 1, backward_samples, &j);
-    call->host->parallel_for(call->host, j.units, 1, backward_weights, &j);
+    const dc_config *c = config;
+    dc_job j = job_of(call, c);
+    if (c->activation == ACT_IDENTITY && !samples_here(&j))
+        j.linear = call->gy;
+    else
+        call->host->parallel_for(call->host, j.batch * j.units, 1, output_coefficients, &j);
+    if (call->gx[0]) {
+        if (j.masked) call->host->parallel_for(call->host, j.units, 1, mask_weights, &j);
+        j.product = (products_job){.a = j.linear,
+                                   .from = j.weights ? j.weights : call->w[0],
+                                   .to = call->gx[0],
+                                   .a_row = j.units,
+                                   .a_term = 1,
+                                   .terms = j.units,
+                                   .columns = j.features,
+                                   .factor = j.factor};
+        call->host->parallel_for(call->host, j.batch, 1, backward_samples, &j);
+    }
+    if (call->gw[0]) {
+        j.product = (products_job){.a = j.linear,
+                                   .from = call->x[0],
+                                   .to = call->gw[0],
+                                   .a_row = 1,
+                                   .a_term = j.units,
+                                   .terms = j.batch,
+                                   .columns = j.features,
+                                   .factor = j.factor};
+        call->host->parallel_for(call->host, j.units, 1, backward_weights, &j);
+    }
+    if (c->bias && call->gw[1]) backward_bias(&j);
     return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "convoy/layer.h"
 #include "shape_text.h"
 #include "sums.h"
+#include "wide.h"
 
 typedef struct gn_config {
     int64_t groups;
@@ -42,9 +43,10 @@ static int gn_infer(cvy_infer *in, const void *config)
     const cvy_shape channels = cvy_shape1(x->dim[1]);
     in->out = *x;
     in->traits = CVY_READS_X;
-    if (__builtin_mul_overflow(x->dim[0] * c->groups, (int64_t)(2 * sizeof(double)), &in->saved_bytes))
+    if (__builtin_mul_overflow(x->dim[0] * c->groups, (int64_t)(2 * sizeof(double)), &in->saved_bytes) ||
+        __builtin_mul_overflow(x->dim[0] * x->dim[1], (int64_t)(2 * sizeof(double)), &in->scratch_bytes) ||
+        __builtin_add_overflow(in->scratch_bytes, in->saved_bytes, &in->scratch_bytes))
         return cvy_fail(in, "%s is too large to compute", shape_text(x, text));
-    in->scratch_bytes = in->saved_bytes;
     if (!c->affine) return 0;
     if (in->weight(in, "weight", &channels, cvy_constant(1))) return 1;
     return in->weight(in, "bias", &channels, cvy_constant(0));
@@ -57,6 +59,7 @@ typedef struct gn_job {
     int64_t width;                /* channels of a group */
     const cvy_real *gamma, *beta; /* NULL without */
     double *stats;                /* (N, groups, 2): mean, 1 / sqrt(var + eps) */
+    double *sums;                 /* (N, C, 2), backward: of gy, of gy z */
 } gn_job;
 
 /* The statistics are kept for backward; where nothing can be kept (a frozen layer computes as in evaluation) they
@@ -64,21 +67,22 @@ typedef struct gn_job {
 static gn_job job_of(const cvy_plain *call, const gn_config *c)
 {
     const int64_t batch = call->in[0].dim[0], channels = call->in[0].dim[1];
-    const gn_job j = {.call = call,
-                      .eps = c->eps,
-                      .batch = batch,
-                      .channels = channels,
-                      .pixels = cvy_sample_count(&call->in[0]) / channels,
-                      .groups = c->groups,
-                      .width = channels / c->groups,
-                      .gamma = c->affine ? call->w[0] : NULL,
-                      .beta = c->affine ? call->w[1] : NULL,
-                      .stats = call->saved ? call->saved : call->scratch};
+    gn_job j = {.call = call,
+                .eps = c->eps,
+                .batch = batch,
+                .channels = channels,
+                .pixels = cvy_sample_count(&call->in[0]) / channels,
+                .groups = c->groups,
+                .width = channels / c->groups,
+                .gamma = c->affine ? call->w[0] : NULL,
+                .beta = c->affine ? call->w[1] : NULL,
+                .sums = call->scratch};
+    j.stats = call->saved ? call->saved : j.sums + 2 * batch * channels;
     return j;
 }
 
 /* Groups of samples lie together. Mean and then variance around it, in two passes: E[x^2] - E[x]^2 would cancel. */
-static void measure_groups(void *ctx, int64_t begin, int64_t end)
+WIDE static void measure_groups(void *ctx, int64_t begin, int64_t end)
 {
     const gn_job *j = ctx;
     const int64_t count = j->width * j->pixels;
@@ -90,7 +94,7 @@ static void measure_groups(void *ctx, int64_t begin, int64_t end)
     }
 }
 
-static void forward_groups(void *ctx, int64_t begin, int64_t end)
+WIDE static void forward_groups(void *ctx, int64_t begin, int64_t end)
 {
     const gn_job *j = ctx;
     measure_groups(ctx, begin, end);
@@ -105,20 +109,32 @@ static void forward_groups(void *ctx, int64_t begin, int64_t end)
     }
 }
 
-/* With z = (x - mean) / sqrt(var + eps), g = gy gamma and means over the group:
+/* With z = (x - mean) / sqrt(var + eps), the planes' sums of gy and gy z. */
+WIDE static void sum_planes(void *ctx, int64_t begin, int64_t end)
+{
+    const gn_job *j = ctx;
+    for (int64_t plane = begin * j->width; plane < end * j->width; plane++) { // (N, C)
+        const int64_t at = plane / j->width;
+        const cvy_real *x = j->call->x[0] + plane * j->pixels, *gy = j->call->gy + plane * j->pixels;
+        j->sums[2 * plane] = sums_of(gy, j->pixels);
+        j->sums[2 * plane + 1] = sums_of_products(gy, x, j->stats[2 * at], j->pixels) * j->stats[2 * at + 1];
+    }
+}
+
+/* With g = gy gamma and means over the group:
  *   gx = (g - mean(g) - z mean(g z)) / sqrt(var + eps). */
-static void backward_groups(void *ctx, int64_t begin, int64_t end)
+WIDE static void backward_groups(void *ctx, int64_t begin, int64_t end)
 {
     const gn_job *j = ctx;
     const double count = (double)(j->width * j->pixels);
+    sum_planes(ctx, begin, end);
     for (int64_t at = begin; at < end; at++) {
         const double mean = j->stats[2 * at], inverse = j->stats[2 * at + 1];
         double sum = 0, sum_z = 0;
         for (int64_t plane = at * j->width; plane < (at + 1) * j->width; plane++) {
-            const cvy_real *x = j->call->x[0] + plane * j->pixels, *gy = j->call->gy + plane * j->pixels;
             const double gamma = j->gamma ? (double)j->gamma[plane % j->channels] : 1;
-            sum += sums_of(gy, j->pixels) * gamma / count;
-            sum_z += sums_of_products(gy, x, mean, j->pixels) * inverse * gamma / count;
+            sum += j->sums[2 * plane] * gamma / count;
+            sum_z += j->sums[2 * plane + 1] * gamma / count;
         }
         for (int64_t plane = at * j->width; plane < (at + 1) * j->width; plane++) {
             const cvy_real *x = j->call->x[0] + plane * j->pixels, *gy = j->call->gy + plane * j->pixels;
@@ -139,11 +155,8 @@ static void backward_channels(void *ctx, int64_t begin, int64_t end)
     for (int64_t c = begin; c < end; c++) {
         double sum = 0, sum_z = 0;
         for (int64_t n = 0; n < j->batch; n++) {
-            const int64_t plane = n * j->channels + c, at = plane / j->width;
-            const cvy_real *x = j->call->x[0] + plane * j->pixels, *gy = j->call->gy + plane * j->pixels;
-            const double mean = j->stats[2 * at], inverse = j->stats[2 * at + 1];
-            sum += sums_of(gy, j->pixels);
-            sum_z += sums_of_products(gy, x, mean, j->pixels) * inverse;
+            sum += j->sums[2 * (n * j->channels + c)];
+            sum_z += j->sums[2 * (n * j->channels + c) + 1];
         }
         if (j->call->gw[0]) j->call->gw[0][c] = (cvy_real)sum_z;
         if (j->call->gw[1]) j->call->gw[1][c] = (cvy_real)sum;
@@ -161,7 +174,8 @@ static int gn_backward(const cvy_plain *call, const void *config)
 {
     gn_job j = job_of(call, config);
     if (!call->saved) call->host->parallel_for(call->host, j.batch * j.groups, 1, measure_groups, &j);
-    if (call->gx[0]) call->host->parallel_for(call->host, j.batch * j.groups, 1, backward_groups, &j);
+    call->host->parallel_for(call->host, j.batch * j.groups, 1, call->gx[0] ? backward_groups : sum_planes,
+                             &j);
     if (j.gamma) call->host->parallel_for(call->host, j.channels, 1, backward_channels, &j);
     return 0;
 }

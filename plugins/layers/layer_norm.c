@@ -9,6 +9,7 @@
 #include "convoy/layer.h"
 #include "shape_text.h"
 #include "sums.h"
+#include "wide.h"
 
 typedef struct ln_config {
     int64_t axes;
@@ -90,7 +91,7 @@ static ln_job job_of(const cvy_plain *call, const ln_config *c)
 }
 
 /* Mean and then variance around it, in two passes: E[x^2] - E[x]^2 would cancel. */
-static void measure_rows(void *ctx, int64_t begin, int64_t end)
+WIDE static void measure_rows(void *ctx, int64_t begin, int64_t end)
 {
     const ln_job *j = ctx;
     for (int64_t row = begin; row < end; row++) {
@@ -102,7 +103,7 @@ static void measure_rows(void *ctx, int64_t begin, int64_t end)
     }
 }
 
-static void forward_rows(void *ctx, int64_t begin, int64_t end)
+WIDE static void forward_rows(void *ctx, int64_t begin, int64_t end)
 {
     const ln_job *j = ctx;
     measure_rows(ctx, begin, end);
@@ -119,23 +120,40 @@ static void forward_rows(void *ctx, int64_t begin, int64_t end)
     }
 }
 
+/* The sums of g = gy gamma and of g (x - mean). */
+static inline void sum_row(const cvy_real *x, const cvy_real *gy, const cvy_real *gamma, double mean,
+                           int64_t count, double *sum, double *product)
+{
+    double s[SUMS_AT_ONCE] = {0}, p[SUMS_AT_ONCE] = {0};
+    int64_t i = 0;
+    for (; i + SUMS_AT_ONCE <= count; i += SUMS_AT_ONCE)
+        for (int k = 0; k < SUMS_AT_ONCE; k++) {
+            const double g = (double)gy[i + k] * (gamma ? (double)gamma[i + k] : 1);
+            s[k] += g;
+            p[k] += g * ((double)x[i + k] - mean);
+        }
+    for (; i < count; i++) {
+        const double g = (double)gy[i] * (gamma ? (double)gamma[i] : 1);
+        s[0] += g;
+        p[0] += g * ((double)x[i] - mean);
+    }
+    *sum = sums_together(s);
+    *product = sums_together(p);
+}
+
 /* With z = (x - mean) / sqrt(var + eps), g = gy gamma and means over the row:
  *   gx = (g - mean(g) - z mean(g z)) / sqrt(var + eps). */
-static void backward_rows(void *ctx, int64_t begin, int64_t end)
+WIDE static void backward_rows(void *ctx, int64_t begin, int64_t end)
 {
     const ln_job *j = ctx;
     for (int64_t row = begin; row < end; row++) {
         const cvy_real *x = j->call->x[0] + row * j->count, *gy = j->call->gy + row * j->count;
         cvy_real *gx = j->call->gx[0] + row * j->count;
         const double mean = j->stats[2 * row], inverse = j->stats[2 * row + 1];
-        double sum = 0, sum_z = 0;
-        for (int64_t i = 0; i < j->count; i++) {
-            const double g = (double)gy[i] * (j->gamma ? (double)j->gamma[i] : 1);
-            sum += g;
-            sum_z += g * ((double)x[i] - mean) * inverse;
-        }
+        double sum, sum_z;
+        sum_row(x, gy, j->gamma, mean, j->count, &sum, &sum_z);
         sum /= (double)j->count;
-        sum_z /= (double)j->count;
+        sum_z *= inverse / (double)j->count;
         for (int64_t i = 0; i < j->count; i++) {
             const double g = (double)gy[i] * (j->gamma ? (double)j->gamma[i] : 1);
             gx[i] = (cvy_real)(inverse * (g - sum - ((double)x[i] - mean) * inverse * sum_z));
@@ -144,7 +162,7 @@ static void backward_rows(void *ctx, int64_t begin, int64_t end)
 }
 
 /* Numbers i of the weights: ggamma = sum over the rows of gy z, gbeta = sum of gy. */
-static void backward_weights(void *ctx, int64_t begin, int64_t end)
+WIDE static void backward_weights(void *ctx, int64_t begin, int64_t end)
 {
     const ln_job *j = ctx;
     double *sum_z = j->sums, *sum = j->sums + j->count;

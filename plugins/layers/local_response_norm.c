@@ -11,6 +11,7 @@
 
 #include "convoy/layer.h"
 #include "shape_text.h"
+#include "wide.h"
 
 typedef struct lrn_config {
     int64_t size;
@@ -80,7 +81,7 @@ static lrn_job job_of(const cvy_plain *call, const lrn_config *c)
 #endif
 
 /* n times base^-beta; by square roots for the exponent that everybody uses. */
-static void shrink(const cvy_real *base, double beta, int64_t n, cvy_real *factor)
+static inline void shrink(const cvy_real *base, double beta, int64_t n, cvy_real *factor)
 {
     if (beta != 0.75) {
         for (int64_t i = 0; i < n; i++) factor[i] = lrn_pow(base[i], (cvy_real)-beta);
@@ -93,8 +94,8 @@ static void shrink(const cvy_real *base, double beta, int64_t n, cvy_real *facto
 }
 
 /* Pixels [at, at + n) of the channels from first to last that exist: the sum of `from` or of its squares. */
-static void sum_window(const lrn_job *j, const cvy_real *from, int64_t first, int64_t last, int64_t at,
-                       int64_t n, int squares, double *sum)
+static inline void sum_window(const lrn_job *j, const cvy_real *from, int64_t first, int64_t last, int64_t at,
+                              int64_t n, int squares, double *sum)
 {
     if (first < 0) first = 0;
     if (last > j->channels - 1) last = j->channels - 1;
@@ -114,7 +115,7 @@ static int64_t some(const lrn_job *j, int64_t at)
 }
 
 /* Pixels [at, at + n) of a plane (n, c): their bases. */
-static void sum_bases(const lrn_job *j, int64_t plane, int64_t at, int64_t n)
+static inline void sum_bases(const lrn_job *j, int64_t plane, int64_t at, int64_t n)
 {
     const int64_t back = j->c->size / 2, ahead = (j->c->size - 1) / 2, c = plane % j->channels;
     cvy_real *base = j->bases + plane * j->pixels + at;
@@ -124,7 +125,7 @@ static void sum_bases(const lrn_job *j, int64_t plane, int64_t at, int64_t n)
 }
 
 /* Planes (n, c). */
-static void forward_planes(void *ctx, int64_t begin, int64_t end)
+WIDE static void forward_planes(void *ctx, int64_t begin, int64_t end)
 {
     const lrn_job *j = ctx;
     cvy_real factor[SOME];
@@ -141,7 +142,7 @@ static void forward_planes(void *ctx, int64_t begin, int64_t end)
 
 /* gx_c = gy_c base_c^-beta - 2 a beta x_c sum of the ratios of the channels whose window holds c: its first term, and
  * the ratios. */
-static void ratio_planes(void *ctx, int64_t begin, int64_t end)
+WIDE static void ratio_planes(void *ctx, int64_t begin, int64_t end)
 {
     const lrn_job *j = ctx;
     cvy_real factor[SOME];
@@ -160,7 +161,7 @@ static void ratio_planes(void *ctx, int64_t begin, int64_t end)
 }
 
 /* Its second term. */
-static void backward_planes(void *ctx, int64_t begin, int64_t end)
+WIDE static void backward_planes(void *ctx, int64_t begin, int64_t end)
 {
     const lrn_job *j = ctx;
     const int64_t back = (j->c->size - 1) / 2, ahead = j->c->size / 2; /* the mirrored window */

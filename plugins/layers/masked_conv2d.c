@@ -8,7 +8,7 @@
  * its weight or the input, and its gradient is 0. The weight tensor is whole all the same, (O, C/groups, Kh, Kw), and
  * counts so as parameters; MACs are those of the taps that are left. Weights and bias start uniform on
  * [-1/sqrt(fan_in), 1/sqrt(fan_in)] with fan_in = C/groups times the taps that are left. */
-#include "conv_nd_plain.h"
+#include "conv_nd_flat.h"
 
 typedef struct masked_config {
     conv_config conv; /* must be first: the rows of conv_nd.h speak of it */
@@ -91,16 +91,16 @@ static int masked_infer(cvy_infer *in, const void *config)
         return cvy_fail(in, "mask: %s leaves no tap of a kernel of %" PRId64 "x%" PRId64, masks[c->mask],
                         g.kernel[1], g.kernel[2]);
     const cvy_shape weight = conv_nd_weight(&g);
-    if (conv_nd_declare(in, &g, &weight, live)) return 1;
+    if (conv_nd_declare(in, &g, &weight, live) || conv_flat_declare(in, &g)) return 1;
     in->scratch_bytes += g.taps; /* the mask */
     return 0;
 }
 
-/* With the mask laid out behind the taps in the call's scratch. */
+/* With the mask laid out behind what the loops need of the call's scratch. */
 static conv_nd geometry(const cvy_plain *call, const masked_config *c)
 {
     conv_nd g = conv_nd_of(&c->conv, 2, false, call->in, call->out);
-    unsigned char *mask = (unsigned char *)call->scratch + conv_nd_scratch(&g);
+    unsigned char *mask = (unsigned char *)call->scratch + conv_flat_bytes(&g);
     for (int64_t k = 0; k < g.taps; k++) mask[k] = counts(c, k / g.kernel[2], k % g.kernel[2]);
     g.mask = mask;
     return g;
@@ -109,13 +109,13 @@ static conv_nd geometry(const cvy_plain *call, const masked_config *c)
 static int masked_forward(const cvy_plain *call, const void *config)
 {
     const conv_nd g = geometry(call, config);
-    return conv_nd_forward(call, &g);
+    return conv_flat_forward(call, &g);
 }
 
 static int masked_backward(const cvy_plain *call, const void *config)
 {
     const conv_nd g = geometry(call, config);
-    return conv_nd_backward(call, &g);
+    return conv_flat_backward(call, &g, g.narrow_channels * (g.wide_channels / g.groups));
 }
 
 static const cvy_layer masked_layer = {

@@ -3,12 +3,16 @@
  * Hu, Shen & Sun, "Squeeze-and-Excitation Networks", CVPR 2018, equation 4. Inputs of one shape, or smaller ones that
  * are repeated along the axes where they have 1: (N, C, 1, 1) or (N, 1, H, W) over (N, C, H, W). (N, C), as
  * `global_avg_pool` and `linear` give it, stands for (N, C, 1, ...). */
+#include <string.h>
+
 #include "convoy/layer.h"
 #include "shape_text.h"
+#include "sums.h"
+#include "wide.h"
 
 #define INPUTS 16
 #define AXES   (CVY_MAX_RANK - 1) /* behind the batch */
-#define SOME   64                 /* numbers at a time */
+#define SOME   256                /* numbers at a time */
 
 static int64_t side(const cvy_shape *in, int d)
 {
@@ -93,7 +97,7 @@ static product product_of(const cvy_plain *call)
 /* ---- forward ---- */
 
 /* Rows of the output, all axes but the last. */
-static void forward_rows(void *ctx, int64_t begin, int64_t end)
+WIDE static void forward_rows(void *ctx, int64_t begin, int64_t end)
 {
     const product *p = ctx;
     const int last = p->axes - 1;
@@ -107,11 +111,15 @@ static void forward_rows(void *ctx, int64_t begin, int64_t end)
             for (int a = last - 1; a >= 0; rest /= p->dim[a--]) x[k] += rest % p->dim[a] * p->stride[k][a];
         }
         cvy_real *y = p->call->y + row * inner;
-        for (int64_t i = 0; i < inner; i++) {
-            cvy_real value = x[0][i * p->stride[0][last]];
-            for (int32_t k = 1; k < p->call->n_in; k++) value *= x[k][i * p->stride[k][last]];
-            y[i] = value;
-        }
+        if (p->stride[0][last])
+            for (int64_t i = 0; i < inner; i++) y[i] = x[0][i];
+        else
+            for (int64_t i = 0; i < inner; i++) y[i] = x[0][0];
+        for (int32_t k = 1; k < p->call->n_in; k++)
+            if (p->stride[k][last])
+                for (int64_t i = 0; i < inner; i++) y[i] *= x[k][i];
+            else
+                for (int64_t i = 0; i < inner; i++) y[i] *= x[k][0];
     }
 }
 
@@ -141,39 +149,55 @@ static int64_t meet(const product *p, int64_t own, int64_t other, int64_t at[INP
     return out;
 }
 
-/* gy times the other inputs at number i of a row. */
-static double others(const product *p, int64_t n, int64_t out, const int64_t at[INPUTS], int64_t i)
+/* gy times the other inputs at n numbers of a row, from number `first` on. */
+static inline void others(const product *p, int64_t sample, int64_t out, const int64_t at[INPUTS],
+                          int64_t first, int64_t n, cvy_real *value)
 {
     const int last = p->axes - 1;
-    double value = (double)p->call->gy[n * p->count + out + i];
-    for (int32_t k = 0; k < p->call->n_in; k++)
-        if (k != p->input) value *= (double)p->call->x[k][n * p->counts[k] + at[k] + i * p->stride[k][last]];
-    return value;
+    memcpy(value, p->call->gy + sample * p->count + out + first, (size_t)n * sizeof *value);
+    for (int32_t k = 0; k < p->call->n_in; k++) {
+        if (k == p->input) continue;
+        const cvy_real *x = p->call->x[k] + sample * p->counts[k] + at[k];
+        if (p->stride[k][last])
+            for (int64_t i = 0; i < n; i++) value[i] *= x[first + i];
+        else
+            for (int64_t i = 0; i < n; i++) value[i] *= x[0];
+    }
 }
 
-/* Rows of the input's own: the gradient is the sum over all that a number was repeated for. */
-static void backward_rows(void *ctx, int64_t begin, int64_t end)
+/* Rows of the input's own: the gradient is the sum over all that a number was repeated for. Where it was not, the product
+ * is all. */
+WIDE static void backward_rows(void *ctx, int64_t begin, int64_t end)
 {
     const product *p = ctx;
     const int last = p->axes - 1;
     const int64_t inner = p->dim[last], step = p->stride[p->input][last];
     int64_t at[INPUTS];
     double sum[SOME];
+    cvy_real value[SOME];
     for (int64_t row = begin; row < end; row++) {
         const int64_t n = row / p->own_rows, own = row % p->own_rows;
-        meet(p, own, 0, at);
+        const int64_t alone = meet(p, own, 0, at);
         cvy_real *gx = p->call->gx[p->input] + n * p->counts[p->input] + at[p->input];
+        if (step && p->other_rows == 1) {
+            others(p, n, alone, at, 0, inner, gx);
+            continue;
+        }
+        double along = 0;
         for (int64_t first = 0; first < inner; first += SOME) {
             const int64_t some = inner - first < SOME ? inner - first : SOME;
-            if (step || !first)
-                for (int64_t i = 0; i < (step ? some : 1); i++) sum[i] = 0;
+            for (int64_t i = 0; step && i < some; i++) sum[i] = 0;
             for (int64_t other = 0; other < p->other_rows; other++) {
                 const int64_t out = meet(p, own, other, at);
-                for (int64_t i = 0; i < some; i++) sum[i * step] += others(p, n, out, at, first + i);
+                others(p, n, out, at, first, some, value);
+                if (!step)
+                    along += sums_of(value, some);
+                else
+                    for (int64_t i = 0; i < some; i++) sum[i] += (double)value[i];
             }
             for (int64_t i = 0; step && i < some; i++) gx[first + i] = (cvy_real)sum[i];
         }
-        if (!step) gx[0] = (cvy_real)sum[0];
+        if (!step) gx[0] = (cvy_real)along;
     }
 }
 

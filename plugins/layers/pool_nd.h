@@ -11,10 +11,13 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "convoy/layer.h"
 #include "shape_text.h"
+#include "wide.h"
 
 /* Of the arrays the first numbers are used, one for each spatial axis. */
 typedef struct pool_config {
@@ -73,24 +76,58 @@ static inline pool_grid pool_grid_of(const pool_config *c, const cvy_shape *x)
     return g;
 }
 
-/* The elements of a window that lie inside the input, begin, begin + dilation, ... < end, and how many of the window
- * there are when padding counts. */
-typedef struct pool_box {
-    int64_t begin[3], end[3], counted;
-} pool_box;
+/* Windows begin .. end - 1 along an axis have their element k inside the input, at window * stride + offset. */
+typedef struct pool_element {
+    int64_t begin, end, offset;
+} pool_element;
 
-static inline pool_box pool_box_of(const pool_grid *g, int64_t window)
+static inline pool_element pool_element_of(const pool_axis *a, int64_t k)
 {
-    pool_box b = {.counted = 1};
-    for (int d = 2; d >= 0; d--) {
-        const pool_axis *a = &g->axis[d];
-        const int64_t start = window % a->out * a->stride - a->before, stop = start + a->span;
-        window /= a->out;
-        b.begin[d] = start < 0 ? start + (a->dilation - 1 - start) / a->dilation * a->dilation : start;
-        b.end[d] = stop < a->in ? stop : a->in;
-        b.counted *= (stop < a->in + a->after ? stop : a->in + a->after) - start;
-    }
-    return b;
+    pool_element e = {.offset = k * a->dilation - a->before};
+    if (e.offset < 0) e.begin = (-e.offset + a->stride - 1) / a->stride;
+    if (e.offset < a->in) e.end = (a->in - 1 - e.offset) / a->stride + 1;
+    if (e.end > a->out) e.end = a->out;
+    return e;
+}
+
+/* The elements of a window along an axis that lie inside the input, begin, begin + dilation, ... < end, and how many of the
+ * window there are when padding counts. */
+typedef struct pool_range {
+    int64_t begin, end, counted;
+} pool_range;
+
+static inline pool_range pool_range_of(const pool_axis *a, int64_t window)
+{
+    const int64_t start = window * a->stride - a->before, stop = start + a->span;
+    pool_range r = {.begin = start, .end = stop < a->in ? stop : a->in};
+    if (start < 0) r.begin = start + (a->dilation - 1 - start) / a->dilation * a->dilation;
+    r.counted = (stop < a->in + a->after ? stop : a->in + a->after) - start;
+    return r;
+}
+
+/* Windows of one slice and row, some of them: left, left + 1, ... */
+typedef struct pool_row {
+    pool_range depth, height;
+    int64_t left, n;
+} pool_row;
+
+enum {
+    POOL_COLUMNS = 1024,
+    POOL_WINDOWS = 256
+}; /* of a row, at a time: no window spans more when it has no dilation */
+
+/* Row number `row` of the windows, from window `left` on as many as are taken at a time. */
+static inline pool_row pool_row_of(const pool_grid *g, int64_t row, int64_t left)
+{
+    const pool_axis *a = g->axis;
+    pool_row r = {.depth = pool_range_of(&a[0], row / a[1].out),
+                  .height = pool_range_of(&a[1], row % a[1].out),
+                  .left = left,
+                  .n = a[2].out - left};
+    if (r.n > POOL_WINDOWS) r.n = POOL_WINDOWS;
+    const int64_t most = a[2].span < POOL_COLUMNS ? (POOL_COLUMNS - a[2].span) / a[2].stride + 1 : 1;
+    if (r.n > most) r.n = most;
+    return r;
 }
 
 /* ---- shapes ---- */
@@ -205,22 +242,30 @@ static inline int pool_run(const cvy_plain *call, const void *config, void (*par
     return 0;
 }
 
-/* The maximum of a channel's window, and in *where which of its elements that is. */
-static inline cvy_real pool_maximum(const pool_grid *g, const pool_box *b, const cvy_real *x, int64_t *where)
+/* The maxima of a row of windows, and where in the channel they are. */
+WIDE static inline void pool_maxima(const pool_grid *g, const pool_row *r, const cvy_real *x,
+                                    cvy_real *restrict max, int32_t *restrict where)
 {
     const pool_axis *a = g->axis;
-    cvy_real max = -(cvy_real)INFINITY;
-    *where = (b->begin[0] * a[1].in + b->begin[1]) * a[2].in + b->begin[2];
-    for (int64_t z = b->begin[0]; z < b->end[0]; z += a[0].dilation)
-        for (int64_t row = b->begin[1]; row < b->end[1]; row += a[1].dilation)
-            for (int64_t col = b->begin[2]; col < b->end[2]; col += a[2].dilation) {
-                const int64_t at = (z * a[1].in + row) * a[2].in + col;
-                if (x[at] > max || isnan(x[at])) {
-                    max = x[at];
-                    *where = at;
+    for (int64_t i = 0; i < r->n; i++) {
+        const pool_range columns = pool_range_of(&a[2], r->left + i);
+        max[i] = -(cvy_real)INFINITY;
+        where[i] = (int32_t)((r->depth.begin * a[1].in + r->height.begin) * a[2].in + columns.begin);
+    }
+    for (int64_t z = r->depth.begin; z < r->depth.end; z += a[0].dilation)
+        for (int64_t row = r->height.begin; row < r->height.end; row += a[1].dilation)
+            for (int64_t k = 0; k < a[2].kernel; k++) {
+                const pool_element e = pool_element_of(&a[2], k);
+                const int64_t begin = e.begin > r->left ? e.begin - r->left : 0;
+                const int64_t end = e.end - r->left < r->n ? e.end - r->left : r->n;
+                const int64_t first = (z * a[1].in + row) * a[2].in + r->left * a[2].stride + e.offset;
+                for (int64_t i = begin; i < end; i++) {
+                    const cvy_real value = x[first + i * a[2].stride];
+                    const int more = (value > max[i]) | (value != value);
+                    max[i] = more ? value : max[i];
+                    where[i] = more ? (int32_t)(first + i * a[2].stride) : where[i];
                 }
             }
-    return max;
 }
 
 /* Channels (n, c): y = the maximum, saved = where in the channel it was. */
@@ -228,13 +273,17 @@ static inline void pool_max_forward_part(void *ctx, int64_t begin, int64_t end)
 {
     const pool_job *j = ctx;
     int32_t *saved = j->call->saved; /* as y; none in evaluation */
-    for (int64_t channel = begin; channel < end; channel++) {
-        const cvy_real *x = j->call->x[0] + channel * j->g.elements;
-        for (int64_t i = 0; i < j->g.windows; i++) {
-            const pool_box b = pool_box_of(&j->g, i);
-            int64_t where;
-            j->call->y[channel * j->g.windows + i] = pool_maximum(&j->g, &b, x, &where);
-            if (saved) saved[channel * j->g.windows + i] = (int32_t)where;
+    const int64_t out = j->g.axis[2].out, rows = j->g.windows / out;
+    cvy_real max[POOL_WINDOWS];
+    int32_t where[POOL_WINDOWS];
+    for (int64_t line = begin * rows; line < end * rows; line++) {
+        const cvy_real *x = j->call->x[0] + line / rows * j->g.elements;
+        pool_row r;
+        for (int64_t left = 0; left < out; left += r.n) {
+            r = pool_row_of(&j->g, line % rows, left);
+            pool_maxima(&j->g, &r, x, max, where);
+            memcpy(j->call->y + line * out + left, max, (size_t)r.n * sizeof *max);
+            if (saved) memcpy(saved + line * out + left, where, (size_t)r.n * sizeof *where);
         }
     }
 }
@@ -264,42 +313,84 @@ static inline int pool_max_backward(const cvy_plain *call, const void *config)
 
 /* ---- plain: mean ---- */
 
-/* The sum of a channel's window. */
-static inline double pool_sum(const pool_grid *g, const pool_box *b, const cvy_real *x)
+/* The columns that a row of windows sees: begin .. end - 1. */
+static inline pool_range pool_columns(const pool_grid *g, const pool_row *r)
 {
-    double sum = 0;
-    for (int64_t z = b->begin[0]; z < b->end[0]; z++)
-        for (int64_t row = b->begin[1]; row < b->end[1]; row++)
-            for (int64_t col = b->begin[2]; col < b->end[2]; col++)
-                sum += (double)x[(z * g->axis[1].in + row) * g->axis[2].in + col];
-    return sum;
+    pool_range all = pool_range_of(&g->axis[2], r->left);
+    all.end = pool_range_of(&g->axis[2], r->left + r->n - 1).end;
+    return all;
 }
 
-/* Adds g to every element of a channel's window. */
-static inline void pool_spread(const pool_grid *grid, const pool_box *b, cvy_real g, cvy_real *gx)
+/* The sums of a row of windows: first down the columns, then along the row. */
+WIDE static inline void pool_sums(const pool_grid *g, const pool_row *r, const cvy_real *x, double *sum)
 {
-    for (int64_t z = b->begin[0]; z < b->end[0]; z++)
-        for (int64_t row = b->begin[1]; row < b->end[1]; row++)
-            for (int64_t col = b->begin[2]; col < b->end[2]; col++)
-                gx[(z * grid->axis[1].in + row) * grid->axis[2].in + col] += g;
+    const pool_axis *a = g->axis;
+    const pool_range seen = pool_columns(g, r);
+    double column[POOL_COLUMNS];
+    for (int64_t i = seen.begin; i < seen.end; i++) column[i - seen.begin] = 0;
+    for (int64_t z = r->depth.begin; z < r->depth.end; z++)
+        for (int64_t row = r->height.begin; row < r->height.end; row++) {
+            const cvy_real *from = x + (z * a[1].in + row) * a[2].in + seen.begin;
+            for (int64_t i = 0; i < seen.end - seen.begin; i++) column[i] += (double)from[i];
+        }
+    for (int64_t i = 0; i < r->n; i++) sum[i] = 0;
+    for (int64_t k = 0; k < a[2].kernel; k++) {
+        const pool_element e = pool_element_of(&a[2], k);
+        const int64_t begin = e.begin > r->left ? e.begin : r->left;
+        const int64_t end = e.end < r->left + r->n ? e.end : r->left + r->n;
+        for (int64_t i = begin; i < end; i++)
+            sum[i - r->left] += column[i * a[2].stride + e.offset - seen.begin];
+    }
 }
 
-static inline int64_t pool_divisor(const pool_job *j, const pool_box *b)
+/* Adds g[i] to every element of window i of a row: first along the row, then down the columns. */
+WIDE static inline void pool_spread(const pool_grid *grid, const pool_row *r, const cvy_real *g, cvy_real *gx)
 {
-    if (j->c->count_padding) return b->counted;
-    return (b->end[0] - b->begin[0]) * (b->end[1] - b->begin[1]) * (b->end[2] - b->begin[2]);
+    const pool_axis *a = grid->axis;
+    const pool_range seen = pool_columns(grid, r);
+    cvy_real column[POOL_COLUMNS];
+    for (int64_t i = seen.begin; i < seen.end; i++) column[i - seen.begin] = 0;
+    for (int64_t k = 0; k < a[2].kernel; k++) {
+        const pool_element e = pool_element_of(&a[2], k);
+        const int64_t begin = e.begin > r->left ? e.begin : r->left;
+        const int64_t end = e.end < r->left + r->n ? e.end : r->left + r->n;
+        for (int64_t i = begin; i < end; i++)
+            column[i * a[2].stride + e.offset - seen.begin] += g[i - r->left];
+    }
+    for (int64_t z = r->depth.begin; z < r->depth.end; z++)
+        for (int64_t row = r->height.begin; row < r->height.end; row++) {
+            cvy_real *to = gx + (z * a[1].in + row) * a[2].in + seen.begin;
+            for (int64_t i = 0; i < seen.end - seen.begin; i++) to[i] += column[i];
+        }
+}
+
+/* What the sums of a row of windows are divided by. */
+static inline void pool_divisors(const pool_job *j, const pool_row *r, double *divisor)
+{
+    const bool all = j->c->count_padding;
+    const int64_t others = all ? r->depth.counted * r->height.counted
+                               : (r->depth.end - r->depth.begin) * (r->height.end - r->height.begin);
+    for (int64_t i = 0; i < r->n; i++) {
+        const pool_range w = pool_range_of(&j->g.axis[2], r->left + i);
+        divisor[i] = (double)(others * (all ? w.counted : w.end - w.begin));
+    }
 }
 
 /* Channels (n, c): y = mean of the window. */
 static inline void pool_avg_forward_part(void *ctx, int64_t begin, int64_t end)
 {
     const pool_job *j = ctx;
-    for (int64_t channel = begin; channel < end; channel++) {
-        const cvy_real *x = j->call->x[0] + channel * j->g.elements;
-        for (int64_t i = 0; i < j->g.windows; i++) {
-            const pool_box b = pool_box_of(&j->g, i);
-            j->call->y[channel * j->g.windows + i] =
-                (cvy_real)(pool_sum(&j->g, &b, x) / (double)pool_divisor(j, &b));
+    const int64_t out = j->g.axis[2].out, rows = j->g.windows / out;
+    double sum[POOL_WINDOWS], divisor[POOL_WINDOWS];
+    for (int64_t line = begin * rows; line < end * rows; line++) {
+        const cvy_real *x = j->call->x[0] + line / rows * j->g.elements;
+        pool_row r;
+        for (int64_t left = 0; left < out; left += r.n) {
+            r = pool_row_of(&j->g, line % rows, left);
+            pool_sums(&j->g, &r, x, sum);
+            pool_divisors(j, &r, divisor);
+            for (int64_t i = 0; i < r.n; i++)
+                j->call->y[line * out + left + i] = (cvy_real)(sum[i] / divisor[i]);
         }
     }
 }
@@ -308,13 +399,19 @@ static inline void pool_avg_forward_part(void *ctx, int64_t begin, int64_t end)
 static inline void pool_avg_backward_part(void *ctx, int64_t begin, int64_t end)
 {
     const pool_job *j = ctx;
-    for (int64_t channel = begin; channel < end; channel++) {
-        cvy_real *gx = j->call->gx[0] + channel * j->g.elements;
-        for (int64_t i = 0; i < j->g.elements; i++) gx[i] = 0;
-        for (int64_t i = 0; i < j->g.windows; i++) {
-            const pool_box b = pool_box_of(&j->g, i);
-            pool_spread(&j->g, &b, j->call->gy[channel * j->g.windows + i] / (cvy_real)pool_divisor(j, &b),
-                        gx);
+    const int64_t out = j->g.axis[2].out, rows = j->g.windows / out;
+    double divisor[POOL_WINDOWS];
+    cvy_real share[POOL_WINDOWS];
+    memset(j->call->gx[0] + begin * j->g.elements, 0,
+           (size_t)((end - begin) * j->g.elements) * sizeof(cvy_real));
+    for (int64_t line = begin * rows; line < end * rows; line++) {
+        pool_row r;
+        for (int64_t left = 0; left < out; left += r.n) {
+            r = pool_row_of(&j->g, line % rows, left);
+            pool_divisors(j, &r, divisor);
+            for (int64_t i = 0; i < r.n; i++)
+                share[i] = j->call->gy[line * out + left + i] / (cvy_real)divisor[i];
+            pool_spread(&j->g, &r, share, j->call->gx[0] + line / rows * j->g.elements);
         }
     }
 }

@@ -6,6 +6,8 @@
 #include <inttypes.h>
 
 #include "convoy/layer.h"
+#include "sums.h"
+#include "wide.h"
 
 typedef struct prelu_config {
     int32_t per_channel;
@@ -32,6 +34,8 @@ static int prelu_infer(cvy_infer *in, const void *config)
     return in->weight(in, "weight", &slopes, cvy_constant(c->init));
 }
 
+enum { SOME = 256 }; /* numbers at a time */
+
 typedef struct prelu_job {
     const cvy_plain *call;
     int64_t batch, channels, pixels; /* N, C, the rest */
@@ -51,7 +55,7 @@ static prelu_job job_of(const cvy_plain *call, const prelu_config *c)
     return j;
 }
 
-static void forward_channels(void *ctx, int64_t begin, int64_t end)
+WIDE static void forward_channels(void *ctx, int64_t begin, int64_t end)
 {
     const prelu_job *j = ctx;
     const cvy_plain *call = j->call;
@@ -61,28 +65,27 @@ static void forward_channels(void *ctx, int64_t begin, int64_t end)
             const int64_t at = (n * j->channels + c) * j->pixels;
             const cvy_real *x = call->x[0] + at;
             cvy_real *y = call->y + at;
-            const cvy_real slope[2] = {a, 1}; /* looked up: a branch nobody could foretell */
-            for (int64_t i = 0; i < j->pixels; i++) y[i] = x[i] * slope[x[i] > 0];
+            for (int64_t i = 0; i < j->pixels; i++) y[i] = x[i] * (x[i] > 0 ? 1 : a);
         }
     }
 }
 
-/* The sum of x gy where x is not above 0, four at a time. */
-static double below_sum(const cvy_real *x, const cvy_real *gy, int64_t n)
+/* The sum of x gy where x is not above 0. Chosen first and multiplied then: together they would be a branch that nobody can
+ * foretell. */
+WIDE static double below_sum(const cvy_real *x, const cvy_real *gy, int64_t n)
 {
-    double s[4] = {0};
-    int64_t i = 0;
-    for (; i + 4 <= n; i += 4)
-        for (int k = 0; k < 4; k++) {
-            const double either[2] = {(double)x[i + k] * (double)gy[i + k], 0};
-            s[k] += either[x[i + k] > 0];
-        }
-    for (; i < n; i++) s[0] += x[i] > 0 ? 0 : (double)x[i] * (double)gy[i];
-    return (s[0] + s[1]) + (s[2] + s[3]);
+    cvy_real below[SOME];
+    double sum = 0;
+    for (int64_t first = 0; first < n; first += SOME) {
+        const int64_t some = n - first < SOME ? n - first : SOME;
+        for (int64_t i = 0; i < some; i++) below[i] = x[first + i] > 0 ? 0 : x[first + i];
+        sum += sums_of_products(gy + first, below, 0, some);
+    }
+    return sum;
 }
 
 /* A channel is summed by one thread in the order of the samples, so the sums do not depend on the thread count. */
-static void backward_channels(void *ctx, int64_t begin, int64_t end)
+WIDE static void backward_channels(void *ctx, int64_t begin, int64_t end)
 {
     const prelu_job *j = ctx;
     const cvy_plain *call = j->call;
@@ -94,8 +97,8 @@ static void backward_channels(void *ctx, int64_t begin, int64_t end)
             const cvy_real *x = call->x[0] + at, *gy = call->gy + at;
             cvy_real *gx = call->gx[0] ? call->gx[0] + at : NULL;
             j->sums[c] += below_sum(x, gy, j->pixels); /* before gx, which may be gy's own array */
-            const cvy_real slope[2] = {a, 1};
-            for (int64_t i = 0; gx && i < j->pixels; i++) gx[i] = gy[i] * slope[x[i] > 0];
+            if (!gx) continue;
+            for (int64_t i = 0; i < j->pixels; i++) gx[i] = gy[i] * (x[i] > 0 ? 1 : a);
         }
     }
 }

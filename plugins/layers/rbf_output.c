@@ -10,6 +10,8 @@
 #include <inttypes.h>
 
 #include "convoy/layer.h"
+#include "sums.h"
+#include "wide.h"
 
 typedef struct rbf_config {
     int64_t units;
@@ -79,40 +81,87 @@ static int rbf_infer(cvy_infer *in, const void *config)
                         DRAWN, WIDTH * HEIGHT, c->units, x->dim[1], WIDTH * HEIGHT);
     in->out = cvy_shape2(x->dim[0], c->units);
     in->traits = CVY_READS_X;
+    int64_t codes;
+    if (__builtin_mul_overflow(c->units, x->dim[1], &codes) ||
+        __builtin_mul_overflow(codes, (int64_t)sizeof(cvy_real), &in->scratch_bytes))
+        return cvy_fail(in, "units: %" PRId64 " of %" PRId64 " inputs are too large to compute", c->units,
+                        x->dim[1]);
     return 0;
+}
+
+typedef struct rbf_job {
+    const cvy_plain *call;
+    int64_t units, count;
+    cvy_real *codes; /* (units, count) */
+} rbf_job;
+
+static rbf_job job_of(const cvy_plain *call, const rbf_config *c)
+{
+    const rbf_job j = {call, c->units, call->in[0].dim[1], call->scratch};
+    for (int64_t o = 0; o < j.units; o++)
+        for (int64_t i = 0; i < j.count; i++) j.codes[o * j.count + i] = code(c, o, i);
+    return j;
+}
+
+/* The sum of (x - code)^2. */
+static inline double distance(const cvy_real *x, const cvy_real *codes, int64_t n)
+{
+    double s[SUMS_AT_ONCE] = {0};
+    int64_t i = 0;
+    for (; i + SUMS_AT_ONCE <= n; i += SUMS_AT_ONCE)
+        for (int k = 0; k < SUMS_AT_ONCE; k++) {
+            const double away = (double)x[i + k] - (double)codes[i + k];
+            s[k] += away * away;
+        }
+    for (; i < n; i++) {
+        const double away = (double)x[i] - (double)codes[i];
+        s[0] += away * away;
+    }
+    return sums_together(s);
+}
+
+WIDE static void forward_samples(void *ctx, int64_t begin, int64_t end)
+{
+    const rbf_job *j = ctx;
+    for (int64_t n = begin; n < end; n++)
+        for (int64_t o = 0; o < j->units; o++)
+            j->call->y[n * j->units + o] =
+                (cvy_real)-distance(j->call->x[0] + n * j->count, j->codes + o * j->count, j->count);
+}
+
+enum { SOME = 128 }; /* inputs at a time */
+
+/* gx = 2 sum over the units of gy (code - x) */
+WIDE static void backward_samples(void *ctx, int64_t begin, int64_t end)
+{
+    const rbf_job *j = ctx;
+    for (int64_t n = begin; n < end; n++)
+        for (int64_t first = 0; first < j->count; first += SOME) {
+            const int64_t some = j->count - first < SOME ? j->count - first : SOME;
+            const cvy_real *x = j->call->x[0] + n * j->count + first;
+            double sum[SOME] = {0};
+            for (int64_t o = 0; o < j->units; o++) {
+                const double gy = (double)j->call->gy[n * j->units + o];
+                const cvy_real *codes = j->codes + o * j->count + first;
+                for (int64_t i = 0; i < some; i++) sum[i] += gy * ((double)codes[i] - (double)x[i]);
+            }
+            for (int64_t i = 0; i < some; i++)
+                j->call->gx[0][n * j->count + first + i] = (cvy_real)(2 * sum[i]);
+        }
 }
 
 static int rbf_forward(const cvy_plain *call, const void *config)
 {
-    const rbf_config *c = config;
-    const int64_t batch = call->in[0].dim[0], count = call->in[0].dim[1];
-    for (int64_t n = 0; n < batch; n++) {
-        const cvy_real *x = call->x[0] + n * count;
-        for (int64_t o = 0; o < c->units; o++) {
-            double sum = 0;
-            for (int64_t i = 0; i < count; i++) {
-                const double away = (double)x[i] - (double)code(c, o, i);
-                sum += away * away;
-            }
-            call->y[n * c->units + o] = (cvy_real)-sum;
-        }
-    }
+    rbf_job j = job_of(call, config);
+    call->host->parallel_for(call->host, call->in[0].dim[0], 1, forward_samples, &j);
     return 0;
 }
 
 static int rbf_backward(const cvy_plain *call, const void *config)
 {
-    const rbf_config *c = config;
-    const int64_t batch = call->in[0].dim[0], count = call->in[0].dim[1];
     if (!call->gx[0]) return 0;
-    for (int64_t n = 0; n < batch; n++)
-        for (int64_t i = 0; i < count; i++) {
-            double sum = 0;
-            for (int64_t o = 0; o < c->units; o++)
-                sum += (double)call->gy[n * c->units + o] *
-                       ((double)code(c, o, i) - (double)call->x[0][n * count + i]);
-            call->gx[0][n * count + i] = (cvy_real)(2 * sum);
-        }
+    rbf_job j = job_of(call, config);
+    call->host->parallel_for(call->host, call->in[0].dim[0], 1, backward_samples, &j);
     return 0;
 }
 

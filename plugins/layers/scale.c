@@ -4,6 +4,8 @@
  * residual branch is LayerScale (Touvron, Cord, Sablayrolles, Synnaeve & Jegou, "Going deeper with Image
  * Transformers", ICCV 2021, section 2.2). Factors start at `init`, summands at 0. */
 #include "convoy/layer.h"
+#include "sums.h"
+#include "wide.h"
 
 typedef struct scale_config {
     double init;
@@ -58,7 +60,7 @@ static scale_job job_of(const cvy_plain *call, const scale_config *c)
 }
 
 /* Planes (n, c): to = from weight + bias. */
-static void scale_planes(void *ctx, int64_t begin, int64_t end)
+WIDE static void scale_planes(void *ctx, int64_t begin, int64_t end)
 {
     const scale_job *j = ctx;
     for (int64_t plane = begin; plane < end; plane++) {
@@ -71,7 +73,7 @@ static void scale_planes(void *ctx, int64_t begin, int64_t end)
 }
 
 /* Channels c: the gradient of the factor is the sum of gy x, that of the summand the sum of gy. */
-static void backward_channels(void *ctx, int64_t begin, int64_t end)
+WIDE static void backward_channels(void *ctx, int64_t begin, int64_t end)
 {
     const scale_job *j = ctx;
     cvy_real *gweight = j->call->gw[0], *gbias = j->bias ? j->call->gw[1] : NULL;
@@ -79,10 +81,8 @@ static void backward_channels(void *ctx, int64_t begin, int64_t end)
         double sum = 0, product = 0;
         for (int64_t n = 0; n < j->batch; n++) {
             const int64_t at = (n * j->channels + c) * j->pixels;
-            for (int64_t i = at; i < at + j->pixels; i++) {
-                sum += (double)j->call->gy[i];
-                product += (double)j->call->gy[i] * (double)j->call->x[0][i];
-            }
+            sum += sums_of(j->call->gy + at, j->pixels);
+            product += sums_of_products(j->call->gy + at, j->call->x[0] + at, 0, j->pixels);
         }
         if (gweight) gweight[c] = (cvy_real)product;
         if (gbias) gbias[c] = (cvy_real)sum;

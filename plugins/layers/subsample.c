@@ -6,6 +6,7 @@
  * appendix A, uniform on [-2.4/F, 2.4/F] with F = Kh Kw inputs to a unit; or with `init: average` as the mean over
  * the window. */
 #include "pool_nd.h"
+#include "sums.h"
 
 typedef struct subsample_config {
     pool_config pool; /* first: this is what pool_nd.h is given */
@@ -44,14 +45,18 @@ static int subsample_infer(cvy_infer *in, const void *config)
 static void forward_part(void *ctx, int64_t begin, int64_t end)
 {
     const pool_job *j = ctx;
-    const int64_t channels = j->call->in[0].dim[1];
-    for (int64_t at = begin; at < end; at++) {
-        const cvy_real *x = j->call->x[0] + at * j->g.elements;
+    const int64_t channels = j->call->in[0].dim[1], out = j->g.axis[2].out, rows = j->g.windows / out;
+    double sum[POOL_WINDOWS];
+    for (int64_t line = begin * rows; line < end * rows; line++) {
+        const int64_t at = line / rows;
         const double coefficient = (double)j->call->w[0][at % channels],
                      bias = (double)j->call->w[1][at % channels];
-        for (int64_t i = 0; i < j->g.windows; i++) {
-            const pool_box b = pool_box_of(&j->g, i);
-            j->call->y[at * j->g.windows + i] = (cvy_real)(coefficient * pool_sum(&j->g, &b, x) + bias);
+        pool_row r;
+        for (int64_t left = 0; left < out; left += r.n) {
+            r = pool_row_of(&j->g, line % rows, left);
+            pool_sums(&j->g, &r, j->call->x[0] + at * j->g.elements, sum);
+            for (int64_t i = 0; i < r.n; i++)
+                j->call->y[line * out + left + i] = (cvy_real)(coefficient * sum[i] + bias);
         }
     }
 }
@@ -60,13 +65,18 @@ static void forward_part(void *ctx, int64_t begin, int64_t end)
 static void backward_part(void *ctx, int64_t begin, int64_t end)
 {
     const pool_job *j = ctx;
-    for (int64_t at = begin; at < end; at++) {
-        cvy_real *gx = j->call->gx[0] + at * j->g.elements;
-        const cvy_real coefficient = j->call->w[0][at % j->call->in[0].dim[1]];
-        for (int64_t i = 0; i < j->g.elements; i++) gx[i] = 0;
-        for (int64_t i = 0; i < j->g.windows; i++) {
-            const pool_box b = pool_box_of(&j->g, i);
-            pool_spread(&j->g, &b, coefficient * j->call->gy[at * j->g.windows + i], gx);
+    const int64_t channels = j->call->in[0].dim[1], out = j->g.axis[2].out, rows = j->g.windows / out;
+    cvy_real share[POOL_WINDOWS];
+    memset(j->call->gx[0] + begin * j->g.elements, 0,
+           (size_t)((end - begin) * j->g.elements) * sizeof(cvy_real));
+    for (int64_t line = begin * rows; line < end * rows; line++) {
+        const int64_t at = line / rows;
+        const cvy_real coefficient = j->call->w[0][at % channels];
+        pool_row r;
+        for (int64_t left = 0; left < out; left += r.n) {
+            r = pool_row_of(&j->g, line % rows, left);
+            for (int64_t i = 0; i < r.n; i++) share[i] = coefficient * j->call->gy[line * out + left + i];
+            pool_spread(&j->g, &r, share, j->call->gx[0] + at * j->g.elements);
         }
     }
 }
@@ -75,18 +85,21 @@ static void backward_part(void *ctx, int64_t begin, int64_t end)
 static void weights_part(void *ctx, int64_t begin, int64_t end)
 {
     const pool_job *j = ctx;
-    const int64_t channels = j->call->in[0].dim[1];
+    const int64_t channels = j->call->in[0].dim[1], out = j->g.axis[2].out, rows = j->g.windows / out;
+    double sum[POOL_WINDOWS];
     for (int64_t c = begin; c < end; c++) {
         double coefficient = 0, bias = 0;
         for (int64_t n = 0; n < j->call->in[0].dim[0]; n++) {
             const int64_t at = n * channels + c;
-            for (int64_t i = 0; i < j->g.windows; i++) {
-                const pool_box b = pool_box_of(&j->g, i);
-                const double g = (double)j->call->gy[at * j->g.windows + i];
-                if (j->call->gw[0])
-                    coefficient += g * pool_sum(&j->g, &b, j->call->x[0] + at * j->g.elements);
-                bias += g;
-            }
+            const cvy_real *gy = j->call->gy + at * j->g.windows;
+            bias += sums_of(gy, j->g.windows);
+            pool_row r;
+            for (int64_t row = 0; j->call->gw[0] && row < rows; row++)
+                for (int64_t left = 0; left < out; left += r.n, gy += r.n) {
+                    r = pool_row_of(&j->g, row, left);
+                    pool_sums(&j->g, &r, j->call->x[0] + at * j->g.elements, sum);
+                    for (int64_t i = 0; i < r.n; i++) coefficient += (double)gy[i] * sum[i];
+                }
         }
         if (j->call->gw[0]) j->call->gw[0][c] = (cvy_real)coefficient;
         if (j->call->gw[1]) j->call->gw[1][c] = (cvy_real)bias;

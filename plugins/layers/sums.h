@@ -1,15 +1,19 @@
-/* Sums over many numbers, in double. Eight at a time, which do not wait for each other; the order is a function of the
+/* Sums over many numbers, in double. Some at a time, which do not wait for each other; the order is a function of the
  * count alone. Knows no layer. */
 #ifndef LAYERS_SUMS_H
 #define LAYERS_SUMS_H
 
 #include "convoy/plugin.h"
 
-enum { SUMS_AT_ONCE = 8 };
+enum { SUMS_AT_ONCE = 16 };
 
 static inline double sums_together(const double s[SUMS_AT_ONCE])
 {
-    return ((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7]));
+    double t[SUMS_AT_ONCE];
+    for (int k = 0; k < SUMS_AT_ONCE; k++) t[k] = s[k];
+    for (int half = SUMS_AT_ONCE / 2; half > 0; half /= 2)
+        for (int k = 0; k < half; k++) t[k] += t[k + half];
+    return t[0];
 }
 
 /* sum of x */

@@ -7,7 +7,7 @@
  * Kw), r counting first the connections of output map 0 in the order of the input maps, then those of map 1, ... With
  * kernels of 5x5 lenet5_c3 has the paper's 60 x 25 + 16 = 1,516 parameters. Weights and bias start uniform on
  * [-1/sqrt(fan_in), 1/sqrt(fan_in)] with fan_in = Kh Kw times the connections of an output map, on average. */
-#include "conv_nd_plain.h"
+#include "conv_nd_flat.h"
 
 typedef struct table_config {
     conv_config conv; /* must be first: the rows of conv_nd.h speak of it */
@@ -112,35 +112,38 @@ static int table_infer(cvy_infer *in, const void *config)
     if (connections < 0) return 1;
     warn_of_unread(in, c, full.channels);
     const cvy_shape weight = {3, {connections, g.kernel[1], g.kernel[2]}};
-    if (conv_nd_declare(in, &g, &weight, g.taps)) return 1;
+    if (conv_nd_declare(in, &g, &weight, g.taps) || conv_flat_declare(in, &g)) return 1;
     in->scratch_bytes += full.channels * inputs * (int64_t)sizeof(int64_t); /* which kernel */
     return 0;
 }
 
-/* With the table laid out behind the taps in the call's scratch. */
-static conv_nd geometry(const cvy_plain *call, const table_config *c)
+/* With the table laid out behind what the loops need of the call's scratch; kernels: connections. */
+static conv_nd geometry(const cvy_plain *call, const table_config *c, int64_t *kernels)
 {
     const int64_t inputs = call->in[0].dim[1];
     const conv_config full = whole(c, inputs);
     conv_nd g = conv_nd_of(&full, 2, false, call->in, call->out);
-    int64_t *index = (int64_t *)((char *)call->scratch + conv_nd_scratch(&g)), kernels = 0;
+    int64_t *index = (int64_t *)((char *)call->scratch + conv_flat_bytes(&g));
+    *kernels = 0;
     for (int64_t o = 0; o < full.channels; o++)
         for (int64_t i = 0; i < inputs; i++)
-            index[o * inputs + i] = connected(c, inputs, o, i) ? kernels++ : -1;
+            index[o * inputs + i] = connected(c, inputs, o, i) ? (*kernels)++ : -1;
     g.index = index;
     return g;
 }
 
 static int table_forward(const cvy_plain *call, const void *config)
 {
-    const conv_nd g = geometry(call, config);
-    return conv_nd_forward(call, &g);
+    int64_t kernels;
+    const conv_nd g = geometry(call, config, &kernels);
+    return conv_flat_forward(call, &g);
 }
 
 static int table_backward(const cvy_plain *call, const void *config)
 {
-    const conv_nd g = geometry(call, config);
-    return conv_nd_backward(call, &g);
+    int64_t kernels;
+    const conv_nd g = geometry(call, config, &kernels);
+    return conv_flat_backward(call, &g, kernels);
 }
 
 static const cvy_layer table_layer = {

@@ -26,15 +26,6 @@ static const char *const *adadelta_slots(const void *config)
     return names;
 }
 
-static cvy_real root(cvy_real x)
-{
-#ifdef CVY_DOUBLE
-    return sqrt(x);
-#else
-    return sqrtf(x);
-#endif
-}
-
 typedef struct rates {
     cvy_real lr, decay, keep, take, eps;
 } rates;
@@ -45,7 +36,7 @@ static void step(int64_t n, cvy_real *restrict w, const cvy_real *restrict g, cv
     for (int64_t i = 0; i < n; i++) {
         cvy_real d = g[i] + r.decay * w[i];
         cvy_real s = r.keep * square[i] + r.take * d * d;
-        cvy_real move = root(moved[i] + r.eps) / root(s + r.eps) * d;
+        cvy_real move = cvy_sqrt(moved[i] + r.eps) / cvy_sqrt(s + r.eps) * d;
         square[i] = s;
         moved[i] = r.keep * moved[i] + r.take * move * move;
         w[i] -= r.lr * move;

@@ -27,15 +27,6 @@ static const char *const *adagrad_slots(const void *config)
     return names;
 }
 
-static cvy_real root(cvy_real x)
-{
-#ifdef CVY_DOUBLE
-    return sqrt(x);
-#else
-    return sqrtf(x);
-#endif
-}
-
 static void step(int64_t n, cvy_real *restrict w, const cvy_real *restrict g, cvy_real *restrict sum,
                  cvy_real lr, cvy_real decay, cvy_real eps, cvy_real start)
 {
@@ -43,7 +34,7 @@ static void step(int64_t n, cvy_real *restrict w, const cvy_real *restrict g, cv
         cvy_real d = g[i] + decay * w[i];
         cvy_real s = (sum[i] + start) + d * d;
         sum[i] = s;
-        w[i] -= lr * d / (root(s) + eps);
+        w[i] -= lr * d / (cvy_sqrt(s) + eps);
     }
 }
 

@@ -7,16 +7,7 @@ typedef struct adam_config {
 } adam_config;
 
 static const cvy_param adam_params[] = {
-    CVY_FLOAT(adam_config, lr, 1e-3, 0, 1e6, "learning rate"),
-    CVY_ALSO("learning_rate eta step_size base_lr"),
-    CVY_FLOAT(adam_config, beta1, 0.9, 0, 0.99999999,
-              "share of the moving mean of gradients kept at each step"),
-    CVY_ALSO("beta_1 betas momentum"),
-    CVY_FLOAT(adam_config, beta2, 0.999, 0, 0.99999999,
-              "share of the moving mean of squares kept at each step"),
-    CVY_ALSO("beta_2"),
-    CVY_FLOAT(adam_config, eps, 1e-8, 1e-30, 1e6, "added to the root, against division by zero"),
-    CVY_ALSO("epsilon"),
+    ADAM_PARAMS(adam_config, 1e-3, 1e-8),
     CVY_FLOAT(adam_config, weight_decay, 0, 0, 1e6,
               "L2 penalty: this times the weight is added to the gradient (adamw decays apart from it)"),
     CVY_ALSO("decay l2 wd"),

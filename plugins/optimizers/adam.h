@@ -1,10 +1,23 @@
-/* Adam's step as Adam and AdamW share it: moving means of gradients and of their squares, corrected for starting at
- * zero. Knows no parameters. */
+/* What Adam and its relatives share: the first rows of their parameters, the names of their state, and Adam's step, moving means
+ * of gradients and of their squares, corrected for starting at zero. */
 #ifndef OPTIMIZERS_ADAM_H
 #define OPTIMIZERS_ADAM_H
 
 #include <math.h>
 #include "convoy/optimizer.h"
+
+/* The rows that the configurations of this family begin with; lr and eps: their defaults. */
+#define ADAM_PARAMS(config, lr_default, eps_default)                                                    \
+    CVY_FLOAT(config, lr, lr_default, 0, 1e6, "learning rate"),                                         \
+        CVY_ALSO("learning_rate eta step_size base_lr"),                                                \
+        CVY_FLOAT(config, beta1, 0.9, 0, 0.99999999,                                                    \
+                  "share of the moving mean of gradients kept at each step"),                           \
+        CVY_ALSO("beta_1 betas momentum"),                                                              \
+        CVY_FLOAT(config, beta2, 0.999, 0, 0.99999999,                                                  \
+                  "share of the moving mean of squares kept at each step"),                             \
+        CVY_ALSO("beta_2"),                                                                             \
+        CVY_FLOAT(config, eps, eps_default, 1e-30, 1e6, "added to the root, against division by zero"), \
+        CVY_ALSO("epsilon")
 
 typedef struct adam_rates {
     cvy_real lr;    /* divided by the correction of the first mean */
@@ -12,15 +25,6 @@ typedef struct adam_rates {
     cvy_real keep;  /* of the weight, before the step; 1 where decay is coupled */
     cvy_real keep1, take1, keep2, take2, correction, eps;
 } adam_rates;
-
-static inline cvy_real adam_root(cvy_real x)
-{
-#ifdef CVY_DOUBLE
-    return sqrt(x);
-#else
-    return sqrtf(x);
-#endif
-}
 
 static inline adam_rates adam_rates_of(const cvy_update *u, double lr, double beta1, double beta2, double eps)
 {
@@ -51,7 +55,7 @@ adam_loop(int64_t n, cvy_real *restrict w, const cvy_real *restrict g, cvy_real 
             s = s > most[i] ? s : most[i];
             most[i] = s;
         }
-        w[i] = r.keep * w[i] - r.lr * m / (adam_root(s) / r.correction + r.eps);
+        w[i] = r.keep * w[i] - r.lr * m / (cvy_sqrt(s) / r.correction + r.eps);
     }
 }
 

@@ -7,16 +7,7 @@ typedef struct adamw_config {
 } adamw_config;
 
 static const cvy_param adamw_params[] = {
-    CVY_FLOAT(adamw_config, lr, 1e-3, 0, 1e6, "learning rate"),
-    CVY_ALSO("learning_rate eta step_size base_lr"),
-    CVY_FLOAT(adamw_config, beta1, 0.9, 0, 0.99999999,
-              "share of the moving mean of gradients kept at each step"),
-    CVY_ALSO("beta_1 betas momentum"),
-    CVY_FLOAT(adamw_config, beta2, 0.999, 0, 0.99999999,
-              "share of the moving mean of squares kept at each step"),
-    CVY_ALSO("beta_2"),
-    CVY_FLOAT(adamw_config, eps, 1e-8, 1e-30, 1e6, "added to the root, against division by zero"),
-    CVY_ALSO("epsilon"),
+    ADAM_PARAMS(adamw_config, 1e-3, 1e-8),
     CVY_FLOAT(adamw_config, weight_decay, 0.01, 0, 1e6,
               "decoupled decay: each step first takes learning rate times this off the weight"),
     CVY_ALSO("decay l2 wd"),

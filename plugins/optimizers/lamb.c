@@ -1,22 +1,12 @@
 /* LAMB: Adam's direction for each weight, as long for each tensor as the tensor itself is. */
-#include <math.h>
-#include "convoy/optimizer.h"
+#include "adam.h"
 
 typedef struct lamb_config {
     double lr, beta1, beta2, eps, weight_decay;
 } lamb_config;
 
 static const cvy_param lamb_params[] = {
-    CVY_FLOAT(lamb_config, lr, 1e-3, 0, 1e6, "learning rate"),
-    CVY_ALSO("learning_rate eta step_size base_lr"),
-    CVY_FLOAT(lamb_config, beta1, 0.9, 0, 0.99999999,
-              "share of the moving mean of gradients kept at each step"),
-    CVY_ALSO("beta_1 betas momentum"),
-    CVY_FLOAT(lamb_config, beta2, 0.999, 0, 0.99999999,
-              "share of the moving mean of squares kept at each step"),
-    CVY_ALSO("beta_2"),
-    CVY_FLOAT(lamb_config, eps, 1e-6, 1e-30, 1e6, "added to the root, against division by zero"),
-    CVY_ALSO("epsilon"),
+    ADAM_PARAMS(lamb_config, 1e-3, 1e-6),
     CVY_FLOAT(lamb_config, weight_decay, 0.01, 0, 1e6,
               "this times the weight is added to Adam's direction, before its length is taken"),
     CVY_ALSO("decay l2 wd"),
@@ -24,18 +14,8 @@ static const cvy_param lamb_params[] = {
 
 static const char *const *lamb_slots(const void *config)
 {
-    static const char *const names[] = {"mean", "square", NULL};
     (void)config;
-    return names;
-}
-
-static cvy_real root(cvy_real x)
-{
-#ifdef CVY_DOUBLE
-    return sqrt(x);
-#else
-    return sqrtf(x);
-#endif
+    return adam_slot_names(0);
 }
 
 typedef struct rates {
@@ -44,7 +24,7 @@ typedef struct rates {
 
 static inline cvy_real direction(cvy_real w, cvy_real mean, cvy_real square, const rates *r)
 {
-    return mean / r->correction1 / (root(square) / r->correction2 + r->eps) + r->decay * w;
+    return mean / r->correction1 / (cvy_sqrt(square) / r->correction2 + r->eps) + r->decay * w;
 }
 
 /* The squared lengths of the tensor and of Adam's direction. */

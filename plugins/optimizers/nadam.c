@@ -6,16 +6,7 @@ typedef struct nadam_config {
 } nadam_config;
 
 static const cvy_param nadam_params[] = {
-    CVY_FLOAT(nadam_config, lr, 2e-3, 0, 1e6, "learning rate"),
-    CVY_ALSO("learning_rate eta step_size base_lr"),
-    CVY_FLOAT(nadam_config, beta1, 0.9, 0, 0.99999999,
-              "share of the moving mean of gradients kept at each step"),
-    CVY_ALSO("beta_1 betas momentum"),
-    CVY_FLOAT(nadam_config, beta2, 0.999, 0, 0.99999999,
-              "share of the moving mean of squares kept at each step"),
-    CVY_ALSO("beta_2"),
-    CVY_FLOAT(nadam_config, eps, 1e-8, 1e-30, 1e6, "added to the root, against division by zero"),
-    CVY_ALSO("epsilon"),
+    ADAM_PARAMS(nadam_config, 2e-3, 1e-8),
     CVY_FLOAT(nadam_config, weight_decay, 0, 0, 1e6,
               "L2 penalty: this times the weight is added to the gradient"),
     CVY_ALSO("decay l2 wd"),
@@ -62,7 +53,7 @@ static void step(int64_t n, cvy_real *restrict w, const cvy_real *restrict g, cv
         cvy_real s = r.keep2 * square[i] + r.take2 * d * d;
         mean[i] = m;
         square[i] = s;
-        w[i] -= (r.gradient * d + r.mean * m) / (adam_root(s) / r.correction + r.eps);
+        w[i] -= (r.gradient * d + r.mean * m) / (cvy_sqrt(s) / r.correction + r.eps);
     }
 }
 

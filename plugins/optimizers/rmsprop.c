@@ -33,15 +33,6 @@ static const char *const *rmsprop_slots(const void *config)
     return c->centered ? centered : plain;
 }
 
-static cvy_real root(cvy_real x)
-{
-#ifdef CVY_DOUBLE
-    return sqrt(x);
-#else
-    return sqrtf(x);
-#endif
-}
-
 typedef struct rates {
     cvy_real lr, decay, keep, take, eps, momentum;
 } rates;
@@ -63,7 +54,7 @@ static inline __attribute__((always_inline)) void step(int64_t n, cvy_real *rest
             /* Rounding may take a vanishing variance below zero, where PyTorch gets NaN. */
             s = (cvy_real)fabs((double)s);
         }
-        cvy_real scale = root(s) + r.eps;
+        cvy_real scale = cvy_sqrt(s) + r.eps;
         if (v) {
             cvy_real velocity = r.momentum * v[i] + d / scale;
             v[i] = velocity;

@@ -554,7 +554,7 @@ static void test_files(void **unused)
     same_tensors(m, copy);
     cvy_model_free(copy);
     cvy_model_save(m, in("no/such/folder"), &error);
-    failed(error, CVY_ERR_RESOURCE, "no/such/folder");
+    failed(error, CVY_ERR_CONFIG, "no/such/folder");
 
     /* Another network: everything that does not fit is said, and nothing is changed. */
     const char *narrower[] = {"model.stem.channels=4"};
@@ -612,7 +612,7 @@ static void test_wrong_files(void **unused)
 {
     (void)unused;
     cvy_error *error;
-    write_file("wrong.yaml", "dataset: {type: shapes, train: 50, test: 10, size: 12}\n"
+    write_file("wrong.yaml", "dataset: {type: shapes, train: 500, test: 10, size: 12}\n"
                              "model:\n"
                              "  - conv2d: {channels: 0, kernel: 3, name: stem}\n"
                              "  - global_avg_pool\n"

@@ -80,6 +80,23 @@ static void every_part_counts(void **state)
     for (size_t i = 0; i < 5; i++) assert_int_not_equal(philox_u32(&others[i]), first);
 }
 
+/* Many at once are the same blocks, also where the counter wraps around. */
+static void many_are_the_same(void **state)
+{
+    (void)state;
+    const philox_key key = philox_key_of(7, "many", "blocks");
+    static const uint32_t starts[] = {0, 5, UINT32_MAX - 70};
+    for (size_t s = 0; s < 3; s++)
+        for (int64_t n = 0; n < 200; n += 33) {
+            uint32_t out[4 * 200], one[4];
+            philox_blocks(key, starts[s], n, 1, 2, 3, out);
+            for (int64_t i = 0; i < n; i++) {
+                philox_block(key, starts[s] + (uint32_t)i, 1, 2, 3, one);
+                assert_memory_equal(out + 4 * i, one, sizeof one);
+            }
+        }
+}
+
 static void below_is_uniform(void **state)
 {
     (void)state;
@@ -141,9 +158,10 @@ static void normal_is_normal(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(known_answers),     cmocka_unit_test(frozen),
-        cmocka_unit_test(every_part_counts), cmocka_unit_test(below_is_uniform),
-        cmocka_unit_test(unit_is_uniform),   cmocka_unit_test(normal_is_normal),
+        cmocka_unit_test(known_answers),    cmocka_unit_test(many_are_the_same),
+        cmocka_unit_test(frozen),           cmocka_unit_test(every_part_counts),
+        cmocka_unit_test(below_is_uniform), cmocka_unit_test(unit_is_uniform),
+        cmocka_unit_test(normal_is_normal),
     };
     return cmocka_run_group_tests_name("philox", tests, NULL, NULL);
 }

@@ -42,7 +42,7 @@ run 0 "$2/plugins/layers/relu.so" -q
 run 2 "$2/plugins/layers/relu.so" elu
 says 'no plugin called "elu" is in it'
 run 5 "$2/libconvoy.so"
-run 5 nowhere.so
+run 2 nowhere.so
 run 2
 says "which file?"
 run 2 "$2/plugins/layers/relu.so" --in x

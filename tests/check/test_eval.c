@@ -34,7 +34,7 @@ static void compare(const char *path, const safetensors *expected, const exchang
         for (size_t k = 0; k < x->n_out; k++)
             if (!strcmp(x->out[k].name, a->name)) b = &x->out[k];
         if (!b) fail_msg("%s: no result \"%s\"", path, a->name);
-        assert_true(exchange_same_shape(&a->shape, &b->shape));
+        assert_true(cvy_shape_same(&a->shape, &b->shape));
         for (int64_t k = 0; k < a->count; k++) {
             double off = fabs((double)a->data[k] - (double)b->data[k]);
             double share = off / (1e-5 + 1e-4 * fabs((double)a->data[k]));

@@ -65,7 +65,7 @@ unwritten
 run 2 layer relu --in nowhere.safetensors --out out.safetensors
 says 'nowhere.safetensors'
 unwritten
-run 5 layer rellu --in "$refs/relu.in.safetensors" --out out.safetensors
+run 2 layer rellu --in "$refs/relu.in.safetensors" --out out.safetensors
 says 'relu'
 unwritten
 run 2 layer relu --in "$refs/relu.in.safetensors"

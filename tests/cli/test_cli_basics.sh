@@ -133,12 +133,12 @@ expect 0 plugin info layer:own_layer --json
 says out '"max":9'
 says out '"choices":["fast","slow"]'
 says out '"elsewhere":["kernel_size","width"]'
-expect 5 plugin info own_lyer
+expect 2 plugin info own_lyer
 empty out
 says err 'no plugin named "own_lyer"'
 says err 'did you mean `own_layer`?'
 says err "$dir/plugins"
-expect 5 plugin info loss:own_layer
+expect 2 plugin info loss:own_layer
 says err "there is a plugin of this name of kind layer"
 
 build again.so
@@ -148,7 +148,28 @@ expect 0 plugin ls --plugin ./again.so
 says err "is in two files"
 expect 5 plugin ls --plugin plugins/text.so
 says err "plugins/text.so: not a plugin: a text file"
-expect 5 plugin ls --plugin missing.so
+says err "-I HEADERS -o NAME.so NAME.c -lm"
+expect 2 plugin check own
+says err 'did you mean `own.c`?'
+expect 2 plugin check nothing_of_this_name
+says err "there is no such file"
+for group in plugin data; do
+    expect 2 $group list
+    says err 'did you mean `ls`?'
+done
+expect 2 list
+says err 'did you mean `convoy ls`?'
+expect 0 inspect --help
+grep -q -- "default -" out && fail "a number that stands for none is shown as a default"
+expect 2 predict cat.JPG r1
+says err "the run comes first"
+echo file >a_file
+for command in ls "run nothing.yaml"; do
+    # shellcheck disable=SC2086
+    expect 2 $command --results a_file
+    says err "a_file: a file, where the folder of results is expected"
+done
+expect 2 plugin ls --plugin missing.so
 says err "missing.so: cannot be opened"
 
 # ---- streams

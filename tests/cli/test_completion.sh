@@ -66,6 +66,8 @@ completes convoy plugin new la : layer
 completes convoy plugin eval --kernels "" : plain fast
 completes convoy profile --order "" : time network
 completes convoy completion "" : bash zsh fish
+completes convoy export "" : csv jsonl sql tensorboard weights
+completes convoy export jsonl la : last
 completes convoy --color never plugin in : info
 mkdir sub
 completes convoy ls --results s : sub

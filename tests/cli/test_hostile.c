@@ -299,7 +299,7 @@ static void in_words(void **state)
     shows(2, WORDS("run", evil));
     shows(2, WORDS("model", evil));
     shows(2, WORDS("data", "info", evil));
-    shows(5, WORDS("plugin", "info", evil));
+    shows(2, WORDS("plugin", "info", evil));
     shows(2, WORDS("export", "nothing", evil));
     shows(2, WORDS("plot", "s1", "--format", evil));
     shows(2, WORDS(evil));

@@ -76,7 +76,7 @@ if "$convoy" doctor | grep -q '^ok *PNG '; then
     says out '"layer":"stem"'
     says out '"class_name":"circle"'
     rm -rf results/r1/inspect-* nowhere
-    expect 4 inspect r1 filters -o nowhere/x.png
+    expect 2 inspect r1 filters -o nowhere/x.png
     expect 2 inspect r1 gradcam --image missing.png -o x.png
     says err "missing.png"
     expect 2 inspect r1 gradcam --image shapes.yaml -o x.png

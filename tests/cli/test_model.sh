@@ -98,7 +98,7 @@ if command -v dot >/dev/null; then
     expect 0 model cifar_resnet20 --graph "$dir/net.svg"
     says "$dir/net.svg" "</svg>"
 fi
-expect 4 model cifar_resnet20 --graph "$dir/absent/net.dot"
+expect 2 model cifar_resnet20 --graph "$dir/absent/net.dot"
 
 cat >"$dir/odd.yaml" <<'END'
 input: [3, 15, 15]
@@ -119,11 +119,11 @@ says "$err" 'did you mean `cifar_resnet20`?'
 expect 2 model "$dir/absent.yaml"
 expect 2 model cifar_resnet20 --batch 0x
 sed 's/max_pool2d/max_pool2/' "$dir/odd.yaml" >"$dir/unknown.yaml"
-expect 5 model "$dir/unknown.yaml"
+expect 2 model "$dir/unknown.yaml"
 says "$err" 'unknown.yaml:3:5:'
 says "$err" 'did you mean `max_pool2d`?'
 says "$err" "searched: $dir/convoy/plugins"
-expect 5 model cifar_resnet20 --plugin "$dir/absent.so"
+expect 2 model cifar_resnet20 --plugin "$dir/absent.so"
 
 # ---- profile
 expect 0 profile "$dir/odd.yaml" --batch 4 --steps 2 --threads 1 --order network

@@ -2,13 +2,13 @@
 # What the commands make of databases that earlier versions wrote (tests/report/old), alone and beside their run folders.
 . "$(dirname "$0")/runs.sh"
 old=$source_dir/tests/report/old
-for version in 1 2 3 4; do
+for version in 1 2 3 4 5; do
     rm -rf results && mkdir results && cp "$old/v$version.db" results/convoy.db
     chmod u+w results/convoy.db
     [ $version != 1 ] || { cp -r "$old"/v1/* results/ && chmod -R u+w results; }
     expect 0 ls -a
     says out "33.33"
-    [ $version = 4 ] || says err "written by an older Convoy (schema $version): brought up to date"
+    [ $version = 5 ] || says err "written by an older Convoy (schema $version): brought up to date"
     expect 0 show r1
     never err "older Convoy" # once
     says out "val_accuracy 33.33 % after epoch 1"

@@ -45,5 +45,18 @@ YAML
     expect 0 plot r1 --x time --smooth 0.5 --band none --log-y --most 1 --format svg -o p
     expect 2 plot --sql "SELECT run, value FROM curves" --log-x --format svg -o p
     says err "which have no logarithm"
+    expect 2 plot r1 --kind rungs
+    says err "none of the 1 configurations was stopped early"
+    expect 2 plot r1 -o absent/p
+    says err "there is no folder absent"
+    expect 2 report r1 -o absent/p.html
+    says err "there is no folder absent"
+    for what in csv weights; do
+        expect 2 export $what r1 -o absent/p
+        says err "there is no folder absent"
+    done
+    rm -r results/r1
+    expect 2 eval r1
+    says err "the run's folder is not there any more"
 fi
 finish

@@ -62,7 +62,7 @@ expect 2 features r1 --layer fc
 says err "-o FILE is missing"
 expect 2 features shapes -o x.safetensors
 says err '"shapes" is 2 runs'
-expect 4 features r1 --layer fc -o nowhere/x.safetensors
+expect 2 features r1 --layer fc -o nowhere/x.safetensors
 expect 2 features r1 --layer fc -o x.safetensors --part tst
 expect 2 features r1 --layer fc -o x.safetensors --C 1
 says err "--C is for --svm"

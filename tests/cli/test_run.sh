@@ -52,7 +52,7 @@ says err '    |              ^'
 says err 'typo.yaml:13:11:'
 expect 2 run tiny.yaml train.epoch=3
 says err '--set train.epoch=3'
-expect 5 run tiny.yaml 'model=[maxout, {linear: {units: classes}}]'
+expect 2 run tiny.yaml 'model=[maxout, {linear: {units: classes}}]'
 says err 'no layer plugin named "maxout"'
 expect 2 run
 says err "which experiment file?"
@@ -121,7 +121,15 @@ if cc -w -shared -fPIC -I"$source_dir/core/include" -o bad.so bad.c 2>cc.err; th
     CONVOY_PLAN_SECONDS=1 misbehave 5 loop
     says err "planning took more than 1 s and was stopped"
     misbehave 1 train
-    says err "see bad-train/r1/output.txt"
+    if [ -s bad-train/r1/output.txt ]; then # a sanitizer has said something
+        says err "see bad-train/r1/output.txt"
+    else
+        says err "convoy plugin check --sanitize NAME.c"
+    fi
+    { cat tiny.yaml; echo "sweep: {method: grid, parameters: {train.optimizer.lr: {values: [0.1, 0.2]}}}"; } >crashing.yaml
+    expect 3 sweep crashing.yaml --plugin ./bad.so --results bad-sweep train.epochs=1 \
+        "model=[{bad: {when: train}}, flatten, {linear: {units: classes}}]"
+    never err "draws the curves"
     misbehave 1 nan
     says err "r1 failed:"
     misbehave 1 exit

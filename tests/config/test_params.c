@@ -203,7 +203,7 @@ static void test_errors(void **state)
     assert_bad("{channels: 1, p: 1.5}", "p: 1.5 is above 1");
     assert_bad("{channels: 1, p: .inf}", "p: .inf is above 1");
     assert_bad("{channels: 1, p: .nan}", "p: .nan is not a number");
-    assert_bad("{channels: 1, p: \"0,5\"}", "hint: write 0.5");
+    assert_bad("{channels: 1, p: \"0,5\"}", "hint: decimals have a point: write 0.5");
     assert_bad("{channels: 1, p: half}", "p: expected a number, found the string \"half\"");
     assert_bad("{channels: 1, bias: 1}", "bias: expected true or false, found 1");
     assert_bad("{channels: 1, kernel: 0}", "kernel: 0 is below 1");

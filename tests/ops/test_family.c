@@ -2,25 +2,32 @@
  * against the same sums in double, over a generated family of shapes: batches of 1 to 129, 1 to 513 channels, maps of
  * 1x1 to 7x7 and some larger, kernels of 1 to 11, strides, padding, dilation, groups.
  *
- * The bound, for each element by itself. u = 2^-24. A sum of k products in any order, each rounded or not before it is
- * added, is off by at most gamma_k sum |a b|, gamma_k = k u / (1 - k u) (Higham, "Accuracy and Stability of Numerical
- * Algorithms", 2nd ed., section 3.1). Roundings that are independent and of mean zero stay below 6 sqrt(k) u sum |a b|
- * but for one time in 10^7 and more (Higham and Mary, "A New Approach to Probabilistic Rounding Error Analysis", SIAM J.
- * Sci. Comput. 2019, theorem 3.1 with lambda = 6), and for operands of random sign far below. So held is
+ * The bound, for each element by itself, in the standard model of rounding: u = 2^-24, gamma_n = n u / (1 - n u) (Higham,
+ * "Accuracy and Stability of Numerical Algorithms", 2nd ed., sections 2.2 and 3.1). A number that is rounded at most n
+ * times on its way into a result is off by gamma_n of its absolute value there. So k products, each rounded or not before
+ * it is added, in any order and any blocking, are held to
  *
- *   |y - exact| <= (min(k, 6 sqrt(k)) + 2) u sum |a b|         direct kernels; the bias is one of the products
+ *   |y - exact| <= gamma_k sum |a b|         direct kernels; the bias is one of the products
  *
- * Winograd's adds up other numbers: with the matrices of lane_winograd_transform.c, of which every constant of A and B is
- * exact, and C products for each of the 36 places of a tile,
+ * Winograd's adds up other numbers. By the same count, and as in Barabasz, Anderson, Soodhalter & Gregg, "Error Analysis
+ * and Improving the Accuracy of Winograd Convolution for Deep Neural Networks", ACM TOMS 2020, with the absolute values of
+ * the matrices of lane_winograd_transform.c, and C products for each of the 36 places of a tile,
  *
- *   |y - exact| <= (min(C, 6 sqrt(C)) + 32) u |A^T| [ sum over C of (|G| |g| |G^T|) . (|B^T| |d| |B|) ] |A|
+ *   |y - exact| <= gamma_(C+27) |A^T| [ sum over C of (|G| |g| |G^T|) . (|B^T| |d| |B|) ] |A|
  *
- * and, as numbers of both signs cancel,
+ * The roundings on the longest way, where nothing is fused: B^T d takes 4 for each of its two sides, G g 5 (the constants
+ * s and r are rounded once, their products with a powers of two once more; those of A and B are exact), A^T m 4, the bias
+ * 1. The gradient of the weights, of n tiles, is held to gamma_(n+28): 4 a side for B^T d, 4 for A y, 6 for G^T m.
  *
- *   |y - exact| <= (2e-6 + 4e-7 sqrt(terms of the direct sum)) max |y|
+ * These bounds hold for any operands, so they grow with k where errors grow with its root, and a kernel that keeps half of
+ * its digits stays below them when sums are long. So there is a second check. Roundings that are independent, of mean zero
+ * and of size about 0.4 u (Higham and Mary, "A New Approach to Probabilistic Rounding Error Analysis", SIAM J. Sci. Comput.
+ * 2019) make of k products with partial sums j y / k + O(sqrt(j / k)) q, q^2 = sum (a b)^2, the error
+ * 0.4 u sqrt(k) sqrt(y^2 / 3 + q^2 / 2). Held, over all elements of an output, is
  *
- * 32 being more than the roundings on one number's way through both transforms: 6 for d, 10 for g, 8 for the products
- * and 1 for the multiplication. The gradient of the weights likewise, tiles being the terms.
+ *   rms (y - exact) <= c u sqrt(k) rms sqrt(y^2 + q^2)
+ *
+ * where c is STEADY for direct kernels, and LOOSE for Winograd's: what these reach, with room for about twice as much.
  *
  * CONVOY_FAMILY=N takes N cases of each test and larger ones; CONVOY_FAMILY_SEED=S others. */
 #include "operands.h"
@@ -29,9 +36,14 @@
 
 static int64_t cases, macs_most, seed;
 
-static double grown(double k) /* how rounding grows with the terms */
+#define STEADY 0.6
+#define LOOSE  6.0
+#define FEW    16  /* elements of which no mean is taken */
+#define RUN    256 /* elements that are summed in float before they go on in double: MOMENTS_CHUNK */
+
+static double gamma_of(double n)
 {
-    return fmin(k, 6 * sqrt(k)) + 2;
+    return n * U / (1 - n * U);
 }
 
 /* ---- the worst share of the bound, by kernel and instruction set ---- */
@@ -39,7 +51,8 @@ static double grown(double k) /* how rounding grows with the terms */
 typedef struct tally {
     const kernel *k;
     machine_isa isa;
-    double worst, of_largest; /* the latter of kernels that round more */
+    double worst, of_largest; /* shares of the bound; of the largest value */
+    double spread;            /* the largest rms error, in u sqrt(k) rms sqrt(y^2 + q^2) */
     int64_t runs;
 } tally;
 
@@ -64,9 +77,10 @@ static void begin(uint64_t own)
 static void report(void)
 {
     for (size_t i = 0; i < n_tallies; i++)
-        print_message("%-20s %-10s %-7s %6lld runs, worst %5.1f %% of the bound, %.1e of the largest\n",
-                      op_name(tallies[i].k->type), tallies[i].k->name, machine_isa_name(tallies[i].isa),
-                      (long long)tallies[i].runs, tallies[i].worst * 100, tallies[i].of_largest);
+        print_message(
+            "%-20s %-10s %-7s %6lld runs, worst %5.1f %% of the bound, %.1e of the largest, rms %.2f\n",
+            op_name(tallies[i].k->type), tallies[i].k->name, machine_isa_name(tallies[i].isa),
+            (long long)tallies[i].runs, tallies[i].worst * 100, tallies[i].of_largest, tallies[i].spread);
 }
 
 /* ---- a case ---- */
@@ -79,6 +93,7 @@ typedef struct family {
     float *x[MOST];
     double *exact[MOST], *bound[MOST]; /* of the outputs; NULL: not looked at */
     double *loose;                     /* of output 0 by Winograd's kernels */
+    double *squares;                   /* q^2 of output 0 */
     double terms;                      /* of one of its direct sums */
 } family;
 
@@ -119,6 +134,7 @@ static void family_close(family *f)
         free(f->bound[i]);
     }
     free(f->loose);
+    free(f->squares);
 }
 
 static void compare(const family *f, int i, const op *o, const char *got, const kernel *k, const machine *m)
@@ -129,10 +145,10 @@ static void compare(const family *f, int i, const op *o, const char *got, const 
     const double *bound = loose ? f->loose : f->bound[i];
     double largest = 0;
     for (int64_t e = 0; e < cvy_count(&o->out[i].shape); e++) largest = fmax(largest, fabs(f->exact[i][e]));
-    const double least = loose ? (2e-6 + 4e-7 * sqrt(f->terms)) * largest : INFINITY;
+    double errors_sum = 0, sizes_sum = 0;
     for (int64_t e = 0; e < cvy_count(&o->out[i].shape); e++) {
         const double exact = f->exact[i][e], off = fabs((double)y[e] - exact);
-        const double share = off / (fmin(bound[e], least) + U * fabs(exact) + 1e-37);
+        const double share = off / (bound[e] + U * fabs(exact) + 1e-37);
         if (!(share <= 1)) {
             char what[512];
             describe(k, m, o, what, sizeof what);
@@ -141,6 +157,17 @@ static void compare(const family *f, int i, const op *o, const char *got, const 
         }
         t->worst = fmax(t->worst, share);
         t->of_largest = fmax(t->of_largest, off / (largest + 1e-37));
+        errors_sum += off * off;
+        if (i == 0 && f->squares) sizes_sum += exact * exact + f->squares[e];
+    }
+    if (sizes_sum > 0 && cvy_count(&o->out[i].shape) >= FEW) {
+        const double spread = sqrt(errors_sum / sizes_sum / fmax(f->terms, 1)) / U;
+        if (!(spread <= (k->loose ? LOOSE : STEADY))) {
+            char what[512];
+            describe(k, m, o, what, sizeof what);
+            fail_msg("%s: rms error %.2f u sqrt(k) rms sqrt(y^2 + q^2)", what, spread);
+        }
+        t->spread = fmax(t->spread, spread);
     }
     free(y);
 }
@@ -286,10 +313,12 @@ static shapes any_shapes(bool winograd)
                     }                                                                                    \
     } while (0)
 
-static void add(const family *f, int64_t at, double product)
+static void add(family *f, int64_t at, double product)
 {
+    if (!f->squares) f->squares = doubles(cvy_count(&f->out[0].shape));
     f->exact[0][at] += product;
     f->bound[0][at] += fabs(product);
+    f->squares[at] += product * product;
 }
 
 static void scale_bounds(const family *f, int i, double factor)
@@ -340,6 +369,24 @@ static void both_sides(const double *matrix, int m, int k, bool turned, const do
 #undef M
 }
 
+/* The most that the transforms make of one product of operands that are at most 1. */
+static double winograd_norm(bool weights)
+{
+    double g[6][3], largest = 0;
+    g_of(g);
+    for (int r = 0; r < (weights ? 3 : 4); r++) {
+        double sum = 0;
+        for (int i = 0; i < 6; i++) {
+            double d = 0, other = 0; /* rows of |B^T|, of |G| or |A| */
+            for (int j = 0; j < 6; j++) d += bt[i][j];
+            for (int j = 0; j < (weights ? 4 : 3); j++) other += weights ? at[j][i] : g[i][j];
+            sum += (weights ? g[i][r] : at[r][i]) * d * other;
+        }
+        largest = fmax(largest, sum);
+    }
+    return largest * largest;
+}
+
 /* |x| of a plane's square of `side` pixels from (row, column) on, zeros outside. */
 static void square_of(const float *plane, const int64_t *dim, int64_t row, int64_t column, int side,
                       double *to)
@@ -385,7 +432,7 @@ static void winograd_bound(family *f, const shapes *s, bool data)
                     for (int t = 0; t < 16; t++)
                         if (i + t / 4 < dy[2] && j + t % 4 < dy[3])
                             f->loose[((n * dy[1] + o) * dy[2] + i + t / 4) * dy[3] + j + t % 4] =
-                                (grown((double)dx[1]) + 32) * U * y[t];
+                                gamma_of((double)dx[1] + 27) * y[t];
                 }
             }
     free(kernels);
@@ -421,7 +468,7 @@ static void winograd_weights_bound(family *f, const shapes *s)
             both_sides(&g[0][0], 3, 6, true, sum, w);
             for (int t = 0; t < 9; t++)
                 f->loose[(o * dx[1] + c) * 9 + (s->a.flip ? 8 - t : t)] =
-                    (grown((double)n_tiles) + 32) * U * w[t];
+                    gamma_of((double)n_tiles + 28) * w[t];
         }
     free(a);
     free(b);
@@ -452,10 +499,10 @@ static void conv_forward(const shapes *s, bool positive)
         const int64_t plane = s->y.dim[2] * s->y.dim[3];
         for (int64_t e = 0; e < cvy_count(&s->y); e++) add(&f, e, (double)b[e / plane % s->y.dim[1]]);
         for (int64_t e = 0; f.loose && e < cvy_count(&s->y); e++)
-            f.loose[e] += 4 * U * fabs((double)b[e / plane % s->y.dim[1]]);
+            f.loose[e] += 2 * U * fabs((double)b[e / plane % s->y.dim[1]]);
     }
     f.terms = (double)(cvy_sample_count(&s->w) + bias);
-    scale_bounds(&f, 0, U * grown(f.terms));
+    scale_bounds(&f, 0, gamma_of(f.terms));
     check(&f);
 }
 
@@ -470,7 +517,7 @@ static void conv_data(const shapes *s, bool positive)
     CONV_EACH(s, add(&f, xi, (double)gy[yi] * (double)w[wi]));
     if (for_winograd(s)) winograd_bound(&f, s, true);
     f.terms = (double)(s->w.dim[0] / s->a.groups * s->w.dim[2] * s->w.dim[3]);
-    scale_bounds(&f, 0, U * grown(f.terms));
+    scale_bounds(&f, 0, gamma_of(f.terms));
     check(&f);
 }
 
@@ -491,8 +538,8 @@ static void conv_weights(const shapes *s, bool positive)
         f.bound[1][e / plane % s->y.dim[1]] += fabs((double)gy[e]);
     }
     f.terms = (double)(s->y.dim[0] * plane);
-    scale_bounds(&f, 0, U * grown(f.terms));
-    scale_bounds(&f, 1, U * grown((double)(s->y.dim[0] * plane)));
+    scale_bounds(&f, 0, gamma_of(f.terms));
+    scale_bounds(&f, 1, gamma_of((double)(s->y.dim[0] * plane)));
     check(&f);
 }
 
@@ -614,10 +661,13 @@ static void test_volumes(void **unused)
         f.terms = t == OP_CONV3D ? (double)(cvy_sample_count(&w) + bias)
                   : weights      ? (double)(y.dim[0] * places)
                                  : (double)(each * taps + w.dim[2]); /* and the fold */
-        scale_bounds(&f, 0, U * grown(f.terms));
-        if (f.o.n_out > 1) scale_bounds(&f, 1, U * grown((double)(y.dim[0] * places)));
-        f.loose = doubles(cvy_count(&f.out[0].shape)); /* the bound by the largest alone */
-        for (int64_t e = 0; e < cvy_count(&f.out[0].shape); e++) f.loose[e] = INFINITY;
+        scale_bounds(&f, 0, gamma_of(f.terms));
+        if (f.o.n_out > 1) scale_bounds(&f, 1, gamma_of((double)(y.dim[0] * places)));
+        const int64_t maps = weights ? y.dim[0] * y.dim[2] * ((y.dim[3] + 3) / 4) * ((y.dim[4] + 3) / 4)
+                                     : (t == OP_CONV3D ? w.dim[1] : each) * w.dim[2];
+        f.loose = doubles(cvy_count(&f.out[0].shape)); /* operands are below 1: the bound by norms */
+        for (int64_t e = 0; e < cvy_count(&f.out[0].shape); e++)
+            f.loose[e] = gamma_of((double)maps + 28) * ((double)maps * winograd_norm(weights) + bias);
         check(&f);
     }
     report();
@@ -659,11 +709,9 @@ static void test_linear(void **unused)
                     f.bound[1][c] += fabs((double)q[a * o + c]);
                 }
             }
-        scale_bounds(&f, 0,
-                     U * grown((double)(t == OP_LINEAR            ? k + extra
-                                        : t == OP_LINEAR_BWD_DATA ? o
-                                                                  : n)));
-        if (f.o.n_out > 1) scale_bounds(&f, 1, U * grown((double)n));
+        f.terms = (double)(t == OP_LINEAR ? k + extra : t == OP_LINEAR_BWD_DATA ? o : n);
+        scale_bounds(&f, 0, gamma_of(f.terms));
+        if (f.o.n_out > 1) scale_bounds(&f, 1, gamma_of((double)n));
         check(&f);
     }
     report();
@@ -696,16 +744,20 @@ static void test_bn_stats(void **unused)
         for (int64_t e = 0; i % 3 == 0 && e < cvy_count(&x); e++) p[e] += 20;
         family_out(&f, 0, cvy_shape2(2, c));
         double *mean = f.exact[0], *var = mean + c, *mean_bound = f.bound[0], *var_bound = mean_bound + c;
+        double *squares = doubles(c);
+        const double run = fmin((double)n, RUN) + 2; /* roundings of a run's sum of deviations */
         for (int64_t e = 0; e < cvy_count(&x); e++) {
             mean[e / plane % c] += (double)p[e] / (double)n;
-            mean_bound[e / plane % c] += fabs((double)p[e]) / (double)n * U * grown((double)n);
+            mean_bound[e / plane % c] += 2 * gamma_of(run) * fabs((double)p[e]) / (double)n;
+            squares[e / plane % c] += (double)p[e] * (double)p[e] / (double)n;
         }
         for (int64_t e = 0; e < cvy_count(&x); e++) {
             const double d = (double)p[e] - mean[e / plane % c];
             var[e / plane % c] += d * d / (double)n;
         }
         for (int64_t k = 0; k < c; k++)
-            var_bound[k] = var[k] * U * (grown((double)n) + 4) + mean_bound[k] * mean_bound[k];
+            var_bound[k] = gamma_of(run + 4) * var[k] + 8 * gamma_of(run) * gamma_of(run) * squares[k];
+        free(squares);
         check(&f);
     }
     report();
@@ -751,6 +803,7 @@ static void test_bn_bwd(void **unused)
     for (int64_t i = 0; i < cases; i++) {
         const cvy_shape x = any_map();
         const int64_t c = x.dim[1], plane = x.dim[2] * x.dim[3], n = x.dim[0] * plane;
+        const double run = fmin((double)n, RUN);
         const bool relu = i % 2; /* by y: a mask made from x may be of two minds at zero */
         family f;
         family_open(&f, OP_BN_BWD, relu ? 6 : 5, 3);
@@ -783,11 +836,11 @@ static void test_bn_bwd(void **unused)
                 f.exact[0][e] = g * r * (d - gbeta[k] / (double)n - hat * ggamma[k] / (double)n);
                 f.bound[0][e] =
                     fabs(g) * r * U *
-                    (8 * (fabs(d) + fabs(gbeta[k]) / (double)n + size * fabs(ggamma[k]) / (double)n) +
-                     (grown((double)n) + 8) * (size_beta[k] + size * size_gamma[k]) / (double)n);
+                    (12 * (fabs(d) + fabs(gbeta[k]) / (double)n + size * fabs(ggamma[k]) / (double)n) +
+                     (run + 12) * (size_beta[k] + size * size_gamma[k]) / (double)n);
             }
-        scale_bounds(&f, 1, U * (grown((double)n) + 8));
-        scale_bounds(&f, 2, U * (grown((double)n) + 2));
+        scale_bounds(&f, 1, gamma_of(run + 8));
+        scale_bounds(&f, 2, gamma_of(run + 2));
         check(&f);
     }
     report();
@@ -850,7 +903,8 @@ static void test_pool(void **unused)
             f.bound[0][e] = most || !count ? 0 : size / (double)count;
         }
         const double terms = (double)(a.kernel[0] * a.kernel[1]);
-        scale_bounds(&f, 0, U * (grown(terms) + 2));
+        f.terms = terms;
+        scale_bounds(&f, 0, gamma_of(terms + 2));
         check(&f);
     }
     report();

@@ -85,7 +85,7 @@ static void test_paths(void **state)
     note_list list;
     char *fifo = built_path("fifo.so");
     assert_int_equal(mkfifo(fifo, 0600), 0);
-    assert_int_equal(note_read("/nonexistent.so", &list, &e), CVY_ERR_PLUGIN);
+    assert_int_equal(note_read("/nonexistent.so", &list, &e), CVY_ERR_CONFIG);
     assert_int_equal(note_read(built_dir, &list, &e), CVY_ERR_PLUGIN);
     assert_int_equal(note_read(fifo, &list, &e), CVY_ERR_PLUGIN);
     built_says(&e, "/nonexistent.so: cannot be opened: No such file");

@@ -255,7 +255,7 @@ static void missing(uint32_t kind, const char *name, const char *part)
     errors e = {0};
     registry *r = registry_open(NULL, 0, &e);
     assert_null(registry_find(r, kind, name, &somewhere, &e));
-    assert_int_equal(errors_status(&e), CVY_ERR_PLUGIN);
+    assert_int_equal(errors_status(&e), CVY_ERR_CONFIG);
     built_says(&e, "net.yaml:14:5:");
     built_says(&e, part);
     built_says(&e, "searched: ");

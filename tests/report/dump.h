@@ -53,6 +53,7 @@ static inline char *dump_all(const char *results)
         "SELECT * FROM sweeps ORDER BY number",
         "SELECT * FROM runs ORDER BY number",
         "SELECT * FROM members ORDER BY sweep, trial, repeat",
+        "SELECT * FROM member_params ORDER BY sweep, trial, repeat, path",
         "SELECT * FROM params ORDER BY run, path",
         "SELECT * FROM environment ORDER BY run, key",
         "SELECT * FROM plugins ORDER BY run, kind, name",

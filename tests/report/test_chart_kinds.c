@@ -1,42 +1,16 @@
 /* Tests what the charts of sweeps show: the numbers in their figures, what they leave out, what they say when there is nothing; and that
  * each becomes a picture whatever its labels are. */
-#include <stdarg.h>
-#include <setjmp.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "report/chart_axis.h"
+#include "report/chart_curves.h"
 #include "report/chart_layers.h"
 #include "report/chart_scores.h"
 #include "report/chart_search.h"
 #include "report/charts.h"
 #include "report/names.h"
-#include "runs.h"
+#include "store_bed.h"
 
-static char results[64];
-static store *s;
-static arena a;
-static errors e;
 static figure f;
 static groups grouped;
-
-static int setup(void **state)
-{
-    (void)state;
-    strcpy(results, "/tmp/convoy-kinds-XXXXXX");
-    s = NULL;
-    return mkdtemp(results) ? 0 : 1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    store_close(s);
-    arena_free(&a);
-    errors_free(&e);
-    return file_remove_tree(results, NULL) != CVY_OK;
-}
 
 /* A run of a sweep whose metric goes through these values, one per epoch. stopped: early, and why; "": by hand. */
 static void make(int number, int trial, int seed, const char *params, const double *values, int epochs,
@@ -86,8 +60,7 @@ static void make_grid(const char *sgd)
 static cvy_status build(chart_builder *kind, chart_request r)
 {
     query_target t;
-    if (!s) s = store_open_current(results, &e);
-    assert_non_null(s);
+    if (!s) open_store();
     assert_int_equal(query_find(s, "s1", false, &a, &t, &e), CVY_OK);
     assert_int_equal(groups_make(s, t.runs, t.n, false, &a, &grouped, &e), CVY_OK);
     groups_sort(&grouped);
@@ -141,7 +114,7 @@ static void final(void **state)
     assert_int_equal(seeds->n, 6);
     near(seeds->y[4], 75);
     near(seeds->y[5], 81);
-    says("n = 2 seeds");
+    says("over 2 seeds");
     says("each seed the mean over train.optimizer");
     assert_string_equal(f.panels->y.label, "validation accuracy (%)");
     /* Whole configurations: long names go down the side, the best on top. */
@@ -154,6 +127,110 @@ static void final(void **state)
     assert_int_equal(BUILD(chart_final, .metric = "val_loss", .by = "train.lr"), CVY_OK);
     assert_string_equal(f.panels->y.label, "validation loss");
     assert_int_equal(BUILD(chart_final, .by = "train.lrr"), CVY_ERR_CONFIG);
+}
+
+/* Configurations with another number of repeats each, and folds. */
+static void captions(void **state)
+{
+    (void)state;
+    static const double values[] = {0.1, 0.2};
+    int number = 1;
+    made_sweep(results, "s1", 3);
+    for (int trial = 0; trial < 3; trial++)
+        for (int seed = 1; seed <= 2 + trial / 2; seed++) {
+            char params[64];
+            snprintf(params, sizeof params, ",\"train.lr\":\"0.%d\"", trial + 1);
+            make(number++, trial, seed, params, values, 2, NULL);
+        }
+    assert_int_equal(BUILD(chart_cost, 0), CVY_OK);
+    says("mean and 95 % interval over 2 to 3 seeds;");
+    assert_int_equal(BUILD(chart_final, 0), CVY_OK);
+    says("over 2 to 3 seeds;");
+    assert_int_equal(BUILD(chart_slice, 0), CVY_OK);
+    says("3 configurations, each the mean over 2 to 3 seeds");
+    assert_int_equal(BUILD(chart_speed, 0), CVY_OK);
+    says("mean over 2 to 3 runs, band");
+    assert_int_equal(BUILD(chart_against, .x_path = "train.lr", .band = CHART_BAND_NONE), CVY_OK);
+    assert_string_equal(f.caption, "mean over 2 to 3 seeds");
+    assert_int_equal(BUILD(chart_cost, .most = 2), CVY_OK);
+    says("interval over 2 seeds;");
+}
+
+static void folds(void **state)
+{
+    (void)state;
+    static const double values[] = {0.1, 0.2};
+    int number = 1;
+    made_sweep(results, "s1", 2);
+    for (int trial = 0; trial < 2; trial++)
+        for (int seed = 1; seed <= 2; seed++)
+            for (int fold = 1; fold <= 2; fold++) {
+                char params[96];
+                snprintf(params, sizeof params, ",\"train.lr\":\"0.%d\",\"fold\":\"%d\",\"folds\":\"2\"",
+                         trial + 1, fold);
+                make(number++, trial, seed, params, values, 2, NULL);
+            }
+    assert_int_equal(BUILD(chart_cost, 0), CVY_OK);
+    says("interval over 2 seeds x 2 folds;");
+    assert_int_equal(BUILD(chart_final, 0), CVY_OK);
+    says("over 2 seeds x 2 folds");
+    assert_non_null(mark(f.panels, FIGURE_POINTS, "each fold"));
+    assert_int_equal(BUILD(chart_slice, 0), CVY_OK);
+    says("each the mean over 2 seeds x 2 folds");
+    assert_int_equal(BUILD(chart_curves, 0), CVY_OK);
+    says("mean over 2 seeds x 2 folds, band");
+}
+
+/* In two charts of one report a configuration has one colour, although each chart has its own choice of them. */
+static void colours(void **state)
+{
+    (void)state;
+    enum { N = 9, DEAR = 2 };
+    made_sweep(results, "s1", N);
+    /* The better, the longer it took, but for one that took longest: the others are the front of time. */
+    for (int i = 0; i < N; i++) {
+        double values[2 * N];
+        char params[64];
+        for (int k = 0; k < 2 * N; k++) values[k] = 0.9 - 0.05 * i;
+        snprintf(params, sizeof params, ",\"train.lr\":\"0.%d\"", N - i);
+        make(i + 1, i, 1, params, values, i == DEAR ? 2 * N : N + 1 - i, NULL);
+    }
+    chart_colours c = {0};
+    assert_int_equal(BUILD(chart_curves, .metric = "val_accuracy", .most = 4, .colours = &c), CVY_OK);
+    static const char *const best[] = {"lr 0.9", "lr 0.8", "lr 0.7", "lr 0.6"};
+    for (int i = 0; i < 4; i++) /* in the palette's order */
+        assert_int_equal(mark(f.panels, FIGURE_LINE, best[i])->colour, i);
+    assert_int_equal(BUILD(chart_cost, .colours = &c), CVY_OK);
+    for (int i = 0; i < 4; i++) {
+        const figure_mark *m = mark(f.panels, FIGURE_POINTS, best[i]);
+        if (i == DEAR)
+            assert_null(m); /* grey here; its colour stays its own */
+        else
+            assert_int_equal(m->colour, i);
+    }
+    bool hues[FIGURE_COLOURS] = {false};
+    size_t coloured = 0;
+    for (size_t i = 0; i < f.panels->n; i++) {
+        const figure_mark *m = &f.panels->marks[i];
+        if (m->kind != FIGURE_POINTS || m->colour < 0) continue;
+        assert_int_not_equal(m->colour, DEAR);
+        assert_false(hues[m->colour % FIGURE_COLOURS]);
+        hues[m->colour % FIGURE_COLOURS] = true;
+        coloured++;
+    }
+    assert_int_equal(coloured, FIGURE_COLOURS);
+    const int later = mark(f.panels, FIGURE_POINTS, "lr 0.5")->colour;
+    assert_int_equal(BUILD(chart_speed, .colours = &c), CVY_OK);
+    for (int i = 0; i < 4; i++) assert_int_equal(mark(f.panels, FIGURE_LINE, best[i])->colour, i);
+    assert_int_equal(mark(f.panels, FIGURE_LINE, "lr 0.5")->colour, later);
+    /* A value that has the same first run as a configuration is no configuration. */
+    const group *first = &grouped.items[0];
+    int other = -1;
+    chart_colours_give(&c, "train.lr", &first, 1, &other);
+    assert_true(other > 3 && other != later);
+    chart_colours_free(&c);
+    assert_int_equal(BUILD(chart_cost, 0), CVY_OK); /* by itself: the first colours */
+    assert_int_equal(mark(f.panels, FIGURE_POINTS, "lr 0.6")->colour, 2);
 }
 
 static void cost(void **state)
@@ -541,7 +618,7 @@ static void one_value(void **state)
     assert_int_equal(BUILD(chart_slice, 0), CVY_OK);
     assert_int_equal(BUILD(chart_history, 0), CVY_OK);
     says("1 configuration; 1 without a value left out");
-    assert_int_equal(BUILD(chart_rungs, 0), CVY_OK);
+    assert_int_equal(BUILD(chart_rungs, 0), CVY_ERR_CONFIG); /* nothing was stopped early */
     assert_int_equal(BUILD(chart_speed, 0), CVY_OK);
     assert_int_equal(BUILD(chart_contour, 0), CVY_ERR_CONFIG);
     assert_int_equal(BUILD(chart_importance, 0), CVY_ERR_CONFIG);
@@ -654,33 +731,34 @@ static void pictures(void **state)
     draw("layers");
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(final),
-        TEST(cost),
-        TEST(against),
-        TEST(parallel),
-        TEST(slice),
-        TEST(contour),
-        TEST(contour_of_points),
-        TEST(contour_of_nothing),
-        TEST(importance_bars),
-        TEST(history),
-        TEST(rungs),
-        TEST(unfinished),
-        TEST(drawn_numbers),
-        TEST(names),
-        TEST(logarithms),
-        TEST(speed),
-        TEST(no_values),
-        TEST(one_value),
-        TEST(confusion),
-        TEST(calibration),
-        TEST(layers),
-        TEST(pictures),
+        BED_TEST(final),
+        BED_TEST(cost),
+        BED_TEST(captions),
+        BED_TEST(folds),
+        BED_TEST(colours),
+        BED_TEST(against),
+        BED_TEST(parallel),
+        BED_TEST(slice),
+        BED_TEST(contour),
+        BED_TEST(contour_of_points),
+        BED_TEST(contour_of_nothing),
+        BED_TEST(importance_bars),
+        BED_TEST(history),
+        BED_TEST(rungs),
+        BED_TEST(unfinished),
+        BED_TEST(drawn_numbers),
+        BED_TEST(names),
+        BED_TEST(logarithms),
+        BED_TEST(speed),
+        BED_TEST(no_values),
+        BED_TEST(one_value),
+        BED_TEST(confusion),
+        BED_TEST(calibration),
+        BED_TEST(layers),
+        BED_TEST(pictures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,4 @@
 /* Tests that charts come out as pictures, whatever the runs and their names are. */
-#include <stdarg.h>
-#include <setjmp.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include <unistd.h>
 
 #include "report/chart_curves.h"
@@ -12,30 +6,15 @@
 #include "report/chart_range.h"
 #include "report/charts.h"
 #include "report/gnuplot.h"
-#include "runs.h"
+#include "store_bed.h"
 
-static char results[64], prefix[96];
-static store *s;
-static arena a;
-static errors e;
+static char prefix[96];
 
-static int setup(void **state)
+static int setup_charts(void **state)
 {
-    (void)state;
-    strcpy(results, "/tmp/convoy-charts-XXXXXX");
-    if (!mkdtemp(results)) return 1;
+    if (setup(state)) return 1;
     snprintf(prefix, sizeof prefix, "%s/chart", results);
-    s = NULL;
     return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    store_close(s);
-    arena_free(&a);
-    errors_free(&e);
-    return file_remove_tree(results, NULL) != CVY_OK;
 }
 
 static char *picture(const char *suffix, size_t *n)
@@ -72,8 +51,7 @@ static cvy_status figure_as(const char *word, bool each, chart_request r, figure
 {
     query_target t;
     static groups g;
-    if (!s) s = store_open_current(results, &e);
-    assert_non_null(s);
+    if (!s) open_store();
     assert_int_equal(query_find(s, word, false, &a, &t, &e), CVY_OK);
     cvy_status status = r.by ? charts_group_by(s, t.runs, t.n, r.by, &a, &g, &e)
                              : groups_make(s, t.runs, t.n, each, &a, &g, &e);
@@ -226,7 +204,32 @@ static void other_steps(void **state)
     assert_int_equal(m->n, 6);
     for (size_t i = 0; i < 6; i++) assert_true(m->x[i] == at[i] && fabs(m->y[i] - mean[i]) < 1e-12);
     assert_true(m->low[2] == 13 && m->high[2] == 23);
-    assert_non_null(strstr(f.caption, "n = 2 runs"));
+    assert_non_null(strstr(f.caption, "mean over 2 runs"));
+}
+
+/* Over how many runs a mean is: of all curves of all panels, whatever facets leave of a group. */
+static void counted_runs(void **state)
+{
+    (void)state;
+    const int first = 1;
+    for (int i = 1; i <= 6; i++)
+        log_once(i,
+                 i < 4   ? ",\"train.lr\":\"0.1\",\"train.batch_size\":\"32\""
+                 : i < 6 ? ",\"train.lr\":\"0.2\",\"train.batch_size\":\"32\""
+                         : ",\"train.lr\":\"0.2\",\"train.batch_size\":\"64\"",
+                 "val_loss", &first, 1);
+    figure f;
+    assert_int_equal(figure_as("x", false, (chart_request){.metric = "val_loss", .by = "train.lr"}, &f),
+                     CVY_OK);
+    assert_true(text_starts(f.caption, "mean over 3 runs, band"));
+    assert_int_equal(figure_as("x", false,
+                               (chart_request){.metric = "val_loss",
+                                               .by = "train.lr",
+                                               .facet = "train.batch_size",
+                                               .band = CHART_BAND_NONE},
+                               &f),
+                     CVY_OK);
+    assert_string_equal(f.caption, "mean over 1 to 3 runs");
 }
 
 /* Rates that a search drew may agree in their first digits; the key may not. */
@@ -392,7 +395,7 @@ static void options(void **state)
         CVY_OK);
     assert_true(svg_has("95 % confidence interval of the mean") && svg_has("weight 0.6"));
     assert_int_equal(draw_as("x", false, (chart_request){.title = "t", .band = CHART_BAND_NONE}), CVY_OK);
-    assert_true(svg_has("mean over n = 3 runs") && !svg_has("band"));
+    assert_true(svg_has("mean over 3 runs") && !svg_has("band"));
     assert_int_equal(draw_as("x", true, (chart_request){.title = "t", .x = CHART_X_IMAGES, .log_x = true}),
                      CVY_OK);
     assert_true(svg_has(">images seen<"));
@@ -435,7 +438,7 @@ static void smoothing(void **state)
     }
     journal_close(j);
     mem_free(dir);
-    s = store_open_current(results, &e);
+    open_store();
     query_target t;
     groups g;
     figure f;
@@ -459,7 +462,7 @@ static void own_query(void **state)
     (void)state;
     make(1, "x", NULL, 5);
     make(2, "x", NULL, 5);
-    s = store_open_current(results, &e);
+    open_store();
     figure f;
     const char *const metric_name[] = {"val_loss"};
     chart_query q = {.statement = "SELECT epoch, value, run FROM curves WHERE metric = ? ORDER BY run, epoch",
@@ -528,7 +531,7 @@ static void failures(void **state)
     assert_non_null(strstr(e.items[0].what, "gnuplot failed"));
     assert_false(file_exists(path));
     errors_free(&e);
-    assert_int_equal(gnuplot_draw(&script, "/nonexistent/x.png", &e), CVY_ERR_RESOURCE);
+    assert_int_equal(gnuplot_draw(&script, "/nonexistent/x.png", &e), CVY_ERR_CONFIG);
     errors_free(&e);
     char *search = mem_text(getenv("PATH"));
     setenv("PATH", results, 1);
@@ -543,21 +546,22 @@ static void failures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(usual, setup, teardown),
-        cmocka_unit_test_setup_teardown(many, setup, teardown),
-        cmocka_unit_test_setup_teardown(crowd, setup, teardown),
-        cmocka_unit_test_setup_teardown(rare_metric, setup, teardown),
-        cmocka_unit_test_setup_teardown(other_steps, setup, teardown),
-        cmocka_unit_test_setup_teardown(drawn_rates, setup, teardown),
-        cmocka_unit_test_setup_teardown(one_point, setup, teardown),
-        cmocka_unit_test_setup_teardown(nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(not_finite, setup, teardown),
-        cmocka_unit_test_setup_teardown(hostile, setup, teardown),
-        cmocka_unit_test_setup_teardown(options, setup, teardown),
-        cmocka_unit_test_setup_teardown(smoothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(own_query, setup, teardown),
+        cmocka_unit_test_setup_teardown(usual, setup_charts, teardown),
+        cmocka_unit_test_setup_teardown(many, setup_charts, teardown),
+        cmocka_unit_test_setup_teardown(crowd, setup_charts, teardown),
+        cmocka_unit_test_setup_teardown(rare_metric, setup_charts, teardown),
+        cmocka_unit_test_setup_teardown(other_steps, setup_charts, teardown),
+        cmocka_unit_test_setup_teardown(counted_runs, setup_charts, teardown),
+        cmocka_unit_test_setup_teardown(drawn_rates, setup_charts, teardown),
+        cmocka_unit_test_setup_teardown(one_point, setup_charts, teardown),
+        cmocka_unit_test_setup_teardown(nothing, setup_charts, teardown),
+        cmocka_unit_test_setup_teardown(not_finite, setup_charts, teardown),
+        cmocka_unit_test_setup_teardown(hostile, setup_charts, teardown),
+        cmocka_unit_test_setup_teardown(options, setup_charts, teardown),
+        cmocka_unit_test_setup_teardown(smoothing, setup_charts, teardown),
+        cmocka_unit_test_setup_teardown(own_query, setup_charts, teardown),
         cmocka_unit_test(quoting),
-        cmocka_unit_test_setup_teardown(failures, setup, teardown),
+        cmocka_unit_test_setup_teardown(failures, setup_charts, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,38 +1,11 @@
 /* Tests how runs are crossed by one parameter: what counts as a value, as a replicate, as another configuration, and that only what
  * both sides have is compared. */
-#include <stdarg.h>
-#include <setjmp.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "report/factor.h"
 #include "report/importance.h"
-#include "runs.h"
+#include "store_bed.h"
 
-static char results[64];
-static store *s;
-static arena a;
-static errors e;
 static query_run *runs;
 static size_t n;
-
-static int setup(void **state)
-{
-    (void)state;
-    strcpy(results, "/tmp/convoy-factor-XXXXXX");
-    s = NULL;
-    return mkdtemp(results) ? 0 : 1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    store_close(s);
-    arena_free(&a);
-    errors_free(&e);
-    return file_remove_tree(results, NULL) != CVY_OK;
-}
 
 static void make(int number, const char *model, const char *optimizer, const char *lr, int seed, double rate)
 {
@@ -42,13 +15,6 @@ static void make(int number, const char *model, const char *optimizer, const cha
              optimizer, lr);
     made_run r = {.name = name, .experiment = "x", .model = model, .seed = seed, .params = params};
     made_whole(results, &r, 2, rate);
-}
-
-static void load(void)
-{
-    s = store_open_current(results, &e);
-    assert_non_null(s);
-    assert_int_equal(query_runs(s, &a, &runs, &n, &e), CVY_OK);
 }
 
 static double best(const query_run *r)
@@ -71,7 +37,7 @@ static void crossed(void **state)
 {
     (void)state;
     make_grid();
-    load();
+    load_runs(&runs, &n);
     factor f;
     assert_int_equal(factor_make(s, runs, n, "model", best, true, &a, &f, &e), CVY_OK);
     assert_int_equal(f.n, 2);
@@ -96,7 +62,7 @@ static void of_a_plugin(void **state)
 {
     (void)state;
     make_grid();
-    load();
+    load_runs(&runs, &n);
     factor f;
     assert_int_equal(factor_make(s, runs, n, "train.optimizer", best, true, &a, &f, &e), CVY_OK);
     assert_int_equal(f.n, 2);
@@ -112,7 +78,7 @@ static void a_run_missing(void **state)
     (void)state;
     make_grid();
     make(13, "deep", "sgd", "0.1", 1, 0.9); /* no adam, no other seed */
-    load();
+    load_runs(&runs, &n);
     factor f;
     assert_int_equal(factor_make(s, runs, n, "model", best, true, &a, &f, &e), CVY_OK);
     assert_int_equal(f.n, 3);
@@ -129,7 +95,7 @@ static void whole_configurations(void **state)
 {
     (void)state;
     make_grid();
-    load();
+    load_runs(&runs, &n);
     factor f;
     assert_int_equal(factor_make(s, runs, n, NULL, best, true, &a, &f, &e), CVY_OK);
     assert_int_equal(f.n, 4);
@@ -155,7 +121,7 @@ static void trained_again(void **state)
         made_run r = {.name = name, .experiment = "x", .seed = made[i].seed, .params = params};
         made_values(results, &r, m, isfinite(made[i].value) ? 1 : 0);
     }
-    load();
+    load_runs(&runs, &n);
     for (int by = 0; by < 2; by++) {
         factor f;
         const char *path = by ? "train.optimizer.lr" : NULL;
@@ -190,7 +156,7 @@ static void fronts(void **state)
         dirs[i] = made_describe(results, &r);
     }
     for (int i = 0; i < 40; i++) mem_free(dirs[i]);
-    load();
+    load_runs(&runs, &n);
     for (size_t i = 0; i < n; i++) {
         runs[i].seconds = i == 5 ? (double)NAN : (int)(6 * made_noise(&noise));
         runs[i].parameters = i == 6 ? QUERY_NONE : (int)(40 * made_noise(&noise));
@@ -221,7 +187,7 @@ static void spelled(void **state)
     (void)state;
     static const char *const rates[] = {"1e-1", "0.1", "0.10", "1e-2"};
     for (int i = 0; i < 4; i++) make(i + 1, "wide", "sgd", rates[i], i + 1, 0.5 + 0.1 * i);
-    load();
+    load_runs(&runs, &n);
     factor f;
     groups g;
     assert_int_equal(factor_make(s, runs, n, "train.optimizer.lr", best, true, &a, &f, &e), CVY_OK);
@@ -237,7 +203,7 @@ static void unknown(void **state)
 {
     (void)state;
     make_grid();
-    load();
+    load_runs(&runs, &n);
     factor f;
     assert_int_equal(factor_make(s, runs, n, "train.optimiser", best, true, &a, &f, &e), CVY_ERR_CONFIG);
     assert_non_null(strstr(e.items[0].hint, "train.optimizer"));
@@ -250,7 +216,7 @@ static void explained(void **state)
 {
     (void)state;
     make_grid();
-    load();
+    load_runs(&runs, &n);
     importance im;
     assert_int_equal(importance_make(s, runs, n, best, &a, &im, &e), CVY_OK);
     assert_int_equal(im.configurations, 4);
@@ -264,15 +230,9 @@ static void explained(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(crossed, setup, teardown),
-        cmocka_unit_test_setup_teardown(of_a_plugin, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_run_missing, setup, teardown),
-        cmocka_unit_test_setup_teardown(whole_configurations, setup, teardown),
-        cmocka_unit_test_setup_teardown(spelled, setup, teardown),
-        cmocka_unit_test_setup_teardown(trained_again, setup, teardown),
-        cmocka_unit_test_setup_teardown(fronts, setup, teardown),
-        cmocka_unit_test_setup_teardown(unknown, setup, teardown),
-        cmocka_unit_test_setup_teardown(explained, setup, teardown),
+        BED_TEST(crossed),   BED_TEST(of_a_plugin),   BED_TEST(a_run_missing), BED_TEST(whole_configurations),
+        BED_TEST(spelled),   BED_TEST(trained_again), BED_TEST(fronts),        BED_TEST(unknown),
+        BED_TEST(explained),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

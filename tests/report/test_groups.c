@@ -1,35 +1,7 @@
 /* Tests what words mean, which runs are repeats of each other, and that labels name only what differs. */
-#include <stdarg.h>
-#include <setjmp.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "report/difference.h"
 #include "report/groups.h"
-#include "runs.h"
-
-static char results[64];
-static store *s;
-static arena a;
-static errors e;
-
-static int setup(void **state)
-{
-    (void)state;
-    strcpy(results, "/tmp/convoy-groups-XXXXXX");
-    s = NULL;
-    return mkdtemp(results) ? 0 : 1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    store_close(s);
-    arena_free(&a);
-    errors_free(&e);
-    return file_remove_tree(results, NULL) != CVY_OK;
-}
+#include "store_bed.h"
 
 static void make(int number, const char *experiment, const char *sweep, int trial, int seed,
                  const char *params)
@@ -85,7 +57,7 @@ static void words(void **state)
     make(11, "optimizers", "s2", 1, 1, NULL);
     tag("r1", "baseline");
     tag("s2", "paper");
-    s = store_open_current(results, &e);
+    open_store();
     finds("r1", true, "", "r1");
     finds("r11", false, "", "r11");
     finds("s2", true, "s2", "r10 r11");
@@ -104,7 +76,7 @@ static void words(void **state)
     misses("a\033[31m", "no run \"a\\x1B[31m\"", "convoy ls");
     make(12, "resnext", NULL, 0, 1, NULL);
     store_close(s);
-    s = store_open_current(results, &e);
+    open_store();
     misses("resn", "several names", "resnet, resnext");
     finds("resnet", true, "", "r9");
 }
@@ -117,7 +89,7 @@ static void repeats(void **state)
         ",\"train.optimizer.type\":\"adam\",\"train.optimizer.lr\":\"0.001\""};
     made_sweep(results, "s1", 6);
     for (int i = 0; i < 6; i++) make(i + 1, "o", "s1", i % 2, i / 2, params[i % 2]);
-    s = store_open_current(results, &e);
+    open_store();
     query_target t;
     groups g;
     assert_int_equal(query_find(s, "s1", false, &a, &t, &e), CVY_OK);
@@ -154,7 +126,7 @@ static void groups_are(const char *const *expected, size_t n)
     size_t n_runs;
     groups g;
     store_close(s);
-    s = store_open_current(results, &e);
+    open_store();
     assert_int_equal(query_runs(s, &a, &runs, &n_runs, &e), CVY_OK);
     assert_int_equal(groups_make(s, runs, n_runs, false, &a, &g, &e), CVY_OK);
     assert_int_equal(g.n, n);
@@ -265,11 +237,7 @@ static void labels(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(words, setup, teardown),
-        cmocka_unit_test_setup_teardown(repeats, setup, teardown),
-        cmocka_unit_test_setup_teardown(of_two_sweeps, setup, teardown),
-        cmocka_unit_test_setup_teardown(trials_alike, setup, teardown),
-        cmocka_unit_test_setup_teardown(labels, setup, teardown),
+        BED_TEST(words), BED_TEST(repeats), BED_TEST(of_two_sweeps), BED_TEST(trials_alike), BED_TEST(labels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

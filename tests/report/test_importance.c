@@ -1,44 +1,10 @@
 /* Tests what a parameter's values are on the axis of a forest: by magnitude or evenly spread, not set everywhere, too many words. The
  * shares are worked out by hand from the functions that stand for results. */
-#include <stdarg.h>
-#include <setjmp.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "report/importance.h"
-#include "runs.h"
+#include "store_bed.h"
 
-static char results[64];
-static store *s;
-static arena a;
-static errors e;
 static query_run *runs;
 static size_t n;
-
-static int setup(void **state)
-{
-    (void)state;
-    strcpy(results, "/tmp/convoy-importance-XXXXXX");
-    s = NULL;
-    return mkdtemp(results) ? 0 : 1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    store_close(s);
-    arena_free(&a);
-    errors_free(&e);
-    return file_remove_tree(results, NULL) != CVY_OK;
-}
-
-static void load(void)
-{
-    s = store_open_current(results, &e);
-    assert_non_null(s);
-    assert_int_equal(query_runs(s, &a, &runs, &n, &e), CVY_OK);
-}
 
 enum { N = 96 };
 
@@ -83,7 +49,7 @@ static void evenly_spread(void **state)
         snprintf(params, sizeof params, ",\"p\":\"%.6f\",\"k\":\"%d\"", spread(i, 37), i % 4);
         describe(i, params);
     }
-    load();
+    load_runs(&runs, &n);
     importance im;
     assert_int_equal(importance_make(s, runs, n, line, &a, &im, &e), CVY_OK);
     near(share_of(&im, "p"), 0.516, 0.03); /* 1/12 of 1/12 + 5/64 */
@@ -107,7 +73,7 @@ static void set_by_another(void **state)
         if (i % 2) snprintf(params + k, sizeof params - (size_t)k, ",\"o.momentum\":\"%.6f\"", spread(i, 37));
         describe(i, params);
     }
-    load();
+    load_runs(&runs, &n);
     importance im;
     assert_int_equal(importance_make(s, runs, n, with_momentum, &a, &im, &e), CVY_OK);
     near(share_of(&im, "o.type"), 0.6, 0.05);
@@ -129,7 +95,7 @@ static void set_by_itself(void **state)
         if (i % 2) snprintf(params + k, sizeof params - (size_t)k, ",\"clip\":\"%.6f\"", 1 + spread(i, 37));
         describe(i, params);
     }
-    load();
+    load_runs(&runs, &n);
     importance im;
     assert_int_equal(importance_make(s, runs, n, clipped, &a, &im, &e), CVY_OK);
     near(share_of(&im, "clip"), 1, 0.03);
@@ -145,7 +111,7 @@ static void words(void **state)
         snprintf(params, sizeof params, ",\"w\":\"word%d\",\"k\":\"%d%s\"", i, i % 4, i % 8 < 4 ? "" : ".0");
         describe(i, params);
     }
-    load();
+    load_runs(&runs, &n);
     importance im;
     assert_int_equal(importance_make(s, runs, n, line, &a, &im, &e), CVY_OK);
     assert_int_equal(im.left_out, 1);
@@ -156,10 +122,10 @@ static void words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(evenly_spread, setup, teardown),
-        cmocka_unit_test_setup_teardown(set_by_another, setup, teardown),
-        cmocka_unit_test_setup_teardown(set_by_itself, setup, teardown),
-        cmocka_unit_test_setup_teardown(words, setup, teardown),
+        BED_TEST(evenly_spread),
+        BED_TEST(set_by_another),
+        BED_TEST(set_by_itself),
+        BED_TEST(words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

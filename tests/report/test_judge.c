@@ -1,44 +1,10 @@
 /* Tests that runs trained for different metrics are judged by one, and which values are the same in two spellings. */
-#include <stdarg.h>
-#include <setjmp.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "report/judge.h"
 #include "report/spelling.h"
-#include "runs.h"
+#include "store_bed.h"
 
-static char results[64];
-static store *s;
-static arena a;
-static errors e;
 static query_run *runs;
 static size_t n;
-
-static int setup(void **state)
-{
-    (void)state;
-    strcpy(results, "/tmp/convoy-judge-XXXXXX");
-    s = NULL;
-    return mkdtemp(results) ? 0 : 1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    store_close(s);
-    arena_free(&a);
-    errors_free(&e);
-    return file_remove_tree(results, NULL) != CVY_OK;
-}
-
-static void load(void)
-{
-    s = store_open_current(results, &e);
-    assert_non_null(s);
-    assert_int_equal(query_runs(s, &a, &runs, &n, &e), CVY_OK);
-}
 
 static void make(const char *name, const char *wanted, const char *goal, double accuracy, double loss)
 {
@@ -53,7 +19,7 @@ static void one_metric(void **state)
     make("r1", "val_accuracy", "maximize", 0.6, 2.0);
     make("r2", "val_loss", "minimize", 0.4, 2.3);
     make("r3", "val_loss", "minimize", (double)NAN, 0);
-    load();
+    load_runs(&runs, &n);
     judged j;
     assert_int_equal(judge_runs(s, runs, n, NULL, &a, &j, &e), CVY_OK);
     assert_string_equal(j.metric, "val_accuracy");
@@ -87,7 +53,7 @@ static void spellings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(one_metric, setup, teardown),
+        BED_TEST(one_metric),
         cmocka_unit_test(spellings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,7 +36,7 @@ static void test_sobol_sequence(void **unused)
 }
 
 static const char *const drawn = "  method: %s\n  run_cap: 64\n  parameters:\n"
-                                 "    train.lr: {distribution: log_uniform_values, min: 1e-4, max: 1}\n"
+                                 "    train.rate: {distribution: log_uniform_values, min: 1e-4, max: 1}\n"
                                  "    train.channels: {min: 1, max: 64}\n"
                                  "    train.act: {values: [a, b, c, d]}\n"
                                  "    train.beta: {min: 0.0, max: 1.0, when: {train.act: [a, b]}}\n";

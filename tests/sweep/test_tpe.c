@@ -97,9 +97,9 @@ static const char *const sweep =
     "  method: bayes\n  metric: {name: val_loss, goal: %s}\n  run_cap: 60\n"
     "  parallelism: %d\n  tpe: {multivariate: %s}\n  parameters:\n"
     "    train.optimizer.type: {values: [sgd, adam]}\n"
-    "    train.lr: {distribution: log_uniform_values, min: 1e-5, max: 1}\n"
+    "    train.rate: {distribution: log_uniform_values, min: 1e-5, max: 1}\n"
     "    train.channels: {distribution: q_uniform, min: 8, max: 128, q: 8}\n"
-    "    train.momentum: {min: 0.0, max: 0.99, when: {train.optimizer.type: sgd}}\n"
+    "    train.inertia: {min: 0.0, max: 0.99, when: {train.optimizer.type: sgd}}\n"
     "    train.noise: {distribution: normal, sigma: 0.1}\n";
 
 static double loss_of(const double *x)

@@ -325,7 +325,7 @@ static void test_feature_file(void **unused)
     assert_int_equal(feature_file_open(&f, path, &shape, 100, &e), CVY_OK);
     feature_file_close(&f);
     assert_true(file_exists(path));
-    assert_int_equal(feature_file_open(&f, none, &shape, 100, &e), CVY_ERR_RESOURCE);
+    assert_int_equal(feature_file_open(&f, none, &shape, 100, &e), CVY_ERR_CONFIG);
     feature_file_close(&f);
     assert_int_equal(feature_file_open(&f, path, &shape, 200000000, &e), CVY_ERR_CONFIG);
     feature_file_close(&f);

@@ -141,7 +141,8 @@ static void test_edges(void **unused)
     lab_close(&l);
     refused("{type: shapes, train: 30, validation: 30}", "leaves none to train on");
     refused("{type: shapes, train: 30, validation: 0.99}", "leaves none to train on");
-    refused("{type: shapes, train: 30, validation: 2.5}", "neither a share below 1 nor a number of samples");
+    refused("{type: shapes, train: 30, validation: 2.5}",
+            "expected a share below 1, or a whole number of samples, found 2.5");
     refused("{type: brittle, train: 0}", "no training samples");
     refused("{type: brittle, bad_label_at: 17}", "training sample 17: class 4 of 4");
     refused("{type: brittle, classes: 0}",

@@ -54,8 +54,8 @@ typedef struct cvy_message {
     int64_t offset;   /* in a binary file, in bytes; -1: none */
 } cvy_message;
 
-/* Of the first message; of NULL it is CVY_OK. CVY_ERR_CONFIG: a file, a value or an argument is wrong. CVY_ERR_PLUGIN: a
- * plugin is missing or at fault. CVY_ERR_RESOURCE: memory or storage. CVY_ERR_RUN: training itself failed. */
+/* Of the first message; of NULL it is CVY_OK. CVY_ERR_CONFIG: a file, a value, a name or an argument is wrong.
+ * CVY_ERR_PLUGIN: a plugin is at fault. CVY_ERR_RESOURCE: memory or storage. CVY_ERR_RUN: training itself failed. */
 CVY_API cvy_status cvy_error_status(const cvy_error *error);
 /* All messages as the command line prints them, with their lines and hints, each ending in a newline. Of NULL: "". */
 CVY_API const char *cvy_error_text(const cvy_error *error);

@@ -16,12 +16,15 @@
 #define CVY_ABI 2u /* bumped by any break; until release 1.0 a break is allowed */
 
 /* The number type of `plain` code. A plugin source compiled a second time with -DCVY_DOUBLE and linked into
- * the same shared object gives the double twin in which `convoy plugin check` measures gradients. */
+ * the same shared object gives the double twin in which `convoy plugin check` measures gradients.
+ * cvy_sqrt is its square root; whoever calls it includes <math.h>. */
 #ifdef CVY_DOUBLE
 typedef double cvy_real;
+#define cvy_sqrt          sqrt
 #define CVY_EXPORTED_LIST cvy_plugins_double
 #else
 typedef float cvy_real;
+#define cvy_sqrt          sqrtf
 #define CVY_EXPORTED_LIST cvy_plugins
 #endif
 
@@ -270,6 +273,15 @@ static inline int64_t cvy_count(const cvy_shape *s) /* elements */
     int64_t n = 1;
     for (int i = 0; i < s->rank; i++) n *= s->dim[i];
     return n;
+}
+
+/* 1 when both have the same rank and the same dimensions, else 0. */
+static inline int cvy_shape_same(const cvy_shape *a, const cvy_shape *b)
+{
+    if (a->rank != b->rank) return 0;
+    for (int i = 0; i < a->rank; i++)
+        if (a->dim[i] != b->dim[i]) return 0;
+    return 1;
 }
 
 /* Elements of one sample of a batched shape. */

@@ -8,7 +8,7 @@ typedef enum cvy_status {
     CVY_ERR_CONFIG = 2,   /* usage, configuration or data */
     CVY_ERR_SOME = 3,     /* some trials of a sweep failed */
     CVY_ERR_RESOURCE = 4, /* storage, memory */
-    CVY_ERR_PLUGIN = 5,   /* plugin missing, foreign, or breaking its contract */
+    CVY_ERR_PLUGIN = 5,   /* plugin foreign, or breaking its contract */
     CVY_STOPPED = 75,     /* stopped on request; resumable */
     CVY_FORCED = 130      /* stopped at once by a second Ctrl-C */
 } cvy_status;
