@@ -62,13 +62,13 @@ static void warn_name(const common *c, const prepared *p, const char *name, erro
         arena a = {0};
         run_info r;
         errors unread = {0}; /* whoever shows the run says so */
-        const char *run = trial_run_name(&p->trials[i]).s;
+        const trial_name run = trial_run_name(&p->trials[i]);
         const bool done = p->trials[i].state == TRIAL_KNOWN;
-        if (p->trials[i].run && runs_read(c->results, run, &a, &r, &unread) == CVY_OK &&
+        if (p->trials[i].run && runs_read(c->results, run.s, &a, &r, &unread) == CVY_OK &&
             strcmp(r.experiment, name) != 0)
             errors_warn(e, NULL, "--again trains anew under that name",
                         "%s as %s, of experiment \"%s\": the name \"%s\" is not given",
-                        done ? "already trained" : "begun before", run, r.experiment, name);
+                        done ? "already trained" : "begun before", run.s, r.experiment, name);
         errors_free(&unread);
         arena_free(&a);
     }
